@@ -1,0 +1,107 @@
+//! Timing corten against its peers: interleaved rounds, medians, and ratios.
+
+mod daemon;
+pub(crate) mod density;
+pub(crate) mod engines;
+pub(crate) mod runtimes;
+
+use anyhow::{Result, ensure};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// One thing to time: a fresh command for every run.
+pub(crate) struct Contestant {
+    /// The name in the table.
+    pub(crate) name: String,
+    /// Makes the command of run number `n`.
+    pub(crate) command: Box<dyn Fn(usize) -> Command>,
+}
+
+/// One contestant's times.
+pub(crate) struct Times {
+    name: String,
+    sorted: Vec<Duration>,
+}
+
+impl Times {
+    fn quantile(&self, of_100: usize) -> Duration {
+        let last = self.sorted.len().saturating_sub(1);
+        self.sorted
+            .get(last * of_100 / 100)
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// Runs each contestant once a round, in rotating order, `idle` between two runs.
+pub(crate) fn interleave(
+    contestants: &[Contestant],
+    runs: usize,
+    idle: Duration,
+) -> Result<Vec<Times>> {
+    const WARM_UP: usize = 3;
+    let mut times: Vec<Times> = contestants
+        .iter()
+        .map(|c| Times {
+            name: c.name.clone(),
+            sorted: Vec::new(),
+        })
+        .collect();
+    for round in 0..runs + WARM_UP {
+        for place in 0..contestants.len() {
+            let index = (place + round) % contestants.len();
+            std::thread::sleep(idle);
+            let taken = time(
+                &mut (contestants[index].command)(round),
+                &contestants[index].name,
+            )?;
+            if round >= WARM_UP {
+                times[index].sorted.push(taken);
+            }
+        }
+    }
+    for contestant in &mut times {
+        contestant.sorted.sort();
+    }
+    Ok(times)
+}
+
+fn time(command: &mut Command, name: &str) -> Result<Duration> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let start = Instant::now();
+    let child = command.spawn()?;
+    let output = child.wait_with_output()?;
+    let taken = start.elapsed();
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{name}: {command:?} ended with {}: {words}",
+        output.status
+    );
+    Ok(taken)
+}
+
+/// A table of medians, p10, p90, and the ratio of each median to the first's.
+pub(crate) fn print(title: &str, times: &[Times]) {
+    println!("\n{title}\n");
+    println!("| | median ms | p10 | p90 | ratio to the first |\n|---|--:|--:|--:|--:|");
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let first = times.first().map_or(f64::NAN, |t| ms(t.quantile(50)));
+    for t in times {
+        let (p10, p50, p90) = (ms(t.quantile(10)), ms(t.quantile(50)), ms(t.quantile(90)));
+        println!(
+            "| {} | {p50:.2} | {p10:.2} | {p90:.2} | {:.2} |",
+            t.name,
+            p50 / first
+        );
+    }
+}
+
+/// The first of these that is an executable on the search path.
+pub(crate) fn installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}

@@ -1,0 +1,149 @@
+//! Many containers left running: what each costs in time and memory.
+
+use super::daemon::{Daemon, busybox};
+use crate::build;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// How many
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Containers started one after another and left running
+    #[arg(long, default_value_t = 100)]
+    containers: usize,
+    /// Of these, how many get one exec and 10 MB of log before they are measured
+    #[arg(long, default_value_t = 10)]
+    busy: usize,
+}
+
+const IMAGE: &str = "corten-bench:busybox";
+
+/// Starts them, and prints start times, shim and daemon memory.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let binaries = build::release()?;
+    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
+    fs::create_dir_all(&home)?;
+    let outcome = measure(options, &binaries, &home);
+    fs::remove_dir_all(&home)?;
+    outcome
+}
+
+fn measure(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
+    let archive = home.join("busybox.tar");
+    busybox(home, &archive)?;
+    let mut daemon = Daemon::start(binaries, home)?;
+    let import = ["import", archive.to_str().context("a plain path")?, IMAGE];
+    build::succeed(daemon.corten(&import).stdout(Stdio::null()))?;
+    let outcome = fill(options, &daemon, home);
+    let ids = output(&daemon, &["ps", "-aq"])?;
+    for id in ids.split_whitespace() {
+        build::succeed(daemon.corten(&["rm", "-f", id]).stdout(Stdio::null()))?;
+    }
+    daemon.stop()?;
+    outcome
+}
+
+fn output(daemon: &Daemon, arguments: &[&str]) -> Result<String> {
+    let output = daemon.corten(arguments).output()?;
+    ensure!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn fill(options: &Options, daemon: &Daemon, home: &Path) -> Result<()> {
+    let script =
+        "dd if=/dev/zero bs=1k count=10000 2>/dev/null | tr '\\0' '\\n' ; exec sleep 1000000";
+    let mut starts = Vec::new();
+    for n in 0..options.containers {
+        let program = if n < options.busy {
+            script
+        } else {
+            "exec sleep 1000000"
+        };
+        let start = Instant::now();
+        let id = output(
+            daemon,
+            &[
+                "run",
+                "-d",
+                "--network",
+                "none",
+                IMAGE,
+                "/bin/sh",
+                "-c",
+                program,
+            ],
+        )?;
+        starts.push(start.elapsed());
+        if n < options.busy {
+            output(daemon, &["exec", id.trim(), "/bin/true"])?;
+        }
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let ten = |starts: &[Duration]| {
+        starts.iter().sum::<Duration>().as_secs_f64() * 1e3 / starts.len().max(1) as f64
+    };
+    let edge = starts.len().min(10);
+    let (first, last) = (ten(&starts[..edge]), ten(&starts[starts.len() - edge..]));
+    println!(
+        "starts, ms each: first ten {first:.2}, last ten {last:.2}, ratio {:.2}",
+        last / first
+    );
+    report("shim", &shims(&home.join("run"))?)?;
+    report("daemon", &[daemon.pid()])
+}
+
+/// Pids of the shims of this run directory.
+fn shims(run: &Path) -> Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir(run.join("shims"))?.flatten() {
+        let state: serde_json::Value =
+            serde_json::from_slice(&fs::read(entry.path().join("shim.json"))?)?;
+        pids.push(u32::try_from(
+            state["pid"].as_u64().context("a shim's pid")?,
+        )?);
+    }
+    Ok(pids)
+}
+
+/// Prints median and largest private dirty memory with page tables, and resident memory, in kB.
+fn report(name: &str, pids: &[u32]) -> Result<()> {
+    let mut private = Vec::new();
+    let mut resident = Vec::new();
+    for pid in pids {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        private.push(field(&rollup, "Private_Dirty:") + field(&status, "VmPTE:"));
+        resident.push(field(&status, "VmRSS:"));
+    }
+    private.sort_unstable();
+    resident.sort_unstable();
+    let middle = |all: &[u64]| all.get(all.len() / 2).copied().unwrap_or_default();
+    let most = |all: &[u64]| all.last().copied().unwrap_or_default();
+    println!(
+        "{name} ({}), kB: private dirty and page tables {} (largest {}), resident {} (largest {})",
+        pids.len(),
+        middle(&private),
+        most(&private),
+        middle(&resident),
+        most(&resident)
+    );
+    Ok(())
+}
+
+fn field(text: &str, name: &str) -> u64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
+}

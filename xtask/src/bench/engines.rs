@@ -1,0 +1,119 @@
+//! `run --rm` of a trivial container: corten, docker, podman.
+
+use super::daemon::{Daemon, busybox};
+use super::{Contestant, installed, interleave, print};
+use crate::build;
+use anyhow::Result;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What to time
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Counted runs of each engine
+    #[arg(long, default_value_t = 40)]
+    runs: usize,
+    /// Milliseconds of idleness before each run
+    #[arg(long, default_value_t = 0)]
+    idle_ms: u64,
+    /// A dockerd to compare with, as `unix://PATH`; the `docker` command speaks to it
+    #[arg(long)]
+    docker: Option<String>,
+}
+
+const IMAGE: &str = "corten-bench:busybox";
+/// The same demands on every engine; cgroups, seccomp, capabilities and logs are each one's defaults.
+const RUN: &[&str] = &[
+    "run",
+    "--rm",
+    "--network",
+    "none",
+    "--memory",
+    "64m",
+    "--pids-limit",
+    "64",
+    IMAGE,
+    "/bin/true",
+];
+
+/// Imports one busybox image into every engine that is there, and times them.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let binaries = build::release()?;
+    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&home)?;
+    let outcome = compare(options, &binaries, &home);
+    std::fs::remove_dir_all(&home)?;
+    outcome
+}
+
+fn compare(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
+    let archive = home.join("busybox.tar");
+    busybox(home, &archive)?;
+    let mut daemon = Daemon::start(binaries, home)?;
+    let mut engines = vec![vec![
+        binaries.join("corten").display().to_string(),
+        "-H".into(),
+        daemon.socket.clone(),
+    ]];
+    match &options.docker {
+        Some(socket) => engines.push(vec!["docker".into(), "-H".into(), socket.clone()]),
+        None => println!("absent: docker (no --docker unix://SOCKET)"),
+    }
+    if installed("podman") {
+        engines.push(vec!["podman".into()]);
+    } else {
+        println!("absent: podman (not on the search path)");
+    }
+    let outcome = time(options, &engines, &archive);
+    daemon.stop()?;
+    outcome
+}
+
+fn time(options: &Options, engines: &[Vec<String>], archive: &Path) -> Result<()> {
+    for engine in engines {
+        build::succeed(
+            of(engine)
+                .arg("import")
+                .arg(archive)
+                .arg(IMAGE)
+                .stdout(Stdio::null()),
+        )?;
+    }
+    let contestants: Vec<_> = engines
+        .iter()
+        .cloned()
+        .map(|engine| Contestant {
+            name: engine[0].rsplit('/').next().unwrap_or_default().to_owned(),
+            command: Box::new(move |_| {
+                let mut command = of(&engine);
+                command.args(RUN);
+                command
+            }),
+        })
+        .collect();
+    let times = interleave(
+        &contestants,
+        options.runs,
+        Duration::from_millis(options.idle_ms),
+    )?;
+    print(
+        &format!(
+            "`{}`, {} ms idle before each, {} runs",
+            RUN.join(" "),
+            options.idle_ms,
+            options.runs
+        ),
+        &times,
+    );
+    for engine in engines {
+        build::succeed(of(engine).args(["rmi", IMAGE]).stdout(Stdio::null()))?;
+    }
+    Ok(())
+}
+
+fn of(engine: &[String]) -> Command {
+    let mut command = Command::new(&engine[0]);
+    command.args(&engine[1..]);
+    command
+}

@@ -1,0 +1,66 @@
+//! Building the workspace, and finding what was built.
+
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("/"))
+}
+
+/// `cargo` with these arguments, at the repository's root.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs `command` to its end; its failure is an error that names it.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
+
+/// Builds every executable optimised, and returns the folder they are in.
+pub(crate) fn release() -> Result<PathBuf> {
+    succeed(&mut cargo(&[
+        "build",
+        "--release",
+        "--bins",
+        "--workspace",
+        "--exclude",
+        "xtask",
+    ]))?;
+    directory("release")
+}
+
+/// The folder of what was built in a profile: `debug` or `release`.
+pub(crate) fn directory(profile: &str) -> Result<PathBuf> {
+    // The explicit target in .cargo/config.toml adds its name to the path.
+    Ok(target_directory()?.join(host()?).join(profile))
+}
+
+fn target_directory() -> Result<PathBuf> {
+    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let directory = metadata["target_directory"]
+        .as_str()
+        .context("cargo names no target directory")?;
+    Ok(PathBuf::from(directory))
+}
+
+fn host() -> Result<String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot start rustc")?;
+    let text = String::from_utf8(output.stdout)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(line.context("rustc names no host")?.to_owned())
+}

@@ -1,0 +1,65 @@
+//! Automation of this repository: `cargo xtask demo`, `test`, `check`, `tidy`, `vm`, `bench`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for people at a terminal"
+)]
+
+mod bench;
+mod build;
+mod demo;
+mod require;
+mod suite;
+mod tidy;
+mod vm;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Automation of this repository
+#[derive(Parser)]
+enum Task {
+    /// Build corten and run the container that comes with it
+    Demo,
+    /// Install what the tests need, and run everything that CI runs
+    Test,
+    /// Formatting, clippy and the tidy rules, without tests
+    Check,
+    /// The rules of the house that a machine can check
+    Tidy,
+    /// Run the kernel's tests in a virtual machine with Debian 12's kernel and cgroup v2
+    Vm(vm::Options),
+    /// Time corten against the peers that are installed
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// `run --rm` of a trivial container, client start to client exit
+    Run(bench::engines::Options),
+    /// Containers left running: start times, and memory of shims and daemon
+    Density(bench::density::Options),
+    /// `run` of an OCI bundle
+    Runtime(bench::runtimes::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Task::parse() {
+        Task::Demo => demo::run(),
+        Task::Test => suite::test(),
+        Task::Check => suite::check(),
+        Task::Tidy => tidy::run(),
+        Task::Vm(options) => vm::run(&options),
+        Task::Bench(Bench::Run(options)) => bench::engines::run(&options),
+        Task::Bench(Bench::Density(options)) => bench::density::run(&options),
+        Task::Bench(Bench::Runtime(options)) => bench::runtimes::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The machine's first root: busybox, modules, test executables, and an init that runs them.
+
+use super::Executable;
+use super::cpio::Archive;
+use super::kernel::Kernel;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::Command;
+
+/// Modules that the tests need, loaded in this order with what they depend on.
+const MODULES: &[&str] = &[
+    "overlay",
+    "loop",
+    "erofs",
+    "fuse",
+    "veth",
+    "bridge",
+    "dummy",
+    "macvlan",
+    "ipvlan",
+    "8021q",
+    "sctp",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_masq",
+    "vsock",
+];
+
+/// Root becomes a tmpfs, since pivot_root(2) refuses the initial ramfs; then each test runs.
+const INIT: &str = r#"#!/bin/busybox sh
+/bin/busybox mkdir -p /new
+/bin/busybox mount -t tmpfs -o size=1800m,mode=755 root /new
+/bin/busybox cp -a /bin /lib /tests /etc /usr /new/
+/new/bin/busybox mkdir -p /new/proc /new/sys /new/dev /new/tmp /new/run /new/root /new/var
+exec /new/bin/busybox switch_root /new /bin/busybox sh /tests/run
+"#;
+
+const RUN: &str = r#"export PATH=/bin:/usr/bin:/sbin:/usr/sbin:/tests/bin HOME=/root RUST_BACKTRACE=1
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm /dev/mqueue
+mount -t devpts -o ptmxmode=666 devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t securityfs none /sys/kernel/security 2>/dev/null
+mount -t cgroup2 none /sys/fs/cgroup
+for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
+for m in @MODULES@; do modprobe $m 2>/dev/null || echo "no module $m"; done
+ip link set lo up
+uname -r; cat /sys/kernel/security/lsm 2>/dev/null; echo
+cat /sys/fs/cgroup/cgroup.controllers
+export CORTEN_SKIP_LOG=/tmp/skipped; : >$CORTEN_SKIP_LOG
+for t in /tests/*-*; do
+  n=${t##*/}; echo "== $n"
+  $t --test-threads 2 @FILTER@ </dev/null; echo "@@ $n $?"
+done
+sed 's/^/skipped in the machine: /' $CORTEN_SKIP_LOG
+echo "@@ end"
+poweroff -f
+"#;
+
+/// Writes the archive to `target`.
+pub(crate) fn write(
+    target: &Path,
+    kernel: &Kernel,
+    tests: &[Executable],
+    filter: &str,
+) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    ensure!(
+        filter.chars().all(plain),
+        "a filter is a part of a test's name"
+    );
+    let mut archive = Archive::new(BufWriter::new(fs::File::create(target)?));
+    for folder in [
+        "bin",
+        "dev",
+        "etc",
+        "lib",
+        "lib/modules",
+        "proc",
+        "sys",
+        "tests",
+        "tests/bin",
+        "usr",
+        "usr/bin",
+    ] {
+        archive.directory(folder)?;
+    }
+    let busybox = fs::read("/bin/busybox").context("the machine needs busybox-static")?;
+    archive.file("bin/busybox", &busybox)?;
+    for applet in applets()? {
+        archive.link(&format!("bin/{applet}"), "busybox")?;
+    }
+    archive.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")?;
+    archive.file("etc/group", b"root:x:0:\n")?;
+    modules(&mut archive, kernel)?;
+    for test in tests {
+        archive.file(&format!("tests/{}", test.name), &stripped(&test.path)?)?;
+    }
+    archive.file("init", INIT.as_bytes())?;
+    let run = RUN
+        .replace("@MODULES@", &MODULES.join(" "))
+        .replace("@FILTER@", filter);
+    archive.file("tests/run", run.as_bytes())?;
+    Ok(archive.finish()?)
+}
+
+fn applets() -> Result<Vec<String>> {
+    let output = Command::new("/bin/busybox").arg("--list").output()?;
+    let names = String::from_utf8(output.stdout)?;
+    Ok(names
+        .lines()
+        .filter(|name| *name != "busybox")
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The wanted modules and all they depend on, with the index that modprobe reads.
+fn modules<W: std::io::Write>(archive: &mut Archive<W>, kernel: &Kernel) -> Result<()> {
+    let version = kernel
+        .modules
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let base = format!("lib/modules/{version}");
+    archive.directory(&base)?;
+    let index = fs::read_to_string(kernel.modules.join("modules.dep"))?;
+    archive.file(&format!("{base}/modules.dep"), index.as_bytes())?;
+    let mut made = std::collections::BTreeSet::new();
+    for line in index.lines() {
+        let (file, depends) = line.split_once(':').unwrap_or((line, ""));
+        let name = Path::new(file)
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace('-', "_");
+        if !MODULES.contains(&name.as_str()) {
+            continue;
+        }
+        for needed in std::iter::once(file).chain(depends.split_whitespace()) {
+            if made.insert(needed.to_owned()) {
+                folders(archive, &base, needed, &mut made)?;
+                archive.file(
+                    &format!("{base}/{needed}"),
+                    &fs::read(kernel.modules.join(needed))?,
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn folders<W: std::io::Write>(
+    archive: &mut Archive<W>,
+    base: &str,
+    file: &str,
+    made: &mut std::collections::BTreeSet<String>,
+) -> Result<()> {
+    let parents: Vec<_> = Path::new(file).ancestors().skip(1).collect();
+    for parent in parents.into_iter().rev() {
+        let name = parent.display().to_string();
+        if !name.is_empty() && made.insert(format!("{name}/")) {
+            archive.directory(&format!("{base}/{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// An executable without its debugging sections, which the machine has no room for.
+fn stripped(path: &Path) -> Result<Vec<u8>> {
+    let copy = crate::build::root().join("target/vm/stripped");
+    crate::build::succeed(Command::new("strip").arg("-o").arg(&copy).arg(path))?;
+    Ok(fs::read(copy)?)
+}
