@@ -1,0 +1,197 @@
+//! What a program was built for.
+
+use super::null_default;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// An operating system and processor, in Go's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Platform {
+    /// `amd64`, `arm64`, `arm`...
+    #[serde(default)]
+    pub architecture: String,
+    /// `linux`, `windows`...
+    #[serde(default)]
+    pub os: String,
+    /// The Windows build that is needed.
+    #[serde(
+        default,
+        rename = "os.version",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub os_version: Option<String>,
+    /// Features of the system that are needed.
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub os_features: Vec<String>,
+    /// The processor's generation: `v7`, `v8`...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+/// Why a text is no platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformError(String);
+
+impl fmt::Display for PlatformError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?}: unknown operating system or architecture: invalid argument",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for PlatformError {}
+
+impl Platform {
+    /// A platform without a variant.
+    pub fn new(os: &str, architecture: &str) -> Self {
+        Self {
+            architecture: architecture.to_owned(),
+            os: os.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The one that this program runs on.
+    pub fn host() -> Self {
+        let mut host = Self::new("linux", go_architecture(std::env::consts::ARCH));
+        if host.architecture == "arm64" {
+            host.variant = Some("v8".to_owned());
+        }
+        host
+    }
+
+    /// How far `offered` is from what this one wants: 0 is the very same, `None` does not run.
+    pub fn rank(&self, offered: &Self) -> Option<u32> {
+        let os_fits = self.os.is_empty() || normal_os(&self.os) == normal_os(&offered.os);
+        let architecture = go_architecture(&self.architecture);
+        if !os_fits || architecture != go_architecture(&offered.architecture) {
+            return None;
+        }
+        let wanted = generation(architecture, self.variant.as_deref())?;
+        let offered = generation(architecture, offered.variant.as_deref())?;
+        wanted.checked_sub(offered)
+    }
+}
+
+/// A variant as a number that grows with what the processor can do.
+fn generation(architecture: &str, variant: Option<&str>) -> Option<u32> {
+    let plain = match architecture {
+        "arm64" => 8,
+        "arm" => 7,
+        _ => 1,
+    };
+    match variant {
+        None | Some("") => Some(plain),
+        Some(variant) => variant.strip_prefix('v').unwrap_or(variant).parse().ok(),
+    }
+}
+
+fn go_architecture(name: &str) -> &str {
+    match name {
+        "x86_64" | "x86-64" | "amd64" => "amd64",
+        "aarch64" | "arm64" => "arm64",
+        "x86" | "i386" | "i686" | "386" => "386",
+        "armhf" | "armel" | "arm" => "arm",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
+
+fn normal_os(name: &str) -> &str {
+    if name == "macos" { "darwin" } else { name }
+}
+
+const SYSTEMS: [&str; 6] = ["linux", "windows", "darwin", "macos", "freebsd", "wasi"];
+const ARCHITECTURES: [&str; 12] = [
+    "amd64", "arm64", "386", "arm", "ppc64le", "ppc64", "s390x", "riscv64", "mips64le", "mips64",
+    "loong64", "wasm",
+];
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    /// `os/arch`, `os/arch/variant`, `os` or `arch`; what is left out is the host's.
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let error = || PlatformError(text.chars().take(80).collect());
+        let lower = text.to_ascii_lowercase();
+        let parts: Vec<&str> = lower.split('/').collect();
+        let word = |part: &&str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        if !parts.iter().all(word) {
+            return Err(error());
+        }
+        let host = Self::host();
+        match parts.as_slice() {
+            [one] if SYSTEMS.contains(one) => Ok(Self {
+                os: normal_os(one).to_owned(),
+                ..host
+            }),
+            [one] if ARCHITECTURES.contains(&go_architecture(one)) => {
+                Ok(Self::new(&host.os, go_architecture(one)))
+            }
+            [os, architecture] => Ok(Self::new(normal_os(os), go_architecture(architecture))),
+            [os, architecture, variant] => Ok(Self {
+                variant: Some((*variant).to_owned()),
+                ..Self::new(normal_os(os), go_architecture(architecture))
+            }),
+            _ => Err(error()),
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_is_read_as_docker_reads_it() {
+        for (text, shown) in [
+            ("linux/amd64", "linux/amd64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/arm/v6", "linux/arm/v6"),
+            ("LINUX/aarch64", "linux/arm64"),
+            ("arm64", "linux/arm64"),
+        ] {
+            let platform: Platform = text.parse().unwrap();
+            assert_eq!(platform.to_string(), shown);
+        }
+        for text in ["", "/", "linux/", "bogus", "a/b/c/d"] {
+            assert!(text.parse::<Platform>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_variant_that_runs_is_chosen() {
+        let v7: Platform = "linux/arm/v7".parse().unwrap();
+        let rank = |text: &str| v7.rank(&text.parse().unwrap());
+        assert_eq!(rank("linux/arm/v7"), Some(0));
+        assert_eq!(rank("linux/arm"), Some(0));
+        assert_eq!(rank("linux/arm/v6"), Some(1));
+        assert_eq!(rank("linux/arm/v8"), None);
+        assert_eq!(rank("linux/arm64"), None);
+        assert_eq!(rank("windows/arm/v7"), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! Reading a document, with errors that name the field.
+
+use super::{Process, Resources, Spec};
+use serde::de::DeserializeOwned;
+use std::fmt;
+
+/// A document that cannot be read: the field, and what is wrong with it.
+#[derive(Debug)]
+pub struct ParseError {
+    field: String,
+    source: serde_json::Error,
+}
+
+impl ParseError {
+    /// The path of the field, such as `linux.namespaces[2].type`; empty for the document itself.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => write!(f, "{}", self.source),
+            field => write!(f, "{field}: {}", self.source),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl Spec {
+    /// Reads `config.json`.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, ParseError> {
+        from_slice(bytes)
+    }
+}
+
+impl Process {
+    /// Reads a process document, as `exec --process` takes.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, ParseError> {
+        from_slice(bytes)
+    }
+}
+
+impl Resources {
+    /// Reads a resources document, as `update --resources` takes.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, ParseError> {
+        from_slice(bytes)
+    }
+}
+
+fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
+    serde_json::from_slice(bytes).map_err(|source| ParseError {
+        field: field_at(bytes, offset(bytes, source.line(), source.column())),
+        source,
+    })
+}
+
+/// The offset of a line and column, both from 1.
+fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
+    let start = match line {
+        0 | 1 => 0,
+        _ => bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n')
+            .nth(line - 2)
+            .map_or(0, |(at, _)| at + 1),
+    };
+    (start + column.saturating_sub(1)).min(bytes.len())
+}
+
+/// An object's current key, or an array's current index.
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// The path of the value that the byte at `end` belongs to. `bytes` is JSON up to there.
+fn field_at(bytes: &[u8], end: usize) -> String {
+    let mut path: Vec<Step> = Vec::new();
+    // Whether the next string is a key.
+    let mut key_next = false;
+    let mut at = 0;
+    while at < end {
+        match bytes[at] {
+            b'"' => {
+                let (text, next) = string(bytes, at);
+                if let (true, Some(Step::Key(key))) = (key_next, path.last_mut()) {
+                    *key = text;
+                    key_next = false;
+                }
+                at = next;
+                continue;
+            }
+            b'{' => {
+                path.push(Step::Key(String::new()));
+                key_next = true;
+            }
+            b'[' => path.push(Step::Index(0)),
+            b'}' | b']' => {
+                path.pop();
+                key_next = false;
+            }
+            b',' => match path.last_mut() {
+                Some(Step::Index(index)) => *index += 1,
+                Some(Step::Key(_)) => key_next = true,
+                None => {}
+            },
+            _ => {}
+        }
+        at += 1;
+    }
+    written(&path)
+}
+
+/// The string that begins at `start`, and the offset after it.
+fn string(bytes: &[u8], start: usize) -> (String, usize) {
+    let mut end = start + 1;
+    while end < bytes.len() && bytes[end] != b'"' {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
+    }
+    let end = end.min(bytes.len());
+    let text = String::from_utf8_lossy(&bytes[start + 1..end]).into_owned();
+    (text, end + 1)
+}
+
+fn written(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if key.is_empty() => {}
+            Step::Key(key) => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(key);
+            }
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}

@@ -1,0 +1,38 @@
+//! A root file system as typed mounts that nobody has mounted yet.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a container's root is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rootfs {
+    /// A directory that is mounted already: a runtime's bundle.
+    Directory(PathBuf),
+    /// Layers, the topmost first, under a writable part; mounted detached for the container alone.
+    Layers {
+        /// Read-only layers, the topmost first; never empty.
+        lower: Vec<Layer>,
+        /// Where changes go; `None` makes the root read-only in itself.
+        writable: Option<Writable>,
+    },
+}
+
+/// One read-only layer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// An EROFS image in a file, written by our own writer.
+    Erofs(PathBuf),
+    /// A directory tree, with overlay's whiteouts.
+    Directory(PathBuf),
+}
+
+/// The writable part of an overlay: two directories of one file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writable {
+    /// Overlay's `upperdir`.
+    pub upper: PathBuf,
+    /// Overlay's `workdir`, empty before the mount.
+    pub work: PathBuf,
+}
