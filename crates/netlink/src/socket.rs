@@ -1,0 +1,196 @@
+//! Sending messages and reading what the kernel answers.
+
+use crate::message::HEADER;
+use crate::{Flags, Message};
+use rustix::fd::OwnedFd;
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send,
+    socket_with,
+};
+use std::{error, fmt, io};
+
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+const BUFFER: usize = 64 * 1024;
+
+/// A connection to one family, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+/// A message of a batch that the kernel refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message {} of the batch was refused", self.index)
+    }
+}
+
+impl error::Error for Refused {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl Socket {
+    /// The routing family: links, addresses, routes, neighbours.
+    pub fn route() -> io::Result<Self> {
+        Self::open(None)
+    }
+
+    /// The netfilter family: nftables, connection tracking.
+    pub fn netfilter() -> io::Result<Self> {
+        Self::open(Some(netlink::NETFILTER))
+    }
+
+    fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+        let fd = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            protocol,
+        )?;
+        bind(&fd, &SocketAddrNetlink::new(0, 0))?;
+        Ok(Self {
+            fd,
+            sequence: 0,
+            buffer: vec![0; BUFFER],
+        })
+    }
+
+    /// Sends one message and waits for its acknowledgement.
+    pub fn request(&mut self, message: Message) -> io::Result<()> {
+        self.batch(vec![message]).map_err(|refused| refused.source)
+    }
+
+    /// Sends all messages at once and waits for every acknowledgement they ask for.
+    ///
+    /// All are carried out up to the first refused one, in the routing family; between a
+    /// batch's begin and end all or none, in the netfilter family.
+    pub fn batch(&mut self, mut messages: Vec<Message>) -> Result<(), Refused> {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        let mut awaited = 0_usize;
+        for message in &mut messages {
+            self.sequence = self.sequence.wrapping_add(1);
+            awaited += usize::from(message.flags.wants_acknowledgement());
+            bytes.extend(message.seal(self.sequence));
+        }
+        let whole = |source| Refused { index: 0, source };
+        // A large batch must fit in one datagram, and its acknowledgements in the queue.
+        if bytes.len() > BUFFER {
+            set_socket_send_buffer_size(&self.fd, bytes.len() * 2).map_err(|e| whole(e.into()))?;
+            set_socket_recv_buffer_size(&self.fd, bytes.len() * 4).map_err(|e| whole(e.into()))?;
+        }
+        send(&self.fd, &bytes, SendFlags::empty()).map_err(|e| whole(e.into()))?;
+        let mut refused = None;
+        while awaited > 0 {
+            let (length, _) = recv(&self.fd, &mut self.buffer[..], RecvFlags::empty())
+                .map_err(|e| whole(e.into()))?;
+            for answer in Answers(&self.buffer[..length]) {
+                let index = answer.sequence.wrapping_sub(first) as usize;
+                if answer.kind != ERROR || index >= messages.len() {
+                    continue;
+                }
+                awaited = awaited
+                    .saturating_sub(usize::from(messages[index].flags.wants_acknowledgement()));
+                if let Err(source) = answer.verdict()
+                    && refused.is_none()
+                {
+                    refused = Some(Refused { index, source });
+                }
+            }
+            // The begin of a refused netfilter batch answers alone, and nothing else does.
+            if refused
+                .as_ref()
+                .is_some_and(|r: &Refused| !messages[r.index].flags.wants_acknowledgement())
+            {
+                break;
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// Sends a dump request, and calls `each` with the kind and body of every answer.
+    pub fn dump(&mut self, message: Message, each: impl FnMut(u16, &[u8])) -> io::Result<()> {
+        self.tell(message, each)
+    }
+
+    /// Sends a request for one thing or all of a kind ([`Flags::TELL`], [`Flags::DUMP`]), and
+    /// calls `each` with the kind and body of every answer.
+    pub fn tell(
+        &mut self,
+        mut message: Message,
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let many = message.flags == Flags::DUMP;
+        send(&self.fd, message.seal(self.sequence), SendFlags::empty())?;
+        loop {
+            let (length, _) = recv(&self.fd, &mut self.buffer[..], RecvFlags::empty())?;
+            for answer in Answers(&self.buffer[..length]).filter(|a| a.sequence == self.sequence) {
+                match answer.kind {
+                    DONE => return Ok(()),
+                    ERROR => return answer.verdict(),
+                    kind => each(kind, answer.body),
+                }
+                if !many {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+struct Answer<'a> {
+    kind: u16,
+    sequence: u32,
+    body: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// An acknowledgement's error number, 0 for none.
+    fn verdict(&self) -> io::Result<()> {
+        let number = self
+            .body
+            .first_chunk::<4>()
+            .map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+        if number == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(-number))
+        }
+    }
+}
+
+/// The messages of one datagram.
+struct Answers<'a>(&'a [u8]);
+
+impl<'a> Iterator for Answers<'a> {
+    type Item = Answer<'a>;
+
+    fn next(&mut self) -> Option<Answer<'a>> {
+        let head: &[u8; HEADER] = self.0.first_chunk()?;
+        let length = u32::from_ne_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let body = self.0.get(HEADER..length)?;
+        let answer = Answer {
+            kind: u16::from_ne_bytes([head[4], head[5]]),
+            sequence: u32::from_ne_bytes([head[8], head[9], head[10], head[11]]),
+            body,
+        };
+        self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(answer)
+    }
+}

@@ -1,0 +1,130 @@
+//! Signals as a program expects them at its start.
+#![expect(
+    unsafe_code,
+    reason = "sigaction and sigprocmask take structures by pointer"
+)]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr;
+
+/// The kernel's `struct sigaction` as zeroes: default, no flags, empty mask.
+type KernelAction = [u64; 4];
+/// Bytes of the kernel's signal set.
+const SET: usize = 8;
+
+/// Gives every signal its default disposition and unblocks all of them.
+pub fn reset() -> io::Result<()> {
+    let default: KernelAction = [0; 4];
+    for signal in (1..=64).filter(|s| ![libc::SIGKILL, libc::SIGSTOP].contains(s)) {
+        // SAFETY: `default` is a valid kernel sigaction, only read. The raw call, because
+        // glibc refuses its own two real-time signals.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                &raw const default,
+                ptr::null::<KernelAction>(),
+                SET,
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    let empty = 0_u64;
+    // SAFETY: the set has the size given and is only read.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const empty,
+            ptr::null::<u64>(),
+            SET,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Blocks every signal of this thread, so that [`next`] takes them.
+pub fn block_all() -> io::Result<()> {
+    let full = u64::MAX;
+    // SAFETY: the set has the size given and is only read.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const full,
+            ptr::null::<u64>(),
+            SET,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Waits for the next blocked signal and takes it: its number.
+pub fn next() -> io::Result<i32> {
+    let full = u64::MAX;
+    loop {
+        // SAFETY: the set has the size given and is only read; null means no details, no limit.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const full,
+                ptr::null::<libc::siginfo_t>(),
+                ptr::null::<libc::timespec>(),
+                SET,
+            )
+        };
+        match i32::try_from(result) {
+            Ok(signal) if signal > 0 => return Ok(signal),
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// A descriptor from which blocked signals are read, as [`take`] does; close-on-exec.
+pub fn descriptor() -> io::Result<OwnedFd> {
+    let full = u64::MAX;
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the set has the size given and is only read; -1 asks for a new descriptor.
+    let result = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const full, SET, flags) };
+    match i32::try_from(result) {
+        // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+        Ok(fd @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Takes the next signal from a [`descriptor`]; nothing if there is none.
+pub fn take(descriptor: &OwnedFd) -> io::Result<Option<i32>> {
+    // struct signalfd_siginfo begins with the signal's number.
+    let mut info = [0_u8; 128];
+    match rustix::io::read(descriptor, &mut info) {
+        Ok(_) => Ok(Some(i32::from_ne_bytes([
+            info[0], info[1], info[2], info[3],
+        ]))),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Has `command`'s program start with every signal at its default and none blocked, whatever
+/// this thread blocks.
+pub fn reset_in(command: &mut Command) -> &mut Command {
+    // SAFETY: `reset` makes raw system calls alone, which a child may between fork and exec.
+    unsafe { command.pre_exec(reset) }
+}
