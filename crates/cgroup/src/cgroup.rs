@@ -1,0 +1,376 @@
+//! A control group in all hierarchies.
+
+use crate::group::{self, Group, Origin};
+use crate::hierarchy::Version;
+use crate::{Error, Hierarchies, Hierarchy, limits};
+use oci::runtime::Resources;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Version 1 hierarchies that are joined only when one of their limits is set: a new cpuset
+/// cannot be joined before it is filled, and the others change nothing by themselves.
+const ON_DEMAND: [&str; 5] = ["cpuset", "net_cls", "net_prio", "perf_event", "misc"];
+/// Where processes are looked up, the first that is there.
+const PROCESS_HIERARCHIES: [&str; 5] = ["", "pids", "devices", "freezer", "memory"];
+
+/// Who makes the group's directories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// We do.
+    #[default]
+    Cgroupfs,
+    /// systemd does, as a scope.
+    Systemd,
+}
+
+/// What group is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The container's id: the group's name if there is no path.
+    pub id: &'a str,
+    /// The document's `cgroupsPath`. One that begins with `/` is below each hierarchy's mount,
+    /// another below the group that we are in ourselves.
+    pub path: Option<&'a str>,
+    /// The limits, if any.
+    pub resources: Option<&'a Resources>,
+    /// Who makes it.
+    pub driver: Driver,
+}
+
+/// What is needed to find a group again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Who made it.
+    pub driver: Driver,
+    /// Its directory in each hierarchy, by its controllers' names; `""` is version 2.
+    pub paths: BTreeMap<String, PathBuf>,
+}
+
+/// A control group: one directory in each hierarchy.
+#[derive(Debug)]
+pub struct Cgroup {
+    driver: Driver,
+    groups: Vec<Group>,
+}
+
+/// What a child needs to join without a look-up: it writes `0` to each of [`Self::tasks`], and
+/// is cloned into [`Self::unified`] if that is there.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Version 1: the groups' `tasks`, open for writing.
+    pub tasks: Vec<OwnedFd>,
+    /// Version 2: the group's directory, for `CLONE_INTO_CGROUP`.
+    pub unified: Option<BorrowedFd<'a>>,
+}
+
+impl Cgroup {
+    /// Makes the group and applies its limits, before anything joins it.
+    pub fn create(request: &Request<'_>) -> Result<Self, Error> {
+        Self::create_in(&Hierarchies::probe()?, request)
+    }
+
+    /// As [`Self::create`], in hierarchies found before.
+    pub fn create_in(hierarchies: &Hierarchies, request: &Request<'_>) -> Result<Self, Error> {
+        if request.driver == Driver::Systemd {
+            return Err(Error::Unsupported {
+                what: "the systemd cgroup driver",
+            });
+        }
+        let mut cgroup = Self {
+            driver: request.driver,
+            groups: Vec::new(),
+        };
+        let mut made = Vec::new();
+        if let Err(error) = cgroup.make(hierarchies, request, &mut made) {
+            // What failed is told; what was made goes again.
+            for path in made {
+                drop(group::remove(&path));
+            }
+            return Err(error);
+        }
+        Ok(cgroup)
+    }
+
+    /// How the group will be found again, before it is made: for whoever must not lose it.
+    pub fn planned(hierarchies: &Hierarchies, request: &Request<'_>) -> State {
+        let wanted = hierarchies.iter();
+        let wanted = wanted.filter(|hierarchy| wanted_in(hierarchy, request.resources));
+        let path = |hierarchy: &Hierarchy| {
+            let path = place(hierarchies, hierarchy, request);
+            (hierarchy.version.name(), path)
+        };
+        State {
+            driver: request.driver,
+            paths: wanted.map(path).collect(),
+        }
+    }
+
+    fn make(
+        &mut self,
+        hierarchies: &Hierarchies,
+        request: &Request<'_>,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<(), Error> {
+        for hierarchy in hierarchies.iter() {
+            if !wanted_in(hierarchy, request.resources) {
+                continue;
+            }
+            let path = place(hierarchies, hierarchy, request);
+            let (group, origin) = Group::create(hierarchy, &path)?;
+            match origin {
+                Origin::Made => made.push(path),
+                Origin::Found => group.expect_unused()?,
+            }
+            self.prepare(group, hierarchy)?;
+        }
+        match request.resources {
+            Some(resources) => self.limit(resources),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a new group in, ready to be joined.
+    fn prepare(&mut self, group: Group, hierarchy: &Hierarchy) -> Result<(), Error> {
+        if hierarchy.version == Version::V2 {
+            limits::v2::enable_controllers(&group, &hierarchy.mount)?;
+        }
+        if group.has("cpuset") {
+            limits::v1::fill_cpuset(&group)?;
+        }
+        self.groups.push(group);
+        Ok(())
+    }
+
+    /// Finds a group again. Directories that are gone are left out.
+    pub fn open(state: &State) -> Result<Self, Error> {
+        let mut groups = Vec::new();
+        for (name, path) in &state.paths {
+            let version = match name.as_str() {
+                "" => Version::V2,
+                name => Version::V1(name.split(',').map(str::to_owned).collect()),
+            };
+            match Group::open(version, path) {
+                Ok(group) => groups.push(group),
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self {
+            driver: state.driver,
+            groups,
+        })
+    }
+
+    /// What is needed to find it again.
+    pub fn state(&self) -> State {
+        let path = |group: &Group| (group.version.name(), group.path.clone());
+        State {
+            driver: self.driver,
+            paths: self.groups.iter().map(path).collect(),
+        }
+    }
+
+    /// The group with those below it that are there already, by controller; `""` is version 2.
+    /// A controller that is not named stays where it is.
+    pub fn below(&self, paths: &BTreeMap<String, String>) -> Result<Self, Error> {
+        if let Some(unknown) = paths.keys().find(|name| self.group(name).is_none()) {
+            return Err(Error::Invalid {
+                field: "cgroup",
+                reason: format!("unknown controller {unknown:?}"),
+            });
+        }
+        let open = |group: &Group| {
+            let named = paths.iter().find(|(name, _)| group.has(name));
+            let path = named.map_or_else(
+                || group.path.clone(),
+                |(_, path)| below(&group.path, path.trim_start_matches('/')),
+            );
+            Group::open(group.version.clone(), &path)
+        };
+        Ok(Self {
+            driver: self.driver,
+            groups: self.groups.iter().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What a child needs to join.
+    pub fn entry(&self) -> Result<Entry<'_>, Error> {
+        let mut entry = Entry {
+            tasks: Vec::with_capacity(self.groups.len()),
+            unified: None,
+        };
+        for group in &self.groups {
+            match group.version {
+                Version::V2 => entry.unified = Some(group.directory()),
+                Version::V1(_) => entry.tasks.push(
+                    group
+                        .open_file("tasks", OFlags::WRONLY)
+                        .map_err(Error::io("open", &group.path.join("tasks")))?,
+                ),
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Changes limits; those not given stay. The [`State`] can be another one afterwards.
+    pub fn update(&mut self, resources: &Resources) -> Result<(), Error> {
+        self.join_on_demand(resources)?;
+        limits::apply(self, resources, limits::When::Update)
+    }
+
+    /// Moves the processes into hierarchies that only now have a limit.
+    fn join_on_demand(&mut self, resources: &Resources) -> Result<(), Error> {
+        let needed = |name: &&str| limits::v1::uses(name, resources) && self.group(name).is_none();
+        let needed: Vec<&str> = ON_DEMAND.into_iter().filter(needed).collect();
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let hierarchies = Hierarchies::probe()?;
+        for name in needed {
+            let Some(hierarchy) = hierarchies.find(name) else {
+                continue;
+            };
+            let path = self.beside(&hierarchies, hierarchy);
+            let (group, _) = Group::create(hierarchy, &path)?;
+            self.prepare(group, hierarchy)?;
+            let pids = self.pids()?;
+            let Some(group) = self.group(name) else {
+                continue;
+            };
+            for pid in pids {
+                // A process that has left meanwhile needs no limit.
+                let _ = group.try_write("cgroup.procs", &pid.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory in another hierarchy that corresponds to those we have.
+    fn beside(&self, hierarchies: &Hierarchies, other: &Hierarchy) -> PathBuf {
+        for group in &self.groups {
+            let same = |one: &&Hierarchy| one.version == group.version;
+            let Some(hierarchy) = hierarchies.iter().find(same) else {
+                continue;
+            };
+            if let Ok(path) = group.path.strip_prefix(&hierarchy.mount) {
+                return other.mount.join(path);
+            }
+        }
+        other.own.clone()
+    }
+
+    fn limit(&self, resources: &Resources) -> Result<(), Error> {
+        limits::apply(self, resources, limits::When::Create)
+    }
+
+    /// Removes the group and those below it. Processes that just leave are waited for.
+    pub fn delete(&self) -> Result<(), Error> {
+        let mut first = Ok(());
+        for group in &self.groups {
+            let removed = group.remove();
+            if first.is_ok() {
+                first = removed;
+            }
+        }
+        first
+    }
+
+    /// Removes the group at `path`, a request's parent, from every hierarchy where it is empty.
+    pub fn remove_empty(path: &str) -> Result<(), Error> {
+        let hierarchies = Hierarchies::probe()?;
+        let request = Request {
+            id: path,
+            path: Some(path),
+            resources: None,
+            driver: Driver::default(),
+        };
+        for hierarchy in hierarchies.iter() {
+            // What is busy or gone stays as it is.
+            drop(std::fs::remove_dir(place(
+                &hierarchies,
+                hierarchy,
+                &request,
+            )));
+        }
+        Ok(())
+    }
+
+    /// The directory that stands for the whole group in messages.
+    pub fn path(&self) -> &Path {
+        self.process_group()
+            .map_or(Path::new("/"), |group| &group.path)
+    }
+
+    /// The group in the hierarchy of a controller; `""` is version 2.
+    pub(crate) fn group(&self, controller: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.has(controller))
+    }
+
+    /// As [`Self::group`], an error if there is none.
+    pub(crate) fn need(
+        &self,
+        controller: &'static str,
+        limit: &'static str,
+    ) -> Result<&Group, Error> {
+        self.group(controller)
+            .ok_or(Error::NoController { limit, controller })
+    }
+
+    pub(crate) fn process_group(&self) -> Option<&Group> {
+        PROCESS_HIERARCHIES
+            .iter()
+            .find_map(|name| self.group(name))
+            .or_else(|| self.groups.first())
+    }
+}
+
+/// Whether a container joins a hierarchy.
+fn wanted_in(hierarchy: &Hierarchy, resources: Option<&Resources>) -> bool {
+    match &hierarchy.version {
+        Version::V2 => true,
+        Version::V1(controllers) => controllers.iter().any(|controller| {
+            !ON_DEMAND.contains(&controller.as_str())
+                || resources.is_some_and(|resources| limits::v1::uses(controller, resources))
+        }),
+    }
+}
+
+/// The group's directory in a hierarchy.
+fn place(hierarchies: &Hierarchies, hierarchy: &Hierarchy, request: &Request<'_>) -> PathBuf {
+    let path = request.path.filter(|path| !path.is_empty());
+    let path = path.unwrap_or(request.id);
+    match path.strip_prefix('/') {
+        Some(absolute) => below(&hierarchy.mount, absolute),
+        // Version 2 gives no controllers to children of a group that has processes, as ours
+        // most probably does; the one above it can have none.
+        None if hierarchies.unified() && hierarchy.own != hierarchy.mount => {
+            below(hierarchy.own.parent().unwrap_or(&hierarchy.mount), path)
+        }
+        None => below(&hierarchy.own, path),
+    }
+}
+
+/// Joins a path that cannot lead out of its base.
+fn below(base: &Path, path: &str) -> PathBuf {
+    let mut whole = base.to_owned();
+    let mut depth = 0;
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if depth > 0 => {
+                whole.pop();
+                depth -= 1;
+            }
+            ".." => {}
+            part => {
+                whole.push(part);
+                depth += 1;
+            }
+        }
+    }
+    whole
+}

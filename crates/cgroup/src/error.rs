@@ -1,0 +1,103 @@
+//! Why an operation on a control group failed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use types::{ErrorKind, Kind};
+
+/// Why an operation on a control group failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the group or of procfs.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// `read`, `open`, `create`, `remove`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A limit or a command that the kernel did not take.
+    #[error("cannot write {value} to {}", path.display())]
+    Write {
+        /// What was written.
+        value: String,
+        /// To which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no cgroup file system.
+    #[error("no cgroup hierarchy is mounted")]
+    NoHierarchy,
+    /// A limit whose controller this host does not have.
+    #[error("{limit} needs the cgroup controller {controller}, which is not there")]
+    NoController {
+        /// The field of the resources document.
+        limit: &'static str,
+        /// The controller.
+        controller: &'static str,
+    },
+    /// A limit that makes no sense.
+    #[error("invalid {field}: {reason}")]
+    Invalid {
+        /// The field of the resources document.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The group to be made is another one's already.
+    #[error("container's cgroup is not empty: {count} process(es) found in {}", path.display())]
+    NotEmpty {
+        /// The group.
+        path: PathBuf,
+        /// How many processes it has.
+        count: usize,
+    },
+    /// The group to be made is there and frozen: whatever joins it would hang.
+    #[error("container's cgroup unexpectedly frozen: {}", path.display())]
+    Frozen {
+        /// The group.
+        path: PathBuf,
+    },
+    /// Processes did not freeze.
+    #[error("cannot freeze {}: some processes still run", path.display())]
+    NotFrozen {
+        /// The group.
+        path: PathBuf,
+    },
+    /// Something that is not done here.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// `read(..).map_err(Error::io("read", path))`
+    pub(crate) fn io<E: Into<io::Error>>(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+}
+
+impl Kind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.kind().into(),
+            Self::Write { .. } | Self::Invalid { .. } => ErrorKind::InvalidArgument,
+            Self::NoHierarchy | Self::NoController { .. } | Self::Unsupported { .. } => {
+                ErrorKind::Unsupported
+            }
+            Self::NotEmpty { .. } | Self::Frozen { .. } => ErrorKind::Conflict,
+            Self::NotFrozen { .. } => ErrorKind::DeadlineExceeded,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Control groups v1, v2 and hybrid: finding, making, limiting, reading and ending them.
+//!
+//! It knows the hierarchies that are mounted, their files, and how the limits of the OCI
+//! documents are written in each version. It must not know what runs inside, nor start
+//! anything. Read first: [`Cgroup`], [`Request`], [`Hierarchies`].
+
+mod cgroup;
+mod devices;
+mod error;
+mod freezer;
+mod group;
+mod hierarchy;
+mod limits;
+mod processes;
+pub mod stats;
+
+pub use cgroup::{Cgroup, Driver, Entry, Request, State};
+pub use error::Error;
+pub use hierarchy::{Hierarchies, Hierarchy, Version};
+pub use stats::Stats;

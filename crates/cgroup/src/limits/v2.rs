@@ -1,0 +1,336 @@
+//! Version 2's files, and version 1's numbers converted to them.
+
+use crate::group::Group;
+use crate::{Cgroup, Error};
+use oci::runtime::{BlockIo, Cpu, HugepageLimit, Memory};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Whether a group has a controller.
+pub(super) fn has_controller(group: &Group, controller: &str) -> Result<bool, Error> {
+    let controllers = group.read("cgroup.controllers")?;
+    Ok(controllers
+        .split_whitespace()
+        .any(|known| known == controller))
+}
+
+/// Hands every controller down from the mount's root to the group.
+///
+/// A level that is in use itself refuses some; what the group got in the end is what counts.
+pub(crate) fn enable_controllers(group: &Group, mount: &Path) -> Result<(), Error> {
+    let all = mount.join("cgroup.controllers");
+    let all = std::fs::read_to_string(&all).map_err(Error::io("read", &all))?;
+    let has = group.read("cgroup.controllers")?;
+    if all.split_whitespace().count() == has.split_whitespace().count() {
+        return Ok(());
+    }
+    let Ok(relative) = group.path.strip_prefix(mount) else {
+        return Ok(());
+    };
+    let mut level = mount.to_owned();
+    for part in relative {
+        enable_level(&level);
+        level.push(part);
+    }
+    Ok(())
+}
+
+fn enable_level(level: &Path) {
+    let read = |file: &str| std::fs::read_to_string(level.join(file)).unwrap_or_default();
+    let (has, gives) = (read("cgroup.controllers"), read("cgroup.subtree_control"));
+    let missing: Vec<String> = has
+        .split_whitespace()
+        .filter(|controller| !gives.split_whitespace().any(|given| given == *controller))
+        .map(|controller| format!("+{controller}"))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let file = level.join("cgroup.subtree_control");
+    if std::fs::write(&file, missing.join(" ")).is_err() {
+        // One refused controller refuses all of a write.
+        for controller in missing {
+            drop(std::fs::write(&file, controller));
+        }
+    }
+}
+
+pub(super) fn memory(group: &Group, memory: &Memory) -> Result<(), Error> {
+    let limit = memory.limit.filter(|bytes| *bytes != 0);
+    if memory.check_before_update == Some(true) {
+        check_usage(group, memory)?;
+    }
+    if let Some(swap) = swap_value(memory)? {
+        match group.try_write("memory.swap.max", &swap) {
+            Ok(()) => {}
+            // Without swap accounting there is nothing to limit.
+            Err(Errno::NOENT) if swap == "max" || swap == "0" => {}
+            Err(_) => group.write("memory.swap.max", &swap)?,
+        }
+    }
+    if let Some(limit) = limit {
+        group.write("memory.max", &max_or(limit))?;
+    }
+    if let Some(bytes) = memory.reservation.filter(|bytes| *bytes != 0) {
+        group.write("memory.low", &max_or(bytes))?;
+    }
+    Ok(())
+}
+
+/// Version 2 counts swap alone, the documents count it together with memory.
+fn swap_value(memory: &Memory) -> Result<Option<String>, Error> {
+    let invalid = |reason: &str| Error::Invalid {
+        field: "linux.resources.memory.swap",
+        reason: reason.to_owned(),
+    };
+    let limit = memory.limit.unwrap_or(0);
+    match memory.swap.unwrap_or(0) {
+        0 if limit == -1 => Ok(Some("max".to_owned())),
+        0 => Ok(None),
+        -1 => Ok(Some("max".to_owned())),
+        _ if limit == 0 || limit == -1 => {
+            Err(invalid("unable to set swap limit without memory limit"))
+        }
+        swap if limit < 0 || swap < 0 => Err(invalid("negative")),
+        swap if swap < limit => Err(invalid("memory+swap limit should be >= memory limit")),
+        swap => Ok(Some((swap - limit).to_string())),
+    }
+}
+
+fn check_usage(group: &Group, memory: &Memory) -> Result<(), Error> {
+    let usage: i64 = group
+        .read("memory.current")?
+        .trim_end()
+        .parse()
+        .unwrap_or_default();
+    match memory.limit {
+        Some(limit) if limit > 0 && limit < usage => Err(Error::Invalid {
+            field: "linux.resources.memory.limit",
+            reason: format!("unable to set memory limit to {limit} (current usage: {usage})"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn max_or(value: i64) -> String {
+    match value {
+        -1 => "max".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+pub(super) fn cpu(group: &Group, cpu: &Cpu) -> Result<(), Error> {
+    if let Some(idle) = cpu.idle {
+        group.write("cpu.idle", &idle.to_string())?;
+    }
+    // Weight and idle exclude each other; idle was asked for by name.
+    if let Some(shares) = cpu.shares.filter(|shares| *shares != 0)
+        && cpu.idle != Some(1)
+    {
+        group.write("cpu.weight", &weight_of_shares(shares).to_string())?;
+    }
+    let mut burst = cpu.burst;
+    if let Some(microseconds) = burst
+        && group
+            .try_write("cpu.max.burst", &microseconds.to_string())
+            .is_ok()
+    {
+        burst = None;
+    }
+    let quota = cpu.quota.filter(|quota| *quota != 0);
+    let period = cpu.period.filter(|period| *period != 0);
+    if let Some(value) = cpu_max(group, quota, period)? {
+        group.write("cpu.max", &value)?;
+    }
+    match burst {
+        Some(burst) => group.write("cpu.max.burst", &burst.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn cpu_max(
+    group: &Group,
+    quota: Option<i64>,
+    period: Option<u64>,
+) -> Result<Option<String>, Error> {
+    let quota = match (quota, period) {
+        (None, None) => return Ok(None),
+        (Some(quota), _) if quota > 0 => quota.to_string(),
+        (Some(_), _) => "max".to_owned(),
+        // The present quota stays.
+        (None, Some(_)) => {
+            let present = group.read("cpu.max")?;
+            present.split(' ').next().unwrap_or("max").to_owned()
+        }
+    };
+    Ok(Some(match period {
+        Some(period) => format!("{quota} {period}"),
+        None => quota,
+    }))
+}
+
+/// Shares 2..262144 become weight 1..10000 so that 1024, the default, becomes 100, the default.
+///
+/// COMPAT: the same curve as runc's and crun's since 2025: a parabola through the three points
+/// in logarithms.
+fn weight_of_shares(shares: u64) -> u64 {
+    match shares {
+        0..=2 => 1,
+        262_144.. => 10_000,
+        shares => {
+            #[expect(clippy::cast_precision_loss, reason = "below 2^18")]
+            let log = (shares as f64).log2();
+            let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 1 and 10000"
+            )]
+            let weight = 10_f64.powf(exponent).ceil() as u64;
+            weight
+        }
+    }
+}
+
+pub(super) fn block_io(group: &Group, block: &BlockIo) -> Result<(), Error> {
+    let bfq = group.find("io.bfq.weight")?.is_some();
+    if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
+        if bfq {
+            group.write("io.bfq.weight", &weight.to_string())?;
+        } else {
+            group.write("io.weight", &io_weight(weight).to_string())?;
+        }
+    }
+    for device in &block.weight_device {
+        if let Some(weight) = device.weight.filter(|weight| *weight != 0) {
+            let line = format!("{}:{} {weight}", device.major, device.minor);
+            group.write("io.bfq.weight", &line)?;
+        }
+    }
+    for (key, devices) in [
+        ("rbps", &block.throttle_read_bps_device),
+        ("wbps", &block.throttle_write_bps_device),
+        ("riops", &block.throttle_read_iops_device),
+        ("wiops", &block.throttle_write_iops_device),
+    ] {
+        for device in devices {
+            // Zero is version 1's word for no limit.
+            let rate = match device.rate {
+                0 => "max".to_owned(),
+                rate => rate.to_string(),
+            };
+            let line = format!("{}:{} {key}={rate}", device.major, device.minor);
+            group.write("io.max", &line)?;
+        }
+    }
+    Ok(())
+}
+
+/// 10..1000 becomes 1..10000.
+fn io_weight(weight: u16) -> u64 {
+    1 + (u64::from(weight).saturating_sub(10) * 9999) / 990
+}
+
+pub(super) fn hugepage(group: &Group, limit: &HugepageLimit) -> Result<(), Error> {
+    let value = limit.limit.to_string();
+    group.write(&format!("hugetlb.{}.max", limit.page_size), &value)?;
+    let reserved = format!("hugetlb.{}.rsvd.max", limit.page_size);
+    match group.try_write(&reserved, &value) {
+        // Since 5.7.
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(_) => group.write(&reserved, &value),
+    }
+}
+
+/// Writes version 2's files by name.
+pub(super) fn unified(cgroup: &Cgroup, files: &BTreeMap<String, String>) -> Result<(), Error> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let Some(group) = cgroup.group("") else {
+        return Err(Error::Invalid {
+            field: "linux.resources.unified",
+            reason: "invalid configuration: this host has no cgroup v2".to_owned(),
+        });
+    };
+    for (file, value) in files {
+        if file.contains('/') || file.is_empty() || file.starts_with('.') {
+            return Err(Error::Invalid {
+                field: "linux.resources.unified",
+                reason: format!("{file:?} is not a file name"),
+            });
+        }
+        match group.try_write(file, value) {
+            Ok(()) => {}
+            Err(Errno::NOENT | Errno::PERM | Errno::ACCESS) => missing_file(group, file, value)?,
+            Err(_) => group.write(file, value)?,
+        }
+    }
+    Ok(())
+}
+
+/// A file that is not there most often lacks its controller.
+fn missing_file(group: &Group, file: &str, value: &str) -> Result<(), Error> {
+    let controller = file.split('.').next().unwrap_or(file);
+    if controller != "cgroup" && !has_controller(group, controller)? {
+        return Err(Error::Invalid {
+            field: "linux.resources.unified",
+            reason: format!(
+                "unified resource {file:?} can't be set: controller {controller:?} not available"
+            ),
+        });
+    }
+    group.write(file, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_become_weights_with_default_kept() {
+        for (shares, weight) in [
+            (2, 1),
+            (1024, 100),
+            (262_144, 10_000),
+            (512, 59),
+            (1, 1),
+            (3, 2),
+        ] {
+            assert_eq!(weight_of_shares(shares), weight, "{shares}");
+        }
+    }
+
+    #[test]
+    fn block_weights_become_io_weights() {
+        for (weight, expected) in [(10, 1), (500, 4950), (1000, 10_000)] {
+            assert_eq!(io_weight(weight), expected);
+        }
+    }
+
+    #[test]
+    fn swap_is_what_exceeds_memory() {
+        let check = |limit, swap, expected: Result<Option<&str>, ()>| {
+            let memory = Memory {
+                limit,
+                swap,
+                ..Memory::default()
+            };
+            let got = swap_value(&memory).map_err(drop);
+            assert_eq!(
+                got,
+                expected.map(|text| text.map(str::to_owned)),
+                "{limit:?} {swap:?}"
+            );
+        };
+        check(Some(100), Some(300), Ok(Some("200")));
+        check(Some(100), Some(100), Ok(Some("0")));
+        check(Some(100), Some(-1), Ok(Some("max")));
+        check(Some(-1), None, Ok(Some("max")));
+        check(Some(100), None, Ok(None));
+        check(Some(100), Some(50), Err(()));
+        check(None, Some(50), Err(()));
+        check(None, Some(0), Ok(None));
+    }
+}

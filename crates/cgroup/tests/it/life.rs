@@ -1,0 +1,230 @@
+//! Making, joining, freezing, ending and removing.
+
+use crate::fixture::{create, name, possible, spawn, wait_for};
+use cgroup::{Cgroup, Driver, Error, Request};
+use oci::runtime::{Cpu, Memory, Pids, Resources};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+fn text(path: &Path, file: &str) -> String {
+    std::fs::read_to_string(path.join(file))
+        .unwrap()
+        .trim_end()
+        .to_owned()
+}
+
+#[test]
+fn a_process_joins_is_frozen_and_killed_and_the_group_goes() {
+    if !possible() {
+        return;
+    }
+    let cgroup = create(&name(), None);
+    let state = cgroup.state();
+    let mut child = spawn(&cgroup, "sleep", &["100"]);
+    assert_eq!(cgroup.pids().unwrap(), [child.id().cast_signed()]);
+
+    cgroup.freeze().unwrap();
+    assert!(cgroup.frozen().unwrap());
+    let again = Cgroup::open(&state).unwrap();
+    assert!(again.frozen().unwrap());
+    cgroup.thaw().unwrap();
+    assert!(!cgroup.frozen().unwrap());
+
+    cgroup.freeze().unwrap();
+    again.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    again.delete().unwrap();
+    for path in state.paths.values() {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    again.delete().unwrap();
+}
+
+#[test]
+fn limits_are_written_and_updated() {
+    if !possible() {
+        return;
+    }
+    let hierarchies = cgroup::Hierarchies::probe().unwrap();
+    if ["memory", "cpu", "pids", "cpuset"]
+        .iter()
+        .any(|name| hierarchies.find(name).is_none())
+    {
+        eprintln!("skipped: needs the version 1 controllers memory, cpu, pids and cpuset");
+        return;
+    }
+    let resources = Resources {
+        memory: Some(Memory {
+            limit: Some(64 << 20),
+            swap: Some(128 << 20),
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            shares: Some(512),
+            quota: Some(50_000),
+            period: Some(100_000),
+            ..Cpu::default()
+        }),
+        pids: Some(Pids { limit: Some(20) }),
+        ..Resources::default()
+    };
+    let mut cgroup = create(&name(), Some(&resources));
+    let state = cgroup.state();
+    let memory = &state.paths["memory"];
+    let cpu = &state.paths["cpu"];
+    assert_eq!(
+        text(memory, "memory.limit_in_bytes"),
+        (64 << 20).to_string()
+    );
+    assert_eq!(
+        text(memory, "memory.memsw.limit_in_bytes"),
+        (128 << 20).to_string()
+    );
+    assert_eq!(text(cpu, "cpu.shares"), "512");
+    assert_eq!(text(cpu, "cpu.cfs_quota_us"), "50000");
+    assert_eq!(text(&state.paths["pids"], "pids.max"), "20");
+
+    let mut child = spawn(&cgroup, "sleep", &["100"]);
+    let update = Resources {
+        memory: Some(Memory {
+            limit: Some(256 << 20),
+            swap: Some(512 << 20),
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            cpus: "0".to_owned(),
+            period: Some(200_000),
+            ..Cpu::default()
+        }),
+        pids: Some(Pids { limit: Some(-1) }),
+        ..Resources::default()
+    };
+    cgroup.update(&update).unwrap();
+    assert_eq!(
+        text(memory, "memory.limit_in_bytes"),
+        (256 << 20).to_string()
+    );
+    assert_eq!(text(cpu, "cpu.cfs_period_us"), "200000");
+    assert_eq!(text(&state.paths["pids"], "pids.max"), "max");
+    let cpuset = cgroup.state().paths["cpuset"].clone();
+    assert_eq!(text(&cpuset, "cpuset.cpus"), "0");
+    assert_eq!(text(&cpuset, "cgroup.procs"), child.id().to_string());
+
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+    cgroup.delete().unwrap();
+}
+
+#[test]
+fn a_group_with_processes_is_not_taken_over() {
+    if !possible() {
+        return;
+    }
+    let id = name();
+    let cgroup = create(&id, None);
+    let mut child = spawn(&cgroup, "sleep", &["100"]);
+    let second = Cgroup::create(&Request {
+        id: &id,
+        path: None,
+        resources: None,
+        driver: Driver::Cgroupfs,
+    });
+    assert!(matches!(second, Err(Error::NotEmpty { count: 1, .. })));
+    assert_eq!(cgroup.pids().unwrap().len(), 1);
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+    cgroup.delete().unwrap();
+}
+
+#[test]
+fn a_refused_limit_is_told_and_leaves_nothing() {
+    if !possible() {
+        return;
+    }
+    let id = name();
+    let resources = Resources {
+        unified: [("../x".to_owned(), "1".to_owned())].into(),
+        ..Resources::default()
+    };
+    let error = Cgroup::create(&Request {
+        id: &id,
+        path: None,
+        resources: Some(&resources),
+        driver: Driver::Cgroupfs,
+    })
+    .unwrap_err();
+    assert!(
+        error.to_string().contains("linux.resources.unified"),
+        "{error}"
+    );
+    for hierarchy in cgroup::Hierarchies::probe().unwrap().iter() {
+        assert!(!hierarchy.own.join(&id).exists());
+    }
+}
+
+#[test]
+fn devices_outside_of_the_rules_cannot_be_opened() {
+    if !possible() {
+        return;
+    }
+    let cgroup = create(&name(), Some(&Resources::default()));
+    let mut allowed = spawn(&cgroup, "sh", &["-c", "sleep 0.05; exec cat /dev/null"]);
+    let mut denied = spawn(
+        &cgroup,
+        "sh",
+        &["-c", "sleep 0.05; exec cat /dev/kmsg 2>/dev/null"],
+    );
+    assert!(allowed.wait().unwrap().success());
+    assert!(!denied.wait().unwrap().success());
+    wait_for(|| cgroup.pids().unwrap().is_empty());
+    cgroup.delete().unwrap();
+}
+
+#[test]
+fn what_is_used_is_counted() {
+    if !possible() {
+        return;
+    }
+    let cgroup = create(&name(), None);
+    let mut child = spawn(
+        &cgroup,
+        "sh",
+        &[
+            "-c",
+            "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exec sleep 100",
+        ],
+    );
+    wait_for(|| cgroup.stats().unwrap().cpu.usage.total > 1_000_000);
+    let stats = cgroup.stats().unwrap();
+    let has = |controller| cgroup.state().paths.contains_key(controller);
+    if has("pids") {
+        assert_eq!(stats.pids.current, 1);
+    }
+    if has("memory") {
+        assert!(stats.memory.usage.usage > 0);
+        assert!(!stats.memory.raw.is_empty());
+    }
+    assert_eq!(cgroup.oom_kills().unwrap(), 0);
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+    cgroup.delete().unwrap();
+}
+
+#[test]
+fn a_frozen_group_is_not_taken_over() {
+    if !possible() {
+        return;
+    }
+    let id = name();
+    let cgroup = create(&id, None);
+    cgroup.freeze().unwrap();
+    let second = Cgroup::create(&Request {
+        id: &id,
+        path: None,
+        resources: None,
+        driver: Driver::Cgroupfs,
+    });
+    assert!(matches!(second, Err(Error::Frozen { .. })), "{second:?}");
+    cgroup.thaw().unwrap();
+    cgroup.delete().unwrap();
+}

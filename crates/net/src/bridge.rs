@@ -1,0 +1,201 @@
+//! The bridge driver: networks behind bridges, endpoints as veth pairs.
+
+use crate::link::{self, Settings};
+use crate::network::Outside;
+use crate::{Endpoint, Error, Network, address, firewall, namespace};
+use netlink::Socket;
+use rustix::fd::{AsFd, BorrowedFd};
+use std::fs;
+use std::io;
+
+/// The bridges of one daemon, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Bridges {
+    instance: String,
+    route: Socket,
+    netfilter: Socket,
+}
+
+impl Bridges {
+    /// Opens the kernel's families; nothing is changed yet. `instance` names the firewall's
+    /// table and begins the aliases of links.
+    ///
+    /// # Errors
+    /// If the kernel has no netlink or the caller may not use it.
+    pub fn open(instance: &str) -> Result<Self, Error> {
+        let ask = |what| move |source: io::Error| Error::Ask { what, source };
+        let route = Socket::route().map_err(ask("links"))?;
+        let netfilter = Socket::netfilter().map_err(ask("the firewall"))?;
+        Ok(Self {
+            instance: instance.to_owned(),
+            route,
+            netfilter,
+        })
+    }
+
+    /// Makes the firewall's table as it must be for these networks and endpoints, whatever
+    /// became of it.
+    ///
+    /// # Errors
+    /// If the kernel refuses; then nothing was changed.
+    pub fn restore<'a>(
+        &mut self,
+        networks: impl IntoIterator<Item = &'a Network>,
+        endpoints: impl IntoIterator<Item = &'a Endpoint>,
+    ) -> Result<(), Error> {
+        firewall::restore(&mut self.netfilter, &self.instance, networks, endpoints)
+    }
+
+    /// Makes a network's bridge with its addresses and rules; what was made is undone if a
+    /// part fails.
+    ///
+    /// # Errors
+    /// If a link of that name exists, or the kernel refuses a part.
+    pub fn add(&mut self, network: &Network) -> Result<(), Error> {
+        let alias = format!("{}:{}", self.instance, network.id);
+        let settings = Settings {
+            name: &network.bridge,
+            mtu: network.mtu,
+            alias: Some(&alias),
+            ..Settings::default()
+        };
+        let bridge = link::add_bridge(&mut self.route, &settings)?;
+        let outcome = self.dress(network, bridge);
+        if outcome.is_err() {
+            // The first error is the one to tell; doctor finds what cannot be undone.
+            link::delete(&mut self.route, bridge).ok();
+        }
+        outcome
+    }
+
+    fn dress(&mut self, network: &Network, bridge: link::Link) -> Result<(), Error> {
+        // As inside: the bridge's addresses are its own.
+        fs::write(
+            format!("/proc/sys/net/ipv6/conf/{}/accept_dad", network.bridge),
+            "0",
+        )
+        .ok();
+        for own in &network.addressing {
+            address::add(&mut self.route, bridge, own.gateway, own.subnet.prefix())?;
+        }
+        // Connections of the host's programs to 127.0.0.1 are led to endpoints; the `martian`
+        // chain drops what others would send there.
+        sysctl(
+            &format!("net/ipv4/conf/{}/route_localnet", network.bridge),
+            "1",
+        )?;
+        if network.outside != Outside::Closed {
+            sysctl("net/ipv4/ip_forward", "1")?;
+            if network.addressing.iter().any(|own| own.subnet.is_ipv6()) {
+                sysctl("net/ipv6/conf/all/forwarding", "1")?;
+            }
+        }
+        firewall::add_network(&mut self.netfilter, &self.instance, network)
+    }
+
+    /// Removes a network's rules and bridge; parts that are gone already are passed over.
+    ///
+    /// # Errors
+    /// If the kernel refuses to remove what is there.
+    pub fn remove(&mut self, network: &Network) -> Result<(), Error> {
+        let rules = firewall::remove_network(&mut self.netfilter, &self.instance, network);
+        match link::find(&mut self.route, &network.bridge) {
+            Ok(bridge) => link::delete(&mut self.route, bridge)?,
+            Err(Error::NoLink { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        unless_gone(rules)
+    }
+
+    /// Joins a sandbox to a network: a veth pair, its addresses and routes inside, its ports.
+    ///
+    /// # Errors
+    /// If the kernel refuses a part; what was made before is undone.
+    pub fn attach(
+        &mut self,
+        network: &Network,
+        endpoint: &Endpoint,
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        let bridge = link::find(&mut self.route, &network.bridge)?;
+        let alias = format!("{}:{}", self.instance, endpoint.sandbox);
+        let host = Settings {
+            name: &endpoint.host_link,
+            mtu: network.mtu,
+            alias: Some(&alias),
+            ..Settings::default()
+        };
+        let inside = Settings {
+            name: &endpoint.link,
+            mtu: network.mtu,
+            mac: Some(endpoint.mac),
+            ..Settings::default()
+        };
+        link::add_veth(&mut self.route, &host, Some(bridge), &inside, netns)?;
+        let outcome = namespace::configure(netns.as_fd(), endpoint)
+            .and_then(|()| firewall::publish(&mut self.netfilter, &self.instance, endpoint));
+        if outcome.is_err() {
+            self.cut(endpoint).ok();
+        }
+        outcome
+    }
+
+    /// Takes a sandbox out of its network. If the sandbox's namespace goes anyway, withdraw
+    /// alone is enough and much cheaper: the pair goes with the namespace.
+    ///
+    /// # Errors
+    /// If the kernel refuses to remove what is there.
+    pub fn detach(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+        let rules = self.withdraw(endpoint);
+        self.cut(endpoint)?;
+        rules
+    }
+
+    /// Takes an endpoint's published ports back.
+    ///
+    /// # Errors
+    /// If the kernel refuses; ports that are gone already are passed over.
+    pub fn withdraw(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+        unless_gone(firewall::withdraw(
+            &mut self.netfilter,
+            &self.instance,
+            endpoint,
+        ))
+    }
+
+    /// Removes the firewall's table.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn close(mut self) -> Result<(), Error> {
+        firewall::remove(&mut self.netfilter, &self.instance)
+    }
+
+    fn cut(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+        match link::find(&mut self.route, &endpoint.host_link) {
+            Ok(pair) => link::delete(&mut self.route, pair),
+            Err(Error::NoLink { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What others flushed, and what is gone with its table, needs no removal.
+fn unless_gone(outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(Error::Firewall { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn sysctl(name: &str, value: &str) -> Result<(), Error> {
+    let path = format!("/proc/sys/{name}");
+    // A write of what is there already could fail on a read-only /proc/sys for nothing.
+    if fs::read_to_string(&path).is_ok_and(|now| now.trim() == value) {
+        return Ok(());
+    }
+    fs::write(&path, value).map_err(|source| Error::Sysctl {
+        name: name.replace('/', "."),
+        source,
+    })
+}

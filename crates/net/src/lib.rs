@@ -1,0 +1,23 @@
+//! Networks: links, addresses, routes and firewall rules of bridges, endpoints and ports.
+//!
+//! It knows the kernel's objects and how to make them in few messages. It must not know
+//! whose words asked for them: Docker's, CNI's and HNS's documents are the edges'.
+//! Read first: [`Network`], [`Endpoint`], [`Bridges`].
+
+pub mod address;
+mod bridge;
+mod error;
+pub mod firewall;
+pub mod link;
+pub mod namespace;
+pub mod network;
+pub mod nft;
+pub mod pool;
+pub mod route;
+mod subnet;
+
+pub use bridge::Bridges;
+pub use error::Error;
+pub use link::Link;
+pub use network::{Addressing, Endpoint, Network, Outside, Peers, Port, Protocol};
+pub use subnet::{Subnet, SubnetError};

@@ -1,0 +1,279 @@
+//! Links: bridges, veth pairs, macvlans; made in one message each (rtnetlink(7)).
+
+use crate::Error;
+use netlink::{Attributes, Flags, Message, Socket};
+use rustix::fd::{AsRawFd, BorrowedFd};
+use std::io;
+
+const NEWLINK: u16 = 16;
+const DELLINK: u16 = 17;
+const GETLINK: u16 = 18;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_MODE: u16 = 4;
+const VETH_INFO_PEER: u16 = 1;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_MODE: u16 = 1;
+const UP: u32 = 1;
+
+/// An Ethernet address.
+pub type Mac = [u8; 6];
+
+/// A link of the socket's namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's number of it.
+    pub index: u32,
+}
+
+/// What every new link may be given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'a> {
+    /// At most 15 bytes.
+    pub name: &'a str,
+    /// The largest packet in bytes; the kernel's default if `None`.
+    pub mtu: Option<u32>,
+    /// The Ethernet address; random if `None`.
+    pub mac: Option<Mac>,
+    /// A text that says whose it is; for links of this namespace.
+    pub alias: Option<&'a str>,
+}
+
+/// How a macvlan's links see each other (`MACVLAN_MODE_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Macvlan {
+    /// Not at all.
+    Private = 1,
+    /// Through the switch outside.
+    Vepa = 2,
+    /// Directly.
+    Bridge = 4,
+    /// One link alone takes the parent over.
+    Passthru = 8,
+}
+
+/// How an ipvlan forwards (`IPVLAN_MODE_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ipvlan {
+    /// As a switch.
+    L2 = 0,
+    /// As a router.
+    L3 = 1,
+    /// As a router, through the host's firewall.
+    L3s = 2,
+}
+
+/// `struct ifinfomsg` with these flags set.
+fn info(index: u32, up: bool) -> [u8; 16] {
+    let mut fixed = [0; 16];
+    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
+    let flags = if up { UP } else { 0 };
+    fixed[8..12].copy_from_slice(&flags.to_ne_bytes());
+    fixed[12..16].copy_from_slice(&flags.to_ne_bytes());
+    fixed
+}
+
+fn settings(mut message: Message, settings: &Settings<'_>) -> Message {
+    message = message.with_text(IFLA_IFNAME, settings.name);
+    if let Some(mtu) = settings.mtu {
+        message = message.with_u32(IFLA_MTU, mtu);
+    }
+    if let Some(mac) = settings.mac {
+        message = message.with(IFLA_ADDRESS, &mac);
+    }
+    message
+}
+
+/// Sends the message that makes a link, and with it the one that gives it its alias and its
+/// settings as a port of `master`: the kernel reads neither when it makes a link.
+fn create(
+    socket: &mut Socket,
+    message: Message,
+    wanted: &Settings<'_>,
+    master: Option<Link>,
+) -> io::Result<()> {
+    let mut change =
+        Message::new(NEWLINK, Flags::CHANGE, &info(0, true)).with_text(IFLA_IFNAME, wanted.name);
+    if let Some(alias) = wanted.alias {
+        change = change.with(IFLA_IFALIAS, alias.as_bytes());
+    }
+    if master.is_some() {
+        // Hairpin: an endpoint reaches itself by a port of the host.
+        change = change.with_nested(IFLA_LINKINFO, |m| {
+            m.with(IFLA_INFO_SLAVE_KIND, b"bridge")
+                .with_nested(IFLA_INFO_SLAVE_DATA, |m| m.with(IFLA_BRPORT_MODE, &[1]))
+        });
+    }
+    socket
+        .batch(vec![message, change])
+        .map_err(|refused| refused.source)
+}
+
+fn failed<'a>(action: &'static str, name: &'a str) -> impl FnOnce(io::Error) -> Error + use<'a> {
+    move |source| Error::Link {
+        action,
+        name: name.to_owned(),
+        source,
+    }
+}
+
+/// Makes a bridge, up.
+pub fn add_bridge(socket: &mut Socket, wanted: &Settings<'_>) -> Result<Link, Error> {
+    let message = settings(Message::new(NEWLINK, Flags::CREATE, &info(0, true)), wanted)
+        .with_nested(IFLA_LINKINFO, |m| m.with(IFLA_INFO_KIND, b"bridge"));
+    create(socket, message, wanted, None).map_err(failed("make bridge", wanted.name))?;
+    find(socket, wanted.name)
+}
+
+/// Makes a veth pair, up on this side: `host` here, on the bridge `master` if there is one,
+/// and `peer` in the namespace `netns`. One message does it all.
+pub fn add_veth(
+    socket: &mut Socket,
+    host: &Settings<'_>,
+    master: Option<Link>,
+    peer: &Settings<'_>,
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let namespace = netns.as_raw_fd().cast_unsigned();
+    let mut message = settings(Message::new(NEWLINK, Flags::CREATE, &info(0, true)), host);
+    if let Some(bridge) = master {
+        message = message.with_u32(IFLA_MASTER, bridge.index);
+    }
+    let message = message.with_nested(IFLA_LINKINFO, |m| {
+        m.with(IFLA_INFO_KIND, b"veth")
+            .with_nested(IFLA_INFO_DATA, |m| {
+                m.with_nested(VETH_INFO_PEER, |m| {
+                    settings(m.with_bytes(&info(0, false)), peer)
+                        .with_u32(IFLA_NET_NS_FD, namespace)
+                })
+            })
+    });
+    create(socket, message, host, master).map_err(failed("make veth pair", host.name))
+}
+
+/// Makes a macvlan of `parent` in the namespace `netns`.
+pub fn add_macvlan(
+    socket: &mut Socket,
+    parent: Link,
+    mode: Macvlan,
+    wanted: &Settings<'_>,
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let mode = (mode as u32).to_ne_bytes();
+    add_child(
+        socket,
+        (parent, b"macvlan"),
+        (IFLA_MACVLAN_MODE, &mode),
+        wanted,
+        netns,
+    )
+}
+
+/// Makes an ipvlan of `parent` in the namespace `netns`.
+pub fn add_ipvlan(
+    socket: &mut Socket,
+    parent: Link,
+    mode: Ipvlan,
+    wanted: &Settings<'_>,
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let mode = (mode as u16).to_ne_bytes();
+    add_child(
+        socket,
+        (parent, b"ipvlan"),
+        (IFLA_IPVLAN_MODE, &mode),
+        wanted,
+        netns,
+    )
+}
+
+fn add_child(
+    socket: &mut Socket,
+    (parent, kind): (Link, &[u8]),
+    (mode_kind, mode): (u16, &[u8]),
+    wanted: &Settings<'_>,
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let message = settings(
+        Message::new(NEWLINK, Flags::CREATE, &info(0, false)),
+        wanted,
+    )
+    .with_u32(IFLA_LINK, parent.index)
+    .with_u32(IFLA_NET_NS_FD, netns.as_raw_fd().cast_unsigned())
+    .with_nested(IFLA_LINKINFO, |m| {
+        m.with(IFLA_INFO_KIND, kind)
+            .with_nested(IFLA_INFO_DATA, |m| m.with(mode_kind, mode))
+    });
+    socket
+        .request(message)
+        .map_err(failed("make child", wanted.name))
+}
+
+/// Sets a link up.
+pub fn set_up(socket: &mut Socket, link: Link) -> Result<(), Error> {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(link.index, true));
+    socket
+        .request(message)
+        .map_err(failed("set up", &link.index.to_string()))
+}
+
+/// Removes a link; a veth's peer goes with it. The kernel waits for its readers: 15 to 35 ms.
+pub fn delete(socket: &mut Socket, link: Link) -> Result<(), Error> {
+    let message = Message::new(DELLINK, Flags::CHANGE, &info(link.index, false));
+    socket
+        .request(message)
+        .map_err(failed("remove", &link.index.to_string()))
+}
+
+/// The link called `name`.
+pub fn find(socket: &mut Socket, name: &str) -> Result<Link, Error> {
+    let mut index = None;
+    let message = Message::new(GETLINK, Flags::TELL, &info(0, false)).with_text(IFLA_IFNAME, name);
+    let told = socket.tell(message, |_, body| {
+        index = body
+            .get(4..8)
+            .and_then(|b| b.try_into().ok())
+            .map(u32::from_ne_bytes);
+    });
+    match (told, index) {
+        (Ok(()), Some(index)) => Ok(Link { index }),
+        (Err(error), _) if error.raw_os_error() != Some(19) => Err(failed("find", name)(error)),
+        _ => Err(Error::NoLink {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// Every link's name and alias.
+pub fn list(socket: &mut Socket) -> Result<Vec<(Link, String, Option<String>)>, Error> {
+    let mut links = Vec::new();
+    let dump = socket.dump(
+        Message::new(GETLINK, Flags::DUMP, &info(0, false)),
+        |_, body| {
+            let attributes = Attributes::new(body.get(16..).unwrap_or_default());
+            let index = body
+                .get(4..8)
+                .and_then(|b| b.try_into().ok())
+                .map(u32::from_ne_bytes);
+            if let (Some(index), Some(name)) = (index, attributes.find_text(IFLA_IFNAME)) {
+                links.push((Link { index }, name, attributes.find_text(IFLA_IFALIAS)));
+            }
+        },
+    );
+    dump.map_err(|source| Error::Ask {
+        what: "its links",
+        source,
+    })?;
+    Ok(links)
+}

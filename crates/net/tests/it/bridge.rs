@@ -1,0 +1,233 @@
+//! Reachability between a host, its neighbour and containers.
+
+use crate::hosts::{Peer, isolated};
+use net::{Addressing, Bridges, Endpoint, Network, Outside, Peers, Port, Protocol};
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::time::Duration;
+
+fn sh(script: &str) -> String {
+    let output = Command::new("sh")
+        .args(["-ec", script])
+        .output()
+        .expect("sh starts");
+    assert!(
+        output.status.success(),
+        "{script}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect(text)
+}
+
+fn network(n: u8, outside: Outside, peers: Peers) -> Network {
+    let subnet = format!("10.{n}.0.0/24").parse().expect("a subnet");
+    let six = format!("fd00:{n}::/64").parse().expect("a subnet");
+    Network {
+        id: format!("net{n}"),
+        bridge: format!("br{n}"),
+        addressing: vec![
+            Addressing {
+                subnet,
+                gateway: ip(&format!("10.{n}.0.1")),
+            },
+            Addressing {
+                subnet: six,
+                gateway: ip(&format!("fd00:{n}::1")),
+            },
+        ],
+        mtu: None,
+        peers,
+        outside,
+    }
+}
+
+fn endpoint(n: u8, host: u8, ports: Vec<Port>) -> Endpoint {
+    Endpoint {
+        sandbox: format!("sandbox{n}-{host}"),
+        host_link: format!("v{n}-{host}"),
+        link: "eth0".into(),
+        mac: [2, 0, 0, 0, n, host],
+        addresses: vec![
+            (ip(&format!("10.{n}.0.{host}")), 24),
+            (ip(&format!("fd00:{n}::{host}")), 64),
+        ],
+        gateways: vec![ip(&format!("10.{n}.0.1")), ip(&format!("fd00:{n}::1"))],
+        ports,
+    }
+}
+
+/// A neighbour of the host at 192.0.2.2, the host at 192.0.2.1.
+fn neighbour() -> Peer {
+    let peer = Peer::start();
+    sh(
+        "ip link set lo up; ip link add out0 type veth peer name out1; ip addr add 192.0.2.1/24 dev out0; ip addr add 2001:db8::1/64 dev out0 nodad; ip link set out0 up",
+    );
+    sh(&format!("ip link set out1 netns {}", peer.pid()));
+    peer.run("ip link set lo up; ip addr add 192.0.2.2/24 dev out1; ip addr add 2001:db8::2/64 dev out1 nodad; ip link set out1 up");
+    peer
+}
+
+fn can_get(from: Option<&Peer>, target: &str, port: u16) -> bool {
+    let target = SocketAddr::new(ip(target), port);
+    let get = move || {
+        let mut answer = String::new();
+        let connection = TcpStream::connect_timeout(&target, Duration::from_secs(3));
+        connection
+            .and_then(|mut server| server.read_to_string(&mut answer))
+            .is_ok()
+            && answer == "hello\n"
+    };
+    from.map_or_else(get, |peer| peer.within(get))
+}
+
+#[test]
+fn ports_are_published_where_they_were_bound_and_nowhere_else() {
+    if !isolated("bridge::ports_are_published_where_they_were_bound_and_nowhere_else") {
+        return;
+    }
+    let outside = neighbour();
+    let mut bridges = Bridges::open("corten-test").expect("netlink");
+    let net = network(50, Outside::Masqueraded, Peers::Reachable);
+    bridges.restore([], []).expect("an empty table");
+    bridges.add(&net).expect("a network");
+    let port = |host: &str, host_port| Port {
+        protocol: Protocol::Tcp,
+        host: ip(host),
+        host_port,
+        port: 80,
+    };
+    let ports = vec![
+        port("0.0.0.0", 8080),
+        port("127.0.0.1", 8081),
+        port("192.0.2.1", 8082),
+        port("::", 8083),
+    ];
+    let server = endpoint(50, 2, ports);
+    let container = Peer::start();
+    bridges
+        .attach(&net, &server, container.netns().as_fd())
+        .expect("a container");
+    container.serve();
+    let client = Peer::start();
+    let other = endpoint(50, 3, vec![]);
+    bridges
+        .attach(&net, &other, client.netns().as_fd())
+        .expect("another");
+
+    // (who, address, port, reached)
+    for (from, target, port, reached) in [
+        (Some(&outside), "192.0.2.1", 8080, true),
+        (Some(&outside), "192.0.2.1", 8081, false),
+        (Some(&outside), "192.0.2.1", 8082, true),
+        (Some(&outside), "2001:db8::1", 8083, true),
+        (None, "127.0.0.1", 8080, true),
+        (None, "127.0.0.1", 8081, true),
+        (None, "192.0.2.1", 8081, false),
+        (None, "192.0.2.1", 8082, true),
+        (None, "10.50.0.2", 80, true),
+        (Some(&client), "10.50.0.2", 80, true),
+        (Some(&client), "10.50.0.1", 8080, true),
+        (Some(&client), "192.0.2.1", 8082, true),
+    ] {
+        let who = from.map_or(0, Peer::pid);
+        assert_eq!(
+            can_get(from, target, port),
+            reached,
+            "{who} {target}:{port}, outside {} container {}",
+            outside.pid(),
+            container.pid()
+        );
+    }
+    // A neighbour that routes to the container's own address, or to the host's loopback.
+    outside.run("ip route add 10.50.0.0/24 via 192.0.2.1; ip route add 127.0.0.2/32 via 192.0.2.1 2>/dev/null || true");
+    assert!(
+        !can_get(Some(&outside), "10.50.0.2", 80),
+        "only published ports are reached"
+    );
+    outside.run("ip addr del 127.0.0.1/8 dev lo; sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.out1.route_localnet=1; ip route add 127.0.0.1/32 via 192.0.2.1 dev out1 src 192.0.2.2");
+    assert!(
+        !can_get(Some(&outside), "127.0.0.1", 8081),
+        "a martian is dropped"
+    );
+
+    bridges.withdraw(&server).expect("the ports go");
+    assert!(!can_get(Some(&outside), "192.0.2.1", 8080));
+    sh("nft flush ruleset");
+    bridges
+        .restore([&net], [&server])
+        .expect("the table comes back");
+    assert!(can_get(Some(&outside), "192.0.2.1", 8080));
+    bridges.detach(&server).expect("the endpoint goes");
+    bridges.detach(&other).expect("the other goes");
+    bridges.remove(&net).expect("the network goes");
+    bridges.close().expect("the table goes");
+    assert_eq!(
+        sh("nft list ruleset; ip -br link | grep -E '^(br|v)' || true"),
+        ""
+    );
+}
+
+#[test]
+fn networks_are_kept_apart_as_they_ask() {
+    if !isolated("bridge::networks_are_kept_apart_as_they_ask") {
+        return;
+    }
+    let outside = neighbour();
+    let mut bridges = Bridges::open("corten-test").expect("netlink");
+    bridges.restore([], []).expect("an empty table");
+    let kinds = [
+        (60, Outside::Masqueraded, Peers::Reachable),
+        (61, Outside::Closed, Peers::Reachable),
+        (62, Outside::Masqueraded, Peers::Isolated),
+        (63, Outside::Routed, Peers::Reachable),
+    ];
+    let mut containers = Vec::new();
+    for (n, beyond, peers) in kinds {
+        let net = network(n, beyond, peers);
+        bridges.add(&net).expect("a network");
+        for host in [2, 3] {
+            let container = Peer::start();
+            bridges
+                .attach(&net, &endpoint(n, host, vec![]), container.netns().as_fd())
+                .expect("a container");
+            containers.push(container);
+        }
+    }
+    outside.run("ip route add 10.0.0.0/8 via 192.0.2.1; ip -6 route add fd00::/16 via 2001:db8::1");
+    let ping = |from: &Peer, to: &str| {
+        from.run(&format!(
+            "ping -c1 -W1 {to} >/dev/null 2>&1 && echo yes || echo no"
+        ))
+        .trim()
+            == "yes"
+    };
+    let [open, _, closed, _, apart, _, routed, _] = &containers[..] else {
+        panic!("eight containers")
+    };
+    for (from, to, reached) in [
+        (open, "10.60.0.3", true),
+        (open, "fd00:60::3", true),
+        (open, "192.0.2.2", true),
+        (open, "2001:db8::2", true),
+        (open, "10.61.0.2", false),
+        (open, "10.62.0.2", false),
+        (closed, "10.61.0.3", true),
+        (closed, "192.0.2.2", false),
+        (closed, "10.60.0.2", false),
+        (apart, "192.0.2.2", true),
+        (routed, "192.0.2.2", true),
+        (&outside, "10.63.0.2", true),
+        (&outside, "fd00:63::2", true),
+        (&outside, "10.60.0.2", false),
+        (&outside, "10.61.0.2", false),
+        (&outside, "fd00:60::2", false),
+    ] {
+        assert_eq!(ping(from, to), reached, "{to}");
+    }
+}
