@@ -1,0 +1,213 @@
+//! Reading a log back: its files from the oldest, records by time and stream, the last of them,
+//! and on over rotations while it is written.
+
+mod file;
+
+use crate::{Error, JsonFile, Stream, Watch, time};
+use file::Part;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use types::Timestamp;
+
+/// Which records are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Those of stdout.
+    pub stdout: bool,
+    /// Those of stderr.
+    pub stderr: bool,
+    /// Those of this time and later.
+    pub since: Option<Timestamp>,
+    /// Those of this time and earlier.
+    pub until: Option<Timestamp>,
+    /// Only those among so many last records of the log, of either stream, as Docker counts.
+    pub tail: Option<u64>,
+}
+
+impl Default for Query {
+    /// All.
+    fn default() -> Self {
+        Self {
+            stdout: true,
+            stderr: true,
+            since: None,
+            until: None,
+            tail: None,
+        }
+    }
+}
+
+/// A line, or a piece of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it was written.
+    pub stream: Stream,
+    /// When it was read from the process.
+    pub at: Timestamp,
+    /// What was written, with its end of line if it has one.
+    pub line: String,
+    /// Labels, environment and tag.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// The document of a record.
+#[derive(Debug, Deserialize)]
+struct Document<'a> {
+    #[serde(borrow, default)]
+    log: Cow<'a, str>,
+    #[serde(default = "Document::stdout")]
+    stream: Stream,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    #[serde(default)]
+    attrs: BTreeMap<String, String>,
+}
+
+impl Document<'_> {
+    const fn stdout() -> Stream {
+        Stream::Stdout
+    }
+}
+
+/// A place in a log.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    files: u32,
+    query: Query,
+    /// The files still to be read, the oldest first.
+    parts: VecDeque<Part>,
+    /// A record later than asked for was seen.
+    over: bool,
+}
+
+impl Reader {
+    /// Begins to read; a log that does not exist yet is empty.
+    ///
+    /// # Errors
+    /// If a file cannot be opened.
+    pub fn open(config: &JsonFile, query: Query) -> Result<Self, Error> {
+        let files = config.files();
+        let mut parts = file::open_all(&config.path, files)?;
+        if let Some(tail) = query.tail {
+            file::seek_tail(&mut parts, tail)?;
+        }
+        if let Some(since) = query.since {
+            // The last record of a file is as old as the file.
+            while parts.len() > 1 && parts.front().is_some_and(|part| part.is_before(since)) {
+                parts.pop_front();
+            }
+        }
+        Ok(Self {
+            path: config.path.clone(),
+            files,
+            query,
+            parts,
+            over: false,
+        })
+    }
+
+    /// The next record that is wanted; `None`: there is none now, but more may come unless
+    /// [`Self::is_over`].
+    ///
+    /// # Errors
+    /// If a file cannot be read. A line that is no record is passed over.
+    pub fn next_record(&mut self) -> Result<Option<Record>, Error> {
+        while !self.over {
+            let Some(part) = self.parts.front_mut() else {
+                self.parts = file::open_all(&self.path, self.files)?;
+                if self.parts.is_empty() {
+                    return Ok(None);
+                }
+                continue;
+            };
+            if let Some(line) = part.line()? {
+                match wanted(&self.query, line) {
+                    Wanted::Yes(record) => return Ok(Some(record)),
+                    Wanted::No => {}
+                    Wanted::Later => self.over = true,
+                }
+            } else if !self.go_on()? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a record later than `until` was seen: no more is to come.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Reports when the log's files change.
+    ///
+    /// To lose no change, take it before the [`Self::next_record`] that finds nothing.
+    ///
+    /// # Errors
+    /// If inotify is not to be had.
+    pub fn watch(&self) -> Result<Watch, Error> {
+        Watch::of(&self.path)
+    }
+
+    /// At the end of a file: goes to the next, if the log goes on there.
+    fn go_on(&mut self) -> Result<bool, Error> {
+        if self.parts.len() > 1 {
+            self.parts.pop_front();
+            return Ok(true);
+        }
+        let Some(last) = self.parts.front_mut() else {
+            return Ok(false);
+        };
+        if last.was_emptied()? {
+            return Ok(true);
+        }
+        let now = file::open_all(&self.path, self.files)?;
+        let place = now.iter().position(|part| part.is(last));
+        match place {
+            Some(place) if place + 1 == now.len() => Ok(false),
+            // Moved away, but what was written until then is in it: read first.
+            _ if last.has_grown()? => Ok(true),
+            _ => {
+                let newer = now.into_iter().skip(place.map_or(0, |place| place + 1));
+                self.parts = newer.collect();
+                Ok(!self.parts.is_empty())
+            }
+        }
+    }
+}
+
+enum Wanted {
+    Yes(Record),
+    No,
+    Later,
+}
+
+fn wanted(query: &Query, line: &[u8]) -> Wanted {
+    let Ok(document) = serde_json::from_slice::<Document<'_>>(line) else {
+        return Wanted::No;
+    };
+    let Some(at) = time::parse(&document.time) else {
+        return Wanted::No;
+    };
+    if query.until.is_some_and(|until| at > until) {
+        return Wanted::Later;
+    }
+    let stream = match document.stream {
+        Stream::Stdout => query.stdout,
+        Stream::Stderr => query.stderr,
+    };
+    if !stream || query.since.is_some_and(|since| at < since) {
+        return Wanted::No;
+    }
+    Wanted::Yes(Record {
+        stream: document.stream,
+        at,
+        line: document.log.into_owned(),
+        attributes: document.attrs,
+    })
+}
+
+#[cfg(test)]
+mod tests;

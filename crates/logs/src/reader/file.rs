@@ -1,0 +1,183 @@
+//! One file of a log.
+
+use crate::Error;
+use crate::rotate::older;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use types::Timestamp;
+
+/// How much is read at once.
+const BLOCK: usize = 64 << 10;
+/// A record longer than this is no record: the longest has 16 KiB, six times escaped.
+const LONGEST: usize = 4 << 20;
+
+/// A file of a log, and how far it was read.
+#[derive(Debug)]
+pub(crate) struct Part {
+    path: PathBuf,
+    file: File,
+    identity: (u64, u64),
+    modified: u64,
+    /// Where the buffer begins in the file.
+    offset: u64,
+    buffer: Vec<u8>,
+    /// How much of the buffer was given out.
+    given: usize,
+}
+
+/// The files of a log, the oldest first.
+pub(crate) fn open_all(path: &Path, files: u32) -> Result<VecDeque<Part>, Error> {
+    let mut parts: VecDeque<Part> = VecDeque::new();
+    // From the newest: one that moves up meanwhile is met twice, never missed.
+    for number in 0..files.max(1) {
+        let path = match number {
+            0 => path.to_owned(),
+            _ => older(path, number),
+        };
+        match Part::open(&path) {
+            Ok(part) if parts.iter().any(|known| known.is(&part)) => {}
+            Ok(part) => parts.push_front(part),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && number > 0 => break,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("open", &path)(error)),
+        }
+    }
+    Ok(parts)
+}
+
+/// Places the files so that `tail` records are left.
+pub(crate) fn seek_tail(parts: &mut VecDeque<Part>, tail: u64) -> Result<(), Error> {
+    let mut wanted = tail;
+    let mut first = parts.len();
+    for (index, part) in parts.iter_mut().enumerate().rev() {
+        first = index;
+        wanted = part.seek_tail(wanted)?;
+        if wanted == 0 {
+            break;
+        }
+    }
+    parts.drain(..first.min(parts.len()));
+    Ok(())
+}
+
+impl Part {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let modified = Timestamp::from_nanos(
+            metadata.mtime().max(0).cast_unsigned() * 1_000_000_000
+                + metadata.mtime_nsec().max(0).cast_unsigned(),
+        );
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            identity: (metadata.dev(), metadata.ino()),
+            modified: modified.nanos(),
+            offset: 0,
+            buffer: Vec::new(),
+            given: 0,
+        })
+    }
+
+    /// Whether both are the same file.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+
+    /// Whether it was written last before `time`.
+    pub(crate) fn is_before(&self, time: Timestamp) -> bool {
+        self.modified < time.nanos()
+    }
+
+    fn size(&self) -> Result<u64, Error> {
+        let metadata = self.file.metadata();
+        Ok(metadata.map_err(Error::io("measure", &self.path))?.size())
+    }
+
+    /// Whether there is more than was read of it.
+    pub(crate) fn has_grown(&self) -> Result<bool, Error> {
+        Ok(self.size()? > self.end())
+    }
+
+    /// Whether it was emptied after it was read; then it is read from its beginning.
+    pub(crate) fn was_emptied(&mut self) -> Result<bool, Error> {
+        let emptied = self.size()? < self.end();
+        if emptied {
+            (self.offset, self.given) = (0, 0);
+            self.buffer.clear();
+        }
+        Ok(emptied)
+    }
+
+    /// Where in the file the buffer ends.
+    fn end(&self) -> u64 {
+        self.offset + self.buffer.len() as u64
+    }
+
+    /// The next whole line, without its end; `None` if there is none yet.
+    pub(crate) fn line(&mut self) -> Result<Option<&[u8]>, Error> {
+        let mut searched = self.given;
+        loop {
+            let rest = self.buffer.get(searched..).unwrap_or_default();
+            if let Some(length) = memchr::memchr(b'\n', rest) {
+                let (from, to) = (self.given, searched + length);
+                self.given = to + 1;
+                return Ok(self.buffer.get(from..to));
+            }
+            searched = self.buffer.len() - self.given;
+            if searched > LONGEST {
+                searched = 0;
+                self.given = self.buffer.len();
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads on; false at the end of the file.
+    fn fill(&mut self) -> Result<bool, Error> {
+        self.buffer.drain(..self.given);
+        self.offset += self.given as u64;
+        self.given = 0;
+        let (held, end) = (self.buffer.len(), self.end());
+        self.buffer.resize(held + BLOCK, 0);
+        let free = self.buffer.get_mut(held..).unwrap_or_default();
+        let read = self.file.read_at(free, end);
+        self.buffer
+            .truncate(held + read.as_ref().map_or(0, |read| *read));
+        Ok(read.map_err(Error::io("read", &self.path))? > 0)
+    }
+
+    /// Places it before its last `wanted` lines; gives how many of them it does not have.
+    fn seek_tail(&mut self, wanted: u64) -> Result<u64, Error> {
+        let mut end = self.size()?;
+        if wanted == 0 {
+            self.offset = end;
+            return Ok(0);
+        }
+        let mut block = vec![0; BLOCK];
+        // The end of the last line is no beginning of another.
+        let mut found = 0;
+        while end > 0 {
+            let begin = end.saturating_sub(BLOCK as u64);
+            let length = usize::try_from(end - begin).unwrap_or(BLOCK);
+            let bytes = block.get_mut(..length).unwrap_or_default();
+            let read = self.file.read_exact_at(bytes, begin);
+            read.map_err(Error::io("read", &self.path))?;
+            for place in memchr::memrchr_iter(b'\n', bytes) {
+                found += 1;
+                if found > wanted {
+                    self.offset = begin + place as u64 + 1;
+                    return Ok(0);
+                }
+            }
+            end = begin;
+        }
+        self.offset = 0;
+        Ok(wanted - found)
+    }
+}

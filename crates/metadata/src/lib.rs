@@ -1,0 +1,23 @@
+//! The daemon's database: versioned records of intent and the journal of events.
+//!
+//! It knows one file, how its records and versions are encoded, and that a commit is
+//! durable when it returns. It must not know what any record means. Read first:
+//! [`Database`], [`Record`], [`Batch`].
+
+mod batch;
+mod database;
+mod error;
+mod journal;
+mod queue;
+mod record;
+mod store;
+mod transaction;
+mod version;
+
+pub use batch::Batch;
+pub use database::Database;
+pub use error::Error;
+pub use journal::{Entry, JOURNAL_BOUND, Span};
+pub use record::Record;
+pub use transaction::{Read, Write};
+pub use version::VERSION;
