@@ -1,0 +1,55 @@
+//! Making a container up to its gate.
+
+use crate::Error;
+use crate::gate::Gate;
+use crate::init::Init;
+use crate::launch::{self, Launch};
+use crate::plan::{self, Plan};
+use crate::stdio::Stdio;
+use cgroup::Cgroup;
+use oci::runtime::Spec;
+use std::path::Path;
+use types::{ContainerId, Rootfs};
+
+/// A container to make. Everything that it names is only read.
+#[derive(Debug)]
+pub struct Create<'a> {
+    /// Its name, as hooks and its keyring get to see it.
+    pub id: &'a ContainerId,
+    /// The configuration.
+    pub spec: &'a Spec,
+    /// The directory that hooks are told, and that relative bind sources start from.
+    pub bundle: &'a Path,
+    /// The root file system.
+    pub rootfs: &'a Rootfs,
+    /// Standard streams; with `process.terminal` they are replaced by the terminal.
+    pub stdio: Stdio<'a>,
+    /// The control group, made and limited before.
+    pub cgroup: Option<&'a Cgroup>,
+    /// The system call filter, compiled before.
+    pub seccomp: Option<&'a seccomp::Program>,
+    /// How the start is told.
+    pub gate: Gate<'a>,
+    /// How many descriptors from 3 the program gets too.
+    pub preserve_fds: u32,
+    /// Whether the program stays in the caller's session keyring.
+    pub keep_keyring: bool,
+}
+
+/// Makes the container: its init waits at the gate, everything is set up, and the program was
+/// found. On failure nothing of it is left.
+pub fn create(request: &Create<'_>) -> Result<Init, Error> {
+    let mut plan = Plan::of_create(request)?;
+    let entry = plan::membership(request.cgroup)?;
+    let mut init = launch::run(&Launch {
+        plan: &plan,
+        entry: entry.as_ref(),
+        stdio: request.stdio,
+        gate: &request.gate,
+        state: plan::state(request),
+    })?;
+    if let Some(container) = &mut plan.container {
+        init.spent = std::mem::take(&mut container.root.spent);
+    }
+    Ok(init)
+}

@@ -1,0 +1,188 @@
+//! Why a container or a process in it could not be made.
+
+use std::io;
+use std::path::PathBuf;
+use sys::feature::Feature;
+use types::{ErrorKind, Kind};
+
+/// Why [`crate::create`], [`crate::exec`] or [`crate::start`] failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration asks for what cannot be.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field as the runtime specification names it, with its index.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The configuration asks for what corten does not do.
+    #[error("{field}: not supported: {what}")]
+    Unsupported {
+        /// The field as the runtime specification names it.
+        field: String,
+        /// What is asked for.
+        what: String,
+    },
+    /// The kernel lacks a feature that the configuration needs.
+    #[error("{field}: this kernel has no {feature}")]
+    KernelTooOld {
+        /// The field that needs it.
+        field: String,
+        /// The feature, with its first version.
+        feature: Feature,
+    },
+    /// Something on the host could not be prepared.
+    #[error("{action} {}", path.display())]
+    Host {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The process could not be cloned, or talked to.
+    #[error("{action}")]
+    Process {
+        /// What was attempted.
+        action: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A named step of the set-up failed inside.
+    #[error("{step}: {action} {object:?}")]
+    Step {
+        /// The step's name, one of [`crate::step_names`].
+        step: &'static str,
+        /// What was attempted.
+        action: String,
+        /// On what.
+        object: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The set-up process ended without a word, most probably killed.
+    #[error("container process ended during {during} with status {status}")]
+    Died {
+        /// Between which steps.
+        during: &'static str,
+        /// Its wait status, in words.
+        status: String,
+    },
+    /// The program does not exist, in the root or on its PATH: exit status 127.
+    #[error("exec: {command:?}: executable file not found in $PATH")]
+    CommandNotFound {
+        /// The first argument.
+        command: String,
+        /// `ENOENT`.
+        source: io::Error,
+    },
+    /// The program exists but cannot be executed: exit status 126.
+    #[error("exec: {command:?}: cannot be executed")]
+    CommandNotExecutable {
+        /// The first argument.
+        command: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The program's user or group is not in the container's own files.
+    #[error("unable to find {name:?}: no matching entry in {file}")]
+    NoAccount {
+        /// `/etc/passwd` or `/etc/group`.
+        file: String,
+        /// Who was looked for.
+        name: String,
+    },
+    /// A hook failed.
+    #[error("error running {stage} hook #{index}: {path:?}: {reason}")]
+    Hook {
+        /// The list that it is of, as the specification names it.
+        stage: &'static str,
+        /// Its place in the list.
+        index: usize,
+        /// Its program.
+        path: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The container's root is not the root of its mount namespace: joining would leave it.
+    #[error("process {pid} is not in the root of its mount namespace")]
+    ForeignRoot {
+        /// The container's init.
+        pid: i32,
+    },
+    /// The control group cannot be joined.
+    #[error("join the control group")]
+    Cgroup {
+        /// Why not.
+        source: cgroup::Error,
+    },
+    /// Nothing waits at the gate: it was started already, or has ended.
+    #[error("nothing waits to be started at {}", path.display())]
+    NotWaiting {
+        /// The gate.
+        path: PathBuf,
+        /// Why the gate could not be reached.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The exit status that shells and Docker give to this failure of a command.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::CommandNotFound { .. } => 127,
+            Self::CommandNotExecutable { .. } => 126,
+            _ => 125,
+        }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn unsupported(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Unsupported {
+            field: field.into(),
+            what: what.into(),
+        }
+    }
+
+    pub(crate) fn process(action: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Process { action, source }
+    }
+
+    pub(crate) fn host(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Host {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+impl Kind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid { .. } | Self::CommandNotFound { .. } | Self::NoAccount { .. } => {
+                ErrorKind::InvalidArgument
+            }
+            Self::Unsupported { .. } | Self::KernelTooOld { .. } => ErrorKind::Unsupported,
+            Self::CommandNotExecutable { .. } => ErrorKind::PermissionDenied,
+            Self::Host { source, .. }
+            | Self::Process { source, .. }
+            | Self::Step { source, .. } => source.kind().into(),
+            Self::Cgroup { source } => source.kind(),
+            Self::Died { .. } | Self::Hook { .. } => ErrorKind::Internal,
+            Self::ForeignRoot { .. } | Self::NotWaiting { .. } => ErrorKind::Conflict,
+        }
+    }
+}

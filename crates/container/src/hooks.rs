@@ -1,0 +1,233 @@
+//! Hooks: programs that the configuration names, told the container's state on standard input.
+//!
+//! `prestart` and `createRuntime` run in the caller's namespaces before the pivot,
+//! `createContainer` and `startContainer` in the container's, by its own init, before the pivot
+//! and before the program; `poststart` and `poststop` are the caller's, by [`run`].
+
+use crate::Error;
+use crate::plan::{c, strings};
+use oci::runtime::{Hook, Hooks, State, Status};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::CString;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use sys::exec::Strings;
+
+/// Which list a hook is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Deprecated, as `createRuntime`, before it.
+    Prestart,
+    /// The namespaces are there, the root is not entered.
+    CreateRuntime,
+    /// As before, in the container's namespaces.
+    CreateContainer,
+    /// The program is about to be executed.
+    StartContainer,
+    /// The program was executed.
+    Poststart,
+    /// The container was deleted.
+    Poststop,
+}
+
+impl Stage {
+    /// The field's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prestart => "prestart",
+            Self::CreateRuntime => "createRuntime",
+            Self::CreateContainer => "createContainer",
+            Self::StartContainer => "startContainer",
+            Self::Poststart => "poststart",
+            Self::Poststop => "poststop",
+        }
+    }
+}
+
+/// What a failing hook said is told up to this many bytes.
+const SAID: u64 = 512;
+
+/// Runs these hooks one after the other in the caller's namespaces; the first failure ends it.
+pub fn run(hooks: &[Hook], stage: Stage, state: &State) -> Result<(), Error> {
+    for (index, hook) in hooks.iter().enumerate() {
+        let failed = |reason: String| Error::Hook {
+            stage: stage.name(),
+            index,
+            path: hook.path.clone(),
+            reason,
+        };
+        one(hook, state).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn one(hook: &Hook, state: &State) -> io::Result<()> {
+    let document = serde_json::to_vec(state)?;
+    let mut command = Command::new(&hook.path);
+    if let [name, rest @ ..] = &hook.args[..] {
+        command.arg0(name).args(rest);
+    }
+    let variables = hook.env.iter().filter_map(|v| v.split_once('='));
+    let mut child = command
+        .env_clear()
+        .envs(variables)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A hook that does not want to know closes it.
+        drop(stdin.write_all(&document));
+    }
+    wait(&mut child, hook.timeout)?;
+    let status = child.wait()?;
+    if status.success() {
+        return Ok(());
+    }
+    let mut said = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        drop(stderr.take(SAID).read_to_string(&mut said));
+    }
+    Err(io::Error::other(format!("{status}: {}", said.trim())))
+}
+
+/// Waits for the end, or kills after `timeout` seconds.
+fn wait(child: &mut Child, timeout: Option<i64>) -> io::Result<()> {
+    let Some(seconds) = timeout.filter(|seconds| *seconds > 0) else {
+        return Ok(());
+    };
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pidfd = pidfd_open(pid.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?;
+    let deadline = Timespec {
+        tv_sec: seconds,
+        tv_nsec: 0,
+    };
+    if poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline))? > 0 {
+        return Ok(());
+    }
+    child.kill()?;
+    child.wait()?;
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("still running after {seconds} s"),
+    ))
+}
+
+/// The hooks of a container, ready for parent and child.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) prestart: Vec<Hook>,
+    pub(crate) create_runtime: Vec<Hook>,
+    pub(crate) create_container: Vec<Program>,
+    pub(crate) start_container: Vec<Program>,
+    /// The state told by the child's hooks, while creating and when created.
+    pub(crate) creating: Document,
+    pub(crate) created: Document,
+}
+
+/// A hook that the child executes.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) path: CString,
+    pub(crate) arguments: Strings,
+    pub(crate) environment: Strings,
+    /// Seconds.
+    pub(crate) timeout: Option<i64>,
+}
+
+/// A state with room for the pid, which the parent does not know before the clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) bytes: Vec<u8>,
+    /// Where the ten characters of the pid begin.
+    pub(crate) pid: usize,
+}
+
+impl Prepared {
+    pub(crate) fn plan(hooks: Option<&Hooks>, state: &State) -> Result<Self, Error> {
+        let empty = Hooks::default();
+        let hooks = hooks.unwrap_or(&empty);
+        let lists = [
+            (&hooks.prestart, Stage::Prestart),
+            (&hooks.create_runtime, Stage::CreateRuntime),
+            (&hooks.create_container, Stage::CreateContainer),
+            (&hooks.start_container, Stage::StartContainer),
+            (&hooks.poststart, Stage::Poststart),
+            (&hooks.poststop, Stage::Poststop),
+        ];
+        for (list, stage) in lists {
+            for (i, hook) in list.iter().enumerate() {
+                check(&format!("hooks.{}[{i}]", stage.name()), hook)?;
+            }
+        }
+        Ok(Self {
+            prestart: hooks.prestart.clone(),
+            create_runtime: hooks.create_runtime.clone(),
+            create_container: programs("hooks.createContainer", &hooks.create_container)?,
+            start_container: programs("hooks.startContainer", &hooks.start_container)?,
+            creating: Document::new(state, Status::Creating)?,
+            created: Document::new(state, Status::Created)?,
+        })
+    }
+
+    /// Whether anything runs before the program.
+    pub(crate) fn any(&self) -> bool {
+        !(self.prestart.is_empty()
+            && self.create_runtime.is_empty()
+            && self.create_container.is_empty()
+            && self.start_container.is_empty())
+    }
+}
+
+fn check(field: &str, hook: &Hook) -> Result<(), Error> {
+    if !hook.path.starts_with('/') {
+        let reason = format!("{:?} is not absolute", hook.path);
+        return Err(Error::invalid(format!("{field}.path"), reason));
+    }
+    if hook.timeout.is_some_and(|timeout| timeout <= 0) {
+        return Err(Error::invalid(
+            format!("{field}.timeout"),
+            "is not above zero",
+        ));
+    }
+    Ok(())
+}
+
+fn programs(field: &str, hooks: &[Hook]) -> Result<Vec<Program>, Error> {
+    let numbered = hooks.iter().enumerate();
+    numbered
+        .map(|(i, hook)| {
+            let field = format!("{field}[{i}]");
+            let arguments = match &hook.args[..] {
+                [] => std::slice::from_ref(&hook.path),
+                arguments => arguments,
+            };
+            Ok(Program {
+                path: c(&field, &hook.path)?,
+                arguments: Strings::new(strings(&field, arguments)?),
+                environment: Strings::new(strings(&field, &hook.env)?),
+                timeout: hook.timeout,
+            })
+        })
+        .collect()
+}
+
+impl Document {
+    fn new(state: &State, status: Status) -> Result<Self, Error> {
+        let state = State {
+            pid: i32::MAX,
+            status,
+            ..state.clone()
+        };
+        let bytes = serde_json::to_vec(&state)
+            .map_err(|error| Error::process("write the state for hooks")(error.into()))?;
+        const HOLE: &[u8] = b"\"pid\":2147483647";
+        let at = bytes
+            .windows(HOLE.len())
+            .position(|window| window == HOLE)
+            .map_or(0, |at| at + HOLE.len() - 10);
+        Ok(Self { bytes, pid: at })
+    }
+}

@@ -1,0 +1,252 @@
+//! Cloning the child, and the parent's part while it sets itself up.
+
+mod spawn;
+
+use crate::Error;
+use crate::channel::{self, Received, Tag};
+use crate::gate::{self, Gate};
+use crate::hooks::{self, Stage};
+use crate::init::Init;
+use crate::plan::Plan;
+use crate::stdio::Stdio;
+use cgroup::Entry;
+use oci::runtime::State;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use sys::clone::Child;
+
+/// Everything that parent and child need.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    pub(crate) plan: &'a Plan<'a>,
+    pub(crate) entry: Option<&'a Entry<'a>>,
+    pub(crate) stdio: Stdio<'a>,
+    pub(crate) gate: &'a Gate<'a>,
+    pub(crate) state: State,
+}
+
+/// Makes the process and serves it until it is at its gate, or runs if there is none.
+pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
+    for number in 3..3 + launch.plan.preserve_fds {
+        let number = RawFd::try_from(number).unwrap_or(-1);
+        if sys::fds::borrow(number).is_none() {
+            let reason = format!("descriptor {number} is not open");
+            return Err(Error::invalid("preserve_fds", reason));
+        }
+    }
+    let (ours, theirs) = channel::pair().map_err(Error::process("make a socket pair"))?;
+    let child = spawn::spawn(launch, &theirs)?;
+    drop(theirs);
+    let mut parent = Parent {
+        launch,
+        channel: ours,
+        child,
+        console: None,
+        ready: false,
+    };
+    match parent.serve() {
+        Ok(()) => Ok(Init {
+            pid: parent.child.pid,
+            pidfd: parent.child.pidfd,
+            console: parent.console,
+            spent: Vec::new(),
+            held: matches!(launch.gate, Gate::Held).then_some(parent.channel),
+        }),
+        Err(error) => {
+            end(parent.child.pidfd.as_fd());
+            Err(error)
+        }
+    }
+}
+
+/// Kills and reaps a child.
+fn end(pidfd: BorrowedFd<'_>) {
+    // A child that has ended cannot be killed, and that is as good.
+    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+    reap(pidfd);
+}
+
+/// Waits for a child's end, and says how it ended.
+pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> String {
+    let status = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED));
+    match status {
+        Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (_, Some(signal)) => format!("signal {signal}"),
+            _ => "unknown".to_owned(),
+        },
+        _ => "unknown".to_owned(),
+    }
+}
+
+struct Parent<'a> {
+    launch: &'a Launch<'a>,
+    channel: OwnedFd,
+    child: Child,
+    console: Option<OwnedFd>,
+    ready: bool,
+}
+
+impl Parent<'_> {
+    fn serve(&mut self) -> Result<(), Error> {
+        while !self.ready {
+            match channel::receive(&self.channel).map_err(Error::process("hear of the child"))? {
+                Received::Failed(error) => return Err(error),
+                Received::Message(tag, number, fd) => self.message(tag, number, fd)?,
+                Received::End => {
+                    return Err(Error::Died {
+                        during: "its set-up",
+                        status: reap(self.child.pidfd.as_fd()),
+                    });
+                }
+            }
+        }
+        match self.launch.gate {
+            Gate::Open => gate::executed(self.channel.as_fd()),
+            Gate::Held | Gate::Waiting(_) => Ok(()),
+        }
+    }
+
+    fn message(&mut self, tag: Tag, number: i32, fd: Option<OwnedFd>) -> Result<(), Error> {
+        match tag {
+            Tag::Maps => {
+                if let Some(maps) = &self.launch.plan.maps {
+                    maps.write(self.child.pid)?;
+                }
+                self.go()
+            }
+            Tag::Pid => self.moved_to(number),
+            Tag::Console => {
+                self.console = fd;
+                Ok(())
+            }
+            Tag::Hooks => {
+                self.hooks()?;
+                self.go()
+            }
+            Tag::Listener => self.listener(fd),
+            Tag::Ready => {
+                self.ready = true;
+                if !self.launch.plan.in_user_namespace() {
+                    return Ok(());
+                }
+                self.oom_score_adj()?;
+                self.limits()?;
+                match self.launch.gate {
+                    Gate::Open => self.go(),
+                    Gate::Held | Gate::Waiting(_) => Ok(()),
+                }
+            }
+            Tag::Go | Tag::Start => Err(Error::process("hear of the child")(
+                std::io::ErrorKind::InvalidData.into(),
+            )),
+        }
+    }
+
+    fn go(&self) -> Result<(), Error> {
+        channel::send(self.channel.as_fd(), Tag::Go, self.child.pid, None)
+            .map_err(Error::process("let the child go on"))
+    }
+
+    /// The first child was only a stage; its sibling is the one.
+    fn moved_to(&mut self, pid: i32) -> Result<(), Error> {
+        let raw = Pid::from_raw(pid).ok_or_else(|| {
+            Error::process("find the container's process")(std::io::ErrorKind::NotFound.into())
+        })?;
+        let pidfd = pidfd_open(raw, PidfdFlags::empty())
+            .map_err(|errno| Error::process("open the container's process")(errno.into()))?;
+        let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
+        reap(stage.pidfd.as_fd());
+        self.go()
+    }
+
+    /// In a user namespace the child may not lower it itself.
+    fn oom_score_adj(&self) -> Result<(), Error> {
+        match &self.launch.plan.process.oom_score_adj {
+            Some(value) => {
+                let path = format!("/proc/{}/oom_score_adj", self.child.pid);
+                fs::write(&path, value).map_err(Error::host("write process.oomScoreAdj to", path))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// In a user namespace the child may not raise a hard limit itself.
+    fn limits(&self) -> Result<(), Error> {
+        let pid = Pid::from_raw(self.child.pid);
+        for rlimit in &self.launch.plan.process.rlimits {
+            rustix::process::prlimit(pid, rlimit.resource, rlimit.limit)
+                .map_err(|errno| Error::process("set a limit of process.rlimits")(errno.into()))?;
+        }
+        Ok(())
+    }
+
+    fn hooks(&self) -> Result<(), Error> {
+        let Some(container) = &self.launch.plan.container else {
+            return Ok(());
+        };
+        let state = State {
+            pid: self.child.pid,
+            ..self.launch.state.clone()
+        };
+        hooks::run(&container.hooks.prestart, Stage::Prestart, &state)?;
+        hooks::run(
+            &container.hooks.create_runtime,
+            Stage::CreateRuntime,
+            &state,
+        )
+    }
+
+    fn listener(&self, fd: Option<OwnedFd>) -> Result<(), Error> {
+        let filter = self.launch.plan.filter.as_ref();
+        let agent = filter.and_then(|filter| filter.agent.as_ref());
+        match (fd, agent) {
+            (Some(fd), Some(agent)) => agent.tell(&fd, self.child.pid, &self.launch.state),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The numbers that the child keeps through its set-up, sorted.
+fn kept(launch: &Launch<'_>, theirs: &OwnedFd) -> Vec<RawFd> {
+    let plan = launch.plan;
+    let mut keep = waiting(launch, theirs);
+    keep.extend(
+        plan.namespaces
+            .joined
+            .iter()
+            .map(|(_, fd, _)| fd.as_raw_fd()),
+    );
+    keep.extend(plan.trees());
+    if let Some(join) = &plan.join {
+        keep.push(join.pidfd.as_raw_fd());
+        keep.push(join.root.as_raw_fd());
+    }
+    if let Some(entry) = launch.entry {
+        keep.extend(entry.tasks.iter().map(AsRawFd::as_raw_fd));
+        keep.extend(entry.unified.iter().map(AsRawFd::as_raw_fd));
+    }
+    if let Stdio::Descriptors {
+        stdin,
+        stdout,
+        stderr,
+    } = launch.stdio
+    {
+        keep.extend([stdin, stdout, stderr].map(|fd| fd.as_raw_fd()));
+    }
+    keep.sort_unstable();
+    keep
+}
+
+/// The numbers that the child keeps while it waits at its gate, sorted.
+fn waiting(launch: &Launch<'_>, theirs: &OwnedFd) -> Vec<RawFd> {
+    let preserved = 3..3 + RawFd::try_from(launch.plan.preserve_fds).unwrap_or(0);
+    let mut keep: Vec<RawFd> = preserved.collect();
+    keep.push(theirs.as_raw_fd());
+    if let Gate::Waiting(waiting) = launch.gate {
+        keep.push(waiting.listener().as_raw_fd());
+    }
+    keep.sort_unstable();
+    keep
+}

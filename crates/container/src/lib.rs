@@ -1,0 +1,38 @@
+//! A container out of namespaces, cgroups, mounts and seccomp; and processes that join it.
+//!
+//! It knows how an OCI configuration becomes a process: a plan made before the clone, then an
+//! ordered list of named steps (`steps`) that the child runs without allocating, up to a gate
+//! at which it waits for its start. It must not know who asked, nor where state is kept: the
+//! shim and the runtime are its two users. Read first: [`Create`], [`Init`], [`Exec`].
+//!
+//! ```text
+//! create() ── plan ── clone3 ──┬── child: steps ── ready ── gate ── exec
+//!                              └── parent: maps, hooks, console ── Init ── start()
+//! ```
+
+mod accounts;
+mod channel;
+mod create;
+mod error;
+mod exec;
+mod fault;
+mod gate;
+pub mod hooks;
+mod init;
+mod launch;
+mod plan;
+mod rootfs;
+mod stdio;
+mod steps;
+mod target;
+mod users;
+
+pub use create::{Create, create};
+pub use error::Error;
+pub use exec::{Exec, exec};
+#[doc(hidden)]
+pub use fault::injection;
+pub use gate::{Gate, Waiting, start};
+pub use init::Init;
+pub use stdio::Stdio;
+pub use steps::names as step_names;

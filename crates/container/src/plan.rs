@@ -1,0 +1,235 @@
+//! A configuration as what is to be done: checked, and with every string and descriptor made.
+//!
+//! Whatever the child needs is here, so that it allocates nothing; whatever cannot be is
+//! refused here, before anything was made, by an error that names the field.
+
+mod attributes;
+mod bind;
+mod cgroups;
+mod credentials;
+mod devices;
+mod filter;
+mod mounts;
+mod namespaces;
+mod process;
+mod root;
+mod scheduling;
+mod sysctl;
+mod text;
+
+pub(crate) use attributes::Dressing;
+pub(crate) use bind::{Tree, clone_flags};
+pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
+pub(crate) use devices::{Device, LINKS};
+use filter::Filter;
+pub(crate) use mounts::{Mount, Source};
+pub(crate) use namespaces::Namespaces;
+pub(crate) use process::Process;
+pub(crate) use root::Root;
+use scheduling::Memory;
+pub(crate) use sysctl::Sysctl;
+pub(crate) use text::{Target, all as strings, c};
+
+use crate::Error;
+use crate::create::Create;
+use crate::exec::Exec;
+use crate::hooks::Prepared;
+use crate::users::Maps;
+use cgroup::{Cgroup, Entry};
+use oci::runtime::{Linux, State, Status};
+use std::ffi::CString;
+use std::os::fd::BorrowedFd;
+use sys::namespace::Kind;
+use types::ContainerId;
+
+/// A new container, or a process that joins one.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) namespaces: Namespaces,
+    pub(crate) maps: Option<Maps>,
+    pub(crate) container: Option<Container>,
+    pub(crate) join: Option<Join<'a>>,
+    pub(crate) process: Process,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) keyring: Option<CString>,
+    pub(crate) preserve_fds: u32,
+}
+
+/// What only a new container has.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) root: Root,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) dev: Target,
+    /// `/dev` is not the host's, bound.
+    pub(crate) own_dev: bool,
+    pub(crate) masked: Vec<CString>,
+    pub(crate) readonly: Vec<CString>,
+    pub(crate) hostname: Vec<u8>,
+    pub(crate) domainname: Vec<u8>,
+    pub(crate) sysctl: Vec<Sysctl>,
+    pub(crate) hooks: Prepared,
+}
+
+/// Which container a process joins.
+#[derive(Debug)]
+pub(crate) struct Join<'a> {
+    pub(crate) pidfd: BorrowedFd<'a>,
+    pub(crate) pid: CString,
+    pub(crate) root: std::os::fd::OwnedFd,
+    /// `CLONE_NEW*` bits; the pid namespace is joined by the parent.
+    pub(crate) kinds: u64,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan of a new container.
+    pub(crate) fn of_create(request: &Create<'a>) -> Result<Self, Error> {
+        let spec = request.spec;
+        let empty = Linux::default();
+        let linux = spec.linux.as_ref().unwrap_or(&empty);
+        refuse(linux)?;
+        let process = spec
+            .process
+            .as_ref()
+            .ok_or_else(|| Error::invalid("process", "missing"))?;
+        let namespaces = Namespaces::plan(linux)?;
+        let maps = Maps::plan(linux, &namespaces)?;
+        names(request, &namespaces)?;
+        let mut process = Process::plan(process, "process")?;
+        process.memory = Memory::plan(linux.memory_policy.as_ref(), linux.personality.as_ref())?;
+        let mounts = mounts::plan(request)?;
+        let bound = |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_));
+        let container = Container {
+            root: Root::plan(request, linux, &maps)?,
+            own_dev: !mounts.iter().any(bound),
+            mounts,
+            dev: Target::plan("linux.devices", "/dev")?,
+            devices: devices::plan(linux, namespaces.own(Kind::User))?,
+            masked: text::inside("linux.maskedPaths", &linux.masked_paths)?,
+            readonly: text::inside("linux.readonlyPaths", &linux.readonly_paths)?,
+            hostname: spec.hostname.clone().into_bytes(),
+            domainname: spec.domainname.clone().into_bytes(),
+            sysctl: sysctl::plan(&linux.sysctl, &namespaces)?,
+            hooks: Prepared::plan(spec.hooks.as_ref(), &state(request))?,
+        };
+        if process.terminal && !container.mounts.iter().any(Mount::is_devpts) {
+            return Err(Error::invalid(
+                "process.terminal",
+                "needs a mount of type devpts at /dev/pts",
+            ));
+        }
+        Ok(Self {
+            namespaces,
+            maps,
+            container: Some(container),
+            join: None,
+            process,
+            filter: Filter::plan(request.seccomp, request.spec)?,
+            keyring: keyring(request.id, request.keep_keyring),
+            preserve_fds: request.preserve_fds,
+        })
+    }
+
+    /// The plan of a process that joins a container.
+    pub(crate) fn of_exec(request: &Exec<'a>) -> Result<Self, Error> {
+        let process = Process::plan(request.process, "process")?;
+        Ok(Self {
+            join: Some(namespaces::join(request)?),
+            namespaces: Namespaces::none(),
+            maps: None,
+            container: None,
+            process,
+            filter: Filter::plan(request.seccomp, request.spec)?,
+            keyring: keyring(request.id, request.keep_keyring),
+            preserve_fds: request.preserve_fds,
+        })
+    }
+
+    /// Whether the container has a user namespace of its own, without rights on the host.
+    pub(crate) fn in_user_namespace(&self) -> bool {
+        let user = Kind::User;
+        let joins = |join: &Join<'_>| join.kinds & user.flag() != 0;
+        self.namespaces.own(user) || self.join.as_ref().is_some_and(joins)
+    }
+
+    /// The numbers of all detached trees.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = i32> {
+        let container = self.container.iter();
+        container.flat_map(|container| {
+            let mounts = container
+                .mounts
+                .iter()
+                .filter_map(|mount| match &mount.source {
+                    Source::Tree(tree) => Some(tree),
+                    Source::FileSystem { .. } => None,
+                });
+            let devices = container.devices.iter().filter_map(|d| d.host.as_ref());
+            mounts
+                .chain(devices)
+                .chain([&container.root.tree])
+                .filter_map(Tree::number)
+        })
+    }
+}
+
+/// The name of the container's session keyring, as runc's.
+fn keyring(id: &ContainerId, keep: bool) -> Option<CString> {
+    let name = (!keep).then(|| CString::new(format!("_ses.{id}")));
+    name.and_then(Result::ok)
+}
+
+/// Settings of the configuration that corten does not do.
+fn refuse(linux: &Linux) -> Result<(), Error> {
+    if !linux.net_devices.is_empty() {
+        return Err(Error::unsupported("linux.netDevices", "moving interfaces"));
+    }
+    if linux.intel_rdt.is_some() {
+        return Err(Error::unsupported("linux.intelRdt", "resource director"));
+    }
+    if !linux.mount_label.is_empty() && !std::path::Path::new("/sys/fs/selinux").exists() {
+        return Err(Error::invalid(
+            "linux.mountLabel",
+            "SELinux is not enabled on this host",
+        ));
+    }
+    if !linux.mount_label.is_empty() {
+        return Err(Error::unsupported("linux.mountLabel", "labels of mounts"));
+    }
+    Ok(())
+}
+
+fn names(request: &Create<'_>, namespaces: &Namespaces) -> Result<(), Error> {
+    for (field, name) in [
+        ("hostname", &request.spec.hostname),
+        ("domainname", &request.spec.domainname),
+    ] {
+        if name.len() > 64 {
+            return Err(Error::invalid(field, "longer than 64 bytes"));
+        }
+        if !name.is_empty() && !namespaces.own(Kind::Uts) {
+            return Err(Error::invalid(field, "needs a uts namespace of its own"));
+        }
+    }
+    Ok(())
+}
+
+/// What hooks are told; the pid is filled in when it is known.
+pub(crate) fn state(request: &Create<'_>) -> State {
+    State {
+        oci_version: request.spec.oci_version.clone(),
+        id: request.id.to_string(),
+        status: Status::Creating,
+        bundle: request.bundle.display().to_string(),
+        pid: 0,
+        annotations: request.spec.annotations.clone(),
+    }
+}
+
+/// What the child needs to join its control group.
+pub(crate) fn membership(cgroup: Option<&Cgroup>) -> Result<Option<Entry<'_>>, Error> {
+    cgroup
+        .map(Cgroup::entry)
+        .transpose()
+        .map_err(|source| Error::Cgroup { source })
+}

@@ -1,0 +1,189 @@
+//! The configuration's mounts, in their order.
+
+use super::attributes::{Dressing, Options};
+use super::bind::{self, Ids, Tree};
+use super::cgroups;
+use super::text::{Target, c};
+use crate::Error;
+use crate::create::Create;
+use oci::runtime::Mount as Requested;
+use std::ffi::CString;
+use sys::mount::attribute;
+
+/// One mount.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    pub(crate) target: Target,
+    pub(crate) source: Source,
+    /// What the mount gets once it is made; trees that are detached have it already.
+    pub(crate) dressing: Dressing,
+    /// Symbolic links made in it: name and value.
+    pub(crate) links: Vec<(CString, CString)>,
+    /// It becomes read-only when everything inside it is made.
+    pub(crate) late_readonly: bool,
+}
+
+/// What is mounted.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A part of the host's tree.
+    Tree(Tree),
+    /// A file system of its own.
+    FileSystem {
+        kind: CString,
+        source: CString,
+        data: Vec<(CString, Option<CString>)>,
+        copy_up: bool,
+    },
+}
+
+impl Mount {
+    /// The file system's type, if it is one of its own.
+    pub(crate) fn kind(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::FileSystem { kind, .. } => Some(kind.to_bytes()),
+            Source::Tree(_) => None,
+        }
+    }
+
+    pub(crate) fn is_devpts(&self) -> bool {
+        self.target.is("dev/pts")
+    }
+}
+
+pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
+    let mut planned = Vec::with_capacity(request.spec.mounts.len() + 1);
+    for (i, mount) in request.spec.mounts.iter().enumerate() {
+        let field = format!("mounts[{i}]");
+        let target = Target::plan(&format!("{field}.destination"), &mount.destination)?;
+        if target.parts.is_empty() {
+            let field = format!("{field}.destination");
+            return Err(Error::invalid(field, "is the root itself"));
+        }
+        let options = Options::parse(&field, &mount.options)?;
+        let one = One {
+            field: &field,
+            requested: mount,
+            request,
+        };
+        match mount.kind.as_str() {
+            _ if options.bind.is_some() || mount.kind == "bind" => {
+                planned.push(one.bind(target, options)?);
+            }
+            "cgroup" | "cgroup2" => {
+                cgroups::plan(&field, request.cgroup, (target, options), &mut planned)?;
+            }
+            "" | "none" => {
+                let reason = "missing, and no bind among the options";
+                return Err(Error::invalid(format!("{field}.type"), reason));
+            }
+            _ => planned.push(one.file_system(target, options)?),
+        }
+    }
+    Ok(planned)
+}
+
+struct One<'a> {
+    field: &'a str,
+    requested: &'a Requested,
+    request: &'a Create<'a>,
+}
+
+impl One<'_> {
+    fn bind(&self, target: Target, mut options: Options) -> Result<Mount, Error> {
+        if let Some((key, _)) = options.data.first() {
+            let reason = format!("{key:?} is no option of a bind mount");
+            return Err(Error::invalid(format!("{}.options", self.field), reason));
+        }
+        let linux = self.request.spec.linux.as_ref();
+        let whole = options.idmap.is_some() && self.requested.uid_mappings.is_empty();
+        let (uids, gids) = match linux {
+            // Without maps of its own an idmapped mount has the container's.
+            Some(linux) if whole => (&linux.uid_mappings, &linux.gid_mappings),
+            _ => (&self.requested.uid_mappings, &self.requested.gid_mappings),
+        };
+        let ids = Ids {
+            field: self.field,
+            uids,
+            gids,
+        };
+        let tree = bind::open(
+            self.request.bundle,
+            &self.requested.source,
+            &mut options,
+            &ids,
+        )?;
+        Ok(Mount {
+            target,
+            source: Source::Tree(tree),
+            dressing: options.dressing,
+            links: Vec::new(),
+            late_readonly: false,
+        })
+    }
+
+    fn file_system(&self, target: Target, options: Options) -> Result<Mount, Error> {
+        if options.idmap.is_some() || !self.requested.uid_mappings.is_empty() {
+            let what = "id maps of a mount that is no bind mount";
+            return Err(Error::unsupported(self.field, what));
+        }
+        let kind = self.requested.kind.as_str();
+        if options.copy_up && kind != "tmpfs" {
+            let field = format!("{}.options", self.field);
+            return Err(Error::invalid(field, "tmpcopyup is for tmpfs"));
+        }
+        let source = match self.requested.source.as_str() {
+            "" => kind,
+            source => source,
+        };
+        let Options {
+            mut dressing,
+            data,
+            copy_up,
+            ..
+        } = options;
+        let late_readonly = kind == "tmpfs" && dressing.mount.set & attribute::RDONLY != 0;
+        if late_readonly {
+            dressing.mount.set &= !attribute::RDONLY;
+        }
+        Ok(Mount {
+            target,
+            source: Source::FileSystem {
+                kind: c(self.field, kind)?,
+                source: c(self.field, source)?,
+                data,
+                copy_up,
+            },
+            dressing,
+            links: Vec::new(),
+            late_readonly,
+        })
+    }
+}
+
+/// A tmpfs that other mounts go into.
+pub(crate) fn tmpfs(field: &str, target: Target, dressing: Dressing) -> Result<Mount, Error> {
+    Ok(Mount {
+        target,
+        source: Source::FileSystem {
+            kind: c(field, "tmpfs")?,
+            source: c(field, "tmpfs")?,
+            data: vec![(c(field, "mode")?, Some(c(field, "755")?))],
+            copy_up: false,
+        },
+        dressing,
+        links: Vec::new(),
+        late_readonly: false,
+    })
+}
+
+/// A detached tree of the host at a target.
+pub(crate) fn tree(target: Target, tree: Tree) -> Mount {
+    Mount {
+        target,
+        source: Source::Tree(tree),
+        dressing: Dressing::default(),
+        links: Vec::new(),
+        late_readonly: false,
+    }
+}

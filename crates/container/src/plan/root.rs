@@ -1,0 +1,101 @@
+//! The root: its tree, where it is attached at first, and how it is at last.
+
+use super::bind;
+use super::text::c;
+use crate::Error;
+use crate::create::Create;
+use crate::rootfs;
+use crate::users::Maps;
+use oci::runtime::{Linux, Propagation as Requested};
+use rustix::io::Errno;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use sys::mount::{Change, Extent, Propagation, set_attributes};
+use types::Rootfs;
+
+/// The container's root.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) tree: bind::Tree,
+    /// Mounts that are closed when there is time for it.
+    pub(crate) spent: Vec<OwnedFd>,
+    /// Where it is attached until the container pivots into it.
+    pub(crate) at: CString,
+    pub(crate) readonly: bool,
+    pub(crate) propagation: Option<(Propagation, Extent)>,
+}
+
+impl Root {
+    pub(crate) fn plan(
+        request: &Create<'_>,
+        linux: &Linux,
+        maps: &Option<Maps>,
+    ) -> Result<Self, Error> {
+        let spec = request.spec;
+        let root = spec.root.as_ref();
+        let (tree, spent) = tree(request.rootfs, maps.as_ref())?;
+        Ok(Self {
+            tree,
+            spent,
+            at: c("root.path", &place(request).to_string_lossy())?,
+            readonly: root.is_some_and(|root| root.readonly),
+            propagation: linux.rootfs_propagation.map(propagation),
+        })
+    }
+}
+
+/// Hooks expect the root at its path; who has none is spared the look-up: over `/`.
+fn place(request: &Create<'_>) -> std::path::PathBuf {
+    let fallback = || "/".into();
+    if request.spec.hooks.is_none() {
+        return fallback();
+    }
+    match (request.rootfs, &request.spec.root) {
+        (Rootfs::Directory(path), _) => path.clone(),
+        (Rootfs::Layers { .. }, Some(root)) => {
+            let path = request.bundle.join(&root.path);
+            if path.is_dir() { path } else { fallback() }
+        }
+        (Rootfs::Layers { .. }, None) => fallback(),
+    }
+}
+
+fn tree(rootfs: &Rootfs, maps: Option<&Maps>) -> Result<(bind::Tree, Vec<OwnedFd>), Error> {
+    let tree = match rootfs {
+        Rootfs::Directory(path) => match bind::clone(path, Extent::Tree) {
+            Ok(tree) => {
+                let change = Change {
+                    propagation: Some(Propagation::Slave),
+                    ..Change::default()
+                };
+                set_attributes(tree.as_fd(), c"", &change, Extent::Tree)
+                    .map_err(Error::host("set propagation of", path))?;
+                bind::Tree::Detached(tree)
+            }
+            Err(Errno::PERM) => {
+                bind::Tree::Late(c("root.path", &path.to_string_lossy())?, Extent::Tree)
+            }
+            Err(errno) => return Err(Error::host("open the root file system", path)(errno.into())),
+        },
+        Rootfs::Layers { lower, writable } => {
+            let mounted = rootfs::mount(lower, writable.as_ref(), maps)?;
+            return Ok((bind::Tree::Detached(mounted.tree), mounted.spent));
+        }
+    };
+    Ok((tree, Vec::new()))
+}
+
+pub(crate) fn propagation(requested: Requested) -> (Propagation, Extent) {
+    use Requested as R;
+    let propagation = match requested {
+        R::Shared | R::RecursiveShared => Propagation::Shared,
+        R::Slave | R::RecursiveSlave => Propagation::Slave,
+        R::Private | R::RecursivePrivate => Propagation::Private,
+        R::Unbindable | R::RecursiveUnbindable => Propagation::Unbindable,
+    };
+    let extent = match requested {
+        R::Shared | R::Slave | R::Private | R::Unbindable => Extent::Mount,
+        _ => Extent::Tree,
+    };
+    (propagation, extent)
+}

@@ -1,0 +1,202 @@
+//! A root file system out of layers: an overlay that is mounted nowhere.
+//!
+//! Each EROFS image is mounted detached from its file, the overlay over them too; only
+//! descriptors hold them, until the child attaches the overlay in its own mount namespace.
+
+use crate::Error;
+use crate::users::{self, Maps};
+use rustix::fs::CWD;
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd,
+    fsconfig_set_string, fsmount, fsopen, open_tree,
+};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use sys::feature::Feature;
+use sys::mount::{Change, Extent, set_attributes};
+use types::{Layer, Writable};
+
+/// An overlay, and what it is made of.
+#[derive(Debug)]
+pub(crate) struct Mounted {
+    /// The root.
+    pub(crate) tree: OwnedFd,
+    /// Mounts of layers that nobody needs once the overlay is there. Closing one waits for an
+    /// RCU grace period, so they are kept until there is time for it.
+    pub(crate) spent: Vec<OwnedFd>,
+}
+
+/// One layer as overlay is told of it.
+enum Lower {
+    Path(PathBuf),
+    Mount(OwnedFd),
+}
+
+/// Mounts the overlay of these layers, the topmost first; in a user namespace they are seen
+/// through its maps.
+pub(crate) fn mount(
+    lower: &[Layer],
+    writable: Option<&Writable>,
+    maps: Option<&Maps>,
+) -> Result<Mounted, Error> {
+    if lower.is_empty() {
+        return Err(Error::invalid("rootfs.layers.lower", "is empty"));
+    }
+    let userns = maps
+        .map(|maps| users::namespace_of(&maps.uids, &maps.gids))
+        .transpose()?;
+    let userns = userns.as_ref().map(AsFd::as_fd);
+    if let (None, [single]) = (writable, lower) {
+        // Overlay wants two layers; one that is never written needs no overlay.
+        return Ok(Mounted {
+            tree: layer(single, userns)?,
+            spent: Vec::new(),
+        });
+    }
+    let mut layers = Vec::with_capacity(lower.len());
+    for lower in lower {
+        layers.push(match lower {
+            Layer::Directory(path) if userns.is_none() => Lower::Path(path.clone()),
+            lower => Lower::Mount(layer(lower, userns)?),
+        });
+    }
+    let tree = overlay(&layers, writable, maps)?;
+    let spent = layers.into_iter().filter_map(|lower| match lower {
+        Lower::Mount(mount) => Some(mount),
+        Lower::Path(_) => None,
+    });
+    Ok(Mounted {
+        tree,
+        spent: spent.collect(),
+    })
+}
+
+fn layer(layer: &Layer, userns: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {
+    let (tree, path) = match layer {
+        Layer::Erofs(path) => (erofs(path)?, path),
+        Layer::Directory(path) => (directory(path)?, path),
+    };
+    map(tree, path, userns)
+}
+
+fn map(tree: OwnedFd, path: &Path, userns: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {
+    if let Some(userns) = userns {
+        let change = Change {
+            idmap: Some(userns),
+            ..Change::default()
+        };
+        set_attributes(tree.as_fd(), c"", &change, Extent::Mount)
+            .map_err(Error::host("map ids of layer", path))?;
+    }
+    Ok(tree)
+}
+
+fn directory(path: &Path) -> Result<OwnedFd, Error> {
+    open_tree(CWD, path, crate::plan::clone_flags(Extent::Mount))
+        .map_err(|errno| Error::host("open layer", path)(errno.into()))
+}
+
+/// Mounts an EROFS image from its file, read-only as EROFS always is.
+fn erofs(path: &Path) -> Result<OwnedFd, Error> {
+    let mount = || -> Result<OwnedFd, Errno> {
+        let context = fsopen("erofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_set_string(context.as_fd(), "source", path)?;
+        fsconfig_create(context.as_fd())?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;
+        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    };
+    mount().map_err(|errno| {
+        let source = io::Error::from(errno);
+        let feature = match errno {
+            Errno::NODEV => Some(Feature::Erofs),
+            Errno::NOTBLK => Some(Feature::ErofsFile),
+            _ => None,
+        };
+        match feature {
+            Some(feature) => Error::KernelTooOld {
+                field: format!("layer {}", path.display()),
+                feature,
+            },
+            None => Error::host("mount layer", path)(source),
+        }
+    })
+}
+
+fn overlay(
+    layers: &[Lower],
+    writable: Option<&Writable>,
+    maps: Option<&Maps>,
+) -> Result<OwnedFd, Error> {
+    let name = || writable.map_or(Path::new("overlay"), |writable| &writable.upper);
+    let failed = |action| move |errno: Errno| Error::host(action, name())(errno.into());
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
+        .map_err(failed("open file system overlay for"))?;
+    fsconfig_set_string(context.as_fd(), "source", "overlay").map_err(failed("name overlay of"))?;
+    lowers(context.as_fd(), layers).map_err(failed("set layers of overlay"))?;
+    if let Some(writable) = writable {
+        writable_part(context.as_fd(), writable, maps)?;
+    }
+    // As Docker: without an index hard links may break on copy-up, but layers can be shared.
+    fsconfig_set_string(context.as_fd(), "index", "off").map_err(failed("set index of overlay"))?;
+    fsconfig_create(context.as_fd()).map_err(failed("create overlay"))?;
+    let flags = FsMountFlags::FSMOUNT_CLOEXEC;
+    fsmount(context.as_fd(), flags, MountAttrFlags::empty()).map_err(failed("mount overlay"))
+}
+
+/// The layers one by one (Linux 6.5), mounts by descriptor (6.13) or by their path in procfs;
+/// or all in one option, with colons escaped.
+fn lowers(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
+    for (i, layer) in layers.iter().enumerate() {
+        let set = match layer {
+            Lower::Mount(mount) => fsconfig_set_fd(context, "lowerdir+", mount.as_fd())
+                .or_else(|_| fsconfig_set_string(context, "lowerdir+", layer.path())),
+            Lower::Path(path) => fsconfig_set_string(context, "lowerdir+", path),
+        };
+        match set {
+            Err(Errno::INVAL) if i == 0 => {
+                let mut all = OsString::new();
+                for layer in layers {
+                    if !all.is_empty() {
+                        all.push(":");
+                    }
+                    let path = layer.path();
+                    all.push(path.to_string_lossy().replace(':', "\\:"));
+                }
+                return fsconfig_set_string(context, "lowerdir", all);
+            }
+            set => set?,
+        }
+    }
+    Ok(())
+}
+
+impl Lower {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Mount(mount) => Path::new("/proc/self/fd").join(mount.as_raw_fd().to_string()),
+        }
+    }
+}
+
+/// The writable part has the ids that the container's have on the host: overlay works in it with
+/// our own, which the maps do not name. So its top belongs to the container's root.
+fn writable_part(
+    context: BorrowedFd<'_>,
+    writable: &Writable,
+    maps: Option<&Maps>,
+) -> Result<(), Error> {
+    for (key, path) in [("upperdir", &writable.upper), ("workdir", &writable.work)] {
+        fsconfig_set_string(context, key, path)
+            .map_err(|errno| Error::host("use as overlay's writable part", path)(errno.into()))?;
+    }
+    if let Some(maps) = maps {
+        let (uid, gid) = maps.root();
+        std::os::unix::fs::chown(&writable.upper, Some(uid), Some(gid))
+            .map_err(Error::host("give to the container's root", &writable.upper))?;
+    }
+    Ok(())
+}

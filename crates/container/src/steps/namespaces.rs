@@ -1,0 +1,24 @@
+//! Joins the namespaces that are there, and makes the cgroup namespace, whose root is the group
+//! that was joined just before.
+
+use super::Setup;
+use crate::fault::{During, Fault};
+use std::os::fd::AsFd;
+use sys::namespace::{self, Kind};
+
+pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
+    let namespaces = &setup.plan.namespaces;
+    for (kind, fd, path) in &namespaces.joined {
+        // These two were joined before the clone.
+        if ![Kind::User, Kind::Pid].contains(kind) {
+            namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
+        }
+    }
+    if namespaces.makes(Kind::Cgroup) {
+        namespace::unshare(Kind::Cgroup.flag()).during("make a cgroup namespace")?;
+    }
+    if namespaces.makes(Kind::Network) {
+        sys::link::loopback_up().during("bring the loopback interface up")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The root: entered, read-only, and out of layers.
+
+use crate::fixture::{Bundle, mount};
+use types::{Layer, Rootfs, Writable};
+
+#[test]
+fn a_program_runs_in_its_root_and_sees_nothing_of_the_host() {
+    let mut bundle = Bundle::new();
+    let output = bundle.script("ls / ; echo; cat /proc/self/mountinfo | wc -l; pwd");
+    assert!(output.contains("bin\ndev\netc\nproc\n"), "{output}");
+    let mounts = bundle.script("cat /proc/self/mountinfo");
+    let root = mounts.lines().filter(|line| line.contains(" / / ")).count();
+    assert!(root <= 1, "{mounts}");
+    assert!(!mounts.contains("/sys/fs/cgroup"), "{mounts}");
+}
+
+#[test]
+fn a_read_only_root_refuses_writes_and_its_mounts_do_not() {
+    let mut bundle = Bundle::new();
+    bundle.spec.root.as_mut().unwrap().readonly = true;
+    let output = bundle.script("touch /x 2>&1; touch /dev/shm/y && echo written");
+    assert!(output.contains("Read-only file system"), "{output}");
+    assert!(output.contains("written"), "{output}");
+}
+
+#[test]
+fn layers_are_an_overlay_that_keeps_changes_in_its_upper_directory() {
+    let mut bundle = Bundle::new();
+    let dir = bundle.dir.path().to_owned();
+    let top = dir.join("top");
+    for name in ["top/etc", "upper", "work"] {
+        std::fs::create_dir_all(dir.join(name)).unwrap();
+    }
+    std::fs::write(top.join("etc/which"), "top").unwrap();
+    std::fs::write(bundle.root().join("etc/which"), "bottom").unwrap();
+    bundle.rootfs = Rootfs::Layers {
+        lower: vec![Layer::Directory(top), Layer::Directory(bundle.root())],
+        writable: Some(Writable {
+            upper: dir.join("upper"),
+            work: dir.join("work"),
+        }),
+    };
+    let output = bundle.script("cat /etc/which; echo changed > /etc/new");
+    assert_eq!(output, "top");
+    let new = std::fs::read_to_string(dir.join("upper/etc/new")).unwrap();
+    assert_eq!(new, "changed\n");
+    let host = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!host.contains(dir.to_str().unwrap()), "{host}");
+}
+
+#[test]
+fn the_roots_propagation_is_as_asked() {
+    let mut bundle = Bundle::new();
+    bundle.linux().rootfs_propagation = Some(oci::runtime::Propagation::Shared);
+    let output = bundle.script("head -n 1 /proc/self/mountinfo");
+    assert!(output.contains(" shared:"), "{output}");
+    bundle.linux().rootfs_propagation = None;
+    bundle
+        .spec
+        .mounts
+        .push(mount("/tmp", "tmpfs", &["size=1m"]));
+    let output = bundle.script("head -n 1 /proc/self/mountinfo");
+    assert!(!output.contains(" shared:"), "{output}");
+}
+
+/// An EROFS image of a directory, by the tool of erofs-utils.
+fn image(of: &std::path::Path, at: &std::path::Path) -> bool {
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    let missing = |error| eprintln!("skipped: mkfs.erofs of erofs-utils is needed: {error}");
+    let made = std::process::Command::new("mkfs.erofs")
+        .arg(at)
+        .arg(of)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status();
+    match made {
+        Ok(status) => {
+            assert!(status.success());
+            true
+        }
+        Err(error) => {
+            missing(error);
+            false
+        }
+    }
+}
+
+#[test]
+fn images_are_layers_mounted_from_their_files_also_through_a_user_namespaces_maps() {
+    for mapped in [false, true] {
+        let mut bundle = Bundle::new();
+        if mapped {
+            crate::namespaces::mapped(&mut bundle);
+        }
+        let dir = bundle.dir.path().to_owned();
+        let top = dir.join("top");
+        for name in ["top/etc", "upper", "work"] {
+            std::fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        std::fs::write(top.join("etc/which"), "top").unwrap();
+        let root = bundle.root();
+        for path in ["", "dev", "proc", "sys", "tmp", "etc"] {
+            std::os::unix::fs::chown(root.join(path), Some(0), Some(0)).unwrap();
+        }
+        let (first, second) = (dir.join("first.erofs"), dir.join("second.erofs"));
+        if !image(&top, &first) || !image(&root, &second) {
+            return;
+        }
+        bundle.rootfs = Rootfs::Layers {
+            lower: vec![Layer::Erofs(first), Layer::Erofs(second)],
+            writable: Some(Writable {
+                upper: dir.join("upper"),
+                work: dir.join("work"),
+            }),
+        };
+        let output = bundle.script("cat /etc/which; stat -c %u /bin/sh /etc; echo x > /etc/new");
+        assert_eq!(output, "top0\n0\n", "mapped: {mapped}");
+        let made = std::fs::metadata(dir.join("upper/etc/new")).unwrap();
+        let owner = std::os::unix::fs::MetadataExt::uid(&made);
+        assert_eq!(owner, if mapped { 100_000 } else { 0 });
+    }
+}
