@@ -1,0 +1,41 @@
+//! Images: pulled, loaded, imported, named, listed and removed.
+//!
+//! It knows how references lead to image records, and those to blobs and layers, and what of
+//! these nobody needs any more. It must not know containers (it asks [`Users`] about them),
+//! any client's protocol, or how an archive is parsed. Read first: [`Images`], [`Image`],
+//! [`Error`].
+
+mod change;
+mod collect;
+mod error;
+mod facts;
+mod hello;
+mod holds;
+mod image;
+mod images;
+mod import;
+mod intake;
+mod load;
+mod operation;
+mod progress;
+mod pull;
+mod records;
+mod remove;
+mod requests;
+mod steps;
+mod users;
+
+pub use change::configure;
+pub use collect::Collected;
+pub use error::{Conflict, Error};
+pub use image::{HistoryEntry, Image};
+pub use images::{Images, Options};
+pub use oci::image::{Config, Platform};
+pub use oci::{Reference, ReferenceError};
+pub use progress::{Event, Progress};
+pub use registry::{Credentials, Patience, Settings};
+pub use requests::{
+    Force, ImageUsage, Import, Input, Loaded, Parents, Pull, Removal, Remove, Usage,
+};
+pub use steps::Steps;
+pub use users::{NoUsers, User, Users};

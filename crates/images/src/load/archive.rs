@@ -1,0 +1,127 @@
+//! A split archive: members by name.
+
+use super::{Described, MAX_CONFIG, docker, layout};
+use crate::{Config, Error, Platform};
+use content::Scratch;
+use std::collections::HashMap;
+use types::{Algorithm, Digest};
+use unpack::Split;
+
+/// Links that are followed one after another.
+const MAX_LINKS: usize = 8;
+/// Images that one archive may have.
+const MAX_IMAGES: usize = 1000;
+
+#[derive(Debug)]
+pub(super) struct Archive {
+    scratch: Scratch,
+    /// Digests of the members by name.
+    members: HashMap<String, (Digest, u64)>,
+    links: HashMap<String, String>,
+    documents: std::collections::BTreeMap<String, String>,
+}
+
+impl Archive {
+    pub(super) fn new(scratch: Scratch, split: Split) -> Self {
+        let members = split.members.into_iter();
+        let links = split.links.into_iter();
+        Self {
+            scratch,
+            members: members.map(|m| (m.name, (m.digest, m.size))).collect(),
+            links: links.map(|l| (l.name, l.target)).collect(),
+            documents: split.documents,
+        }
+    }
+
+    /// The images that the archive says it has.
+    pub(super) fn describe(&self, platform: &Platform) -> Result<Vec<Described>, Error> {
+        let described = match (self.document("manifest.json"), self.document("index.json")) {
+            (Some(manifest), _) => docker::describe(self, manifest)?,
+            (None, Some(index)) => layout::describe(self, index, platform)?,
+            (None, None) => {
+                return Err(Error::malformed(
+                    "archive",
+                    "it has neither manifest.json nor index.json",
+                ));
+            }
+        };
+        if described.is_empty() || described.len() > MAX_IMAGES {
+            let reason = format!("it names {} images", described.len());
+            return Err(Error::malformed("archive", reason));
+        }
+        Ok(described)
+    }
+
+    fn document(&self, name: &str) -> Option<&str> {
+        self.documents.get(name).map(String::as_str)
+    }
+
+    /// The member of that name, or that a link of that name leads to.
+    pub(super) fn member(&self, name: &str) -> Result<(&Digest, u64), Error> {
+        let mut at = name.trim_start_matches("./");
+        for _ in 0..MAX_LINKS {
+            if let Some((digest, size)) = self.members.get(at) {
+                return Ok((digest, *size));
+            }
+            match self.links.get(at) {
+                Some(target) => at = target,
+                None => break,
+            }
+        }
+        Err(Error::malformed(
+            "archive",
+            format!("it has no member {name:?}"),
+        ))
+    }
+
+    /// The bytes of a member.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let (digest, _) = self.member(name)?;
+        let bytes = self.scratch.read(digest, MAX_CONFIG);
+        bytes.map_err(Error::content(format!("read member {name:?}")))
+    }
+
+    /// Makes a member a blob of the store.
+    pub(super) fn adopt(&self, found: &Digest, digest: &Digest) -> Result<u64, Error> {
+        let adopted = self.scratch.adopt(found, digest);
+        adopted.map_err(Error::content(format!("store {digest}")))
+    }
+}
+
+/// Reads a configuration and checks that it can be run here and has `layers` layers.
+pub(crate) fn read_config(bytes: &[u8], layers: usize) -> Result<Config, Error> {
+    let subject = || "image configuration".to_owned();
+    let config: Config = serde_json::from_slice(bytes)
+        .map_err(|error| Error::malformed(subject(), error.to_string()))?;
+    let expected = config.rootfs.diff_ids.len();
+    if expected != layers {
+        return Err(Error::malformed(
+            subject(),
+            format!("invalid manifest, layers length mismatch: expected {expected}, got {layers}"),
+        ));
+    }
+    if config.rootfs.kind != "layers" || expected > 500 {
+        return Err(Error::malformed(
+            subject(),
+            format!("{expected} layers of type {:?}", config.rootfs.kind),
+        ));
+    }
+    // sha512 archives would need a second hash of every stream.
+    if let Some(odd) = config
+        .rootfs
+        .diff_ids
+        .iter()
+        .find(|d| d.algorithm() != Algorithm::Sha256)
+    {
+        return Err(Error::malformed(
+            subject(),
+            format!("layer {odd} is not named by SHA-256"),
+        ));
+    }
+    if !config.os.is_empty() && config.os != "linux" {
+        return Err(Error::Invalid {
+            reason: format!("cannot load {} image on linux", config.os),
+        });
+    }
+    Ok(config)
+}

@@ -1,0 +1,15 @@
+//! Images over a real database, real files and the real worker.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends"
+)]
+
+mod builtin;
+mod import;
+mod killed;
+mod load;
+mod names;
+mod pull;
+mod server;
+mod world;

@@ -1,0 +1,403 @@
+use crate::server::{OCI, Published, Secret, Server};
+use crate::world::World;
+use images::{Credentials, Error, Event, Images, Patience, Progress, Pull, Settings};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use types::{ErrorKind, Kind};
+
+fn world() -> World {
+    World {
+        settings: Settings {
+            patience: Patience {
+                pause: Duration::from_millis(5),
+                silence: Duration::from_millis(1500),
+                ..Patience::default()
+            },
+            ..Settings::default()
+        },
+        ..World::new()
+    }
+}
+
+fn request(server: &Server, name: &str) -> Pull {
+    Pull {
+        reference: format!("{}/{name}", server.address).parse().unwrap(),
+        platform: None,
+        credentials: None,
+    }
+}
+
+async fn pull(images: &Images, server: &Server, name: &str) -> Result<images::Image, Error> {
+    images.pull(request(server, name), Progress::none()).await
+}
+
+fn told() -> (Progress, Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let progress = Progress::to(move |event| {
+        if let Event::Status { id, status } = event {
+            let id = id.map(|id| format!("{id}: ")).unwrap_or_default();
+            sink.lock().unwrap().push(format!("{id}{status}"));
+        }
+    });
+    (progress, lines)
+}
+
+fn assert_nothing(world: &World, images: &Images) {
+    assert!(world.files().is_empty(), "{:?}", world.files());
+    assert!(images.list().unwrap().is_empty());
+    assert!(images.operations().unwrap().is_empty());
+}
+
+async fn published(name: &str) -> (Server, Published) {
+    let server = Server::start().await;
+    let published = server.publish(name, &["one", "two", "three"]);
+    (server, published)
+}
+
+#[tokio::test]
+async fn an_image_is_pulled_in_dockers_words() {
+    let (world, (server, image)) = (world(), published("app:1").await);
+    let images = world.open();
+    let (progress, lines) = told();
+    let pulled = images
+        .pull(request(&server, "app:1"), progress)
+        .await
+        .unwrap();
+    assert_eq!(pulled.id, image.config);
+    assert_eq!(pulled.layers.len(), 3);
+    assert_eq!(pulled.manifest.digest, image.manifest);
+    let digested = format!("{}/app@{}", server.address, image.manifest);
+    assert_eq!(pulled.digests[0].familiar(), digested);
+    let lines = lines.lock().unwrap().clone();
+    let layer = &image.blobs[0].hex()[..12];
+    assert_eq!(lines[0], "1: Pulling from app");
+    let of_layer: Vec<_> = lines
+        .iter()
+        .filter_map(|l| l.strip_prefix(&format!("{layer}: ")))
+        .collect();
+    assert_eq!(
+        of_layer,
+        [
+            "Pulling fs layer",
+            "Verifying Checksum",
+            "Download complete",
+            "Pull complete"
+        ]
+    );
+    let shown = format!("{}/app:1", server.address);
+    assert_eq!(
+        lines[lines.len() - 2..],
+        [
+            format!("Digest: {}", image.manifest),
+            format!("Status: Downloaded newer image for {shown}")
+        ]
+    );
+    assert_eq!(images.usage().unwrap().total, world.du());
+    // Config, manifest, three blobs and three layers.
+    assert_eq!(world.files().len(), 8, "{:?}", world.files());
+    let (progress, lines) = told();
+    images
+        .pull(request(&server, "app:1"), progress)
+        .await
+        .unwrap();
+    let last = lines.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(last, format!("Status: Image is up to date for {shown}"));
+    assert_eq!(server.asked(&image.blobs[0]), 1);
+    // By digest, the name is the digest alone.
+    let pinned = request(&server, &format!("app@{}", image.manifest));
+    assert_eq!(
+        images
+            .pull(pinned, Progress::none())
+            .await
+            .unwrap()
+            .references
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_index_leads_to_the_hosts_platform() {
+    let world = world();
+    let images = world.open();
+    let server = Server::start().await;
+    let image = server.publish("app:inner", &["one"]);
+    let size = server.state().log.len() as u64;
+    assert_eq!(size, 0);
+    let entry = |digest: &types::Digest, architecture: &str| {
+        serde_json::json!({"mediaType": format!("{OCI}.manifest.v1+json"), "digest": digest, "size": 1,
+            "platform": {"os": "linux", "architecture": architecture}})
+    };
+    let absent = crate::world::sha256(b"absent");
+    let index = serde_json::to_vec(&serde_json::json!({
+        "schemaVersion": 2, "mediaType": format!("{OCI}.index.v1+json"),
+        "manifests": [entry(&absent, "arm64"), entry(&image.manifest, "amd64")],
+    }))
+    .unwrap();
+    let top = server.manifest("app:1", &format!("{OCI}.index.v1+json"), &index);
+    let pulled = pull(&images, &server, "app:1").await.unwrap();
+    assert_eq!(pulled.manifest.digest, image.manifest);
+    assert_eq!(pulled.digests[0].digest(), Some(&top));
+    let mut other = request(&server, "app:1");
+    other.platform = Some("linux/s390x".parse().unwrap());
+    let missing = images.pull(other, Progress::none()).await.unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "no matching manifest for linux/s390x in the manifest list entries"
+    );
+    let mut other = request(&server, "app:inner");
+    other.platform = Some("linux/arm64".parse().unwrap());
+    let wrong = images.pull(other, Progress::none()).await.unwrap_err();
+    assert!(
+        wrong
+            .to_string()
+            .contains("does not match the specified platform"),
+        "{wrong}"
+    );
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_resumed_where_it_broke_off() {
+    for no_ranges in [false, true] {
+        let (world, (server, image)) = (world(), published("app:1").await);
+        let images = world.open();
+        server.misbehave(|m| {
+            m.cuts = 5;
+            m.no_ranges = no_ranges;
+        });
+        assert_eq!(
+            pull(&images, &server, "app:1").await.unwrap().id,
+            image.config
+        );
+        let ranges = server
+            .state()
+            .log
+            .iter()
+            .filter(|(_, _, range)| range.is_some())
+            .count();
+        assert_eq!(ranges, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_busy_is_asked_again() {
+    let (world, (server, image)) = (world(), published("app:1").await);
+    let images = world.open();
+    server.misbehave(|m| {
+        m.unavailable = 2;
+        m.limited = (2, Some("0"));
+    });
+    assert_eq!(
+        pull(&images, &server, "app:1").await.unwrap().id,
+        image.config
+    );
+    server.publish("app:2", &["four"]);
+    server.misbehave(|m| m.limited = (1, None));
+    let limited = pull(&images, &server, "app:2").await.unwrap_err();
+    assert_eq!(limited.to_string(), "toomanyrequests: slow down");
+}
+
+#[tokio::test]
+async fn lying_content_is_refused_and_leaves_nothing() {
+    for (name, words) in [
+        (
+            "corrupt",
+            "does not match its digest|unpack|verification failed",
+        ),
+        ("longer", "has more than the limit"),
+        ("cut", "unexpected EOF|closed|reset"),
+        ("away", "503"),
+        ("digest", "manifest verification failed"),
+        ("type", "ambiguous"),
+        ("absent", "received unexpected HTTP status: 404"),
+    ] {
+        let (world, (server, image)) = (world(), published("app:1").await);
+        let images = world.open();
+        server.misbehave(|m| match name {
+            "corrupt" => m.corrupt = true,
+            "longer" => m.longer = true,
+            "cut" => m.cuts = 1000,
+            "away" => m.unavailable = u32::MAX,
+            "digest" => m.announced = Some(image.config.clone()),
+            "type" => m.content_type = Some("application/vnd.oci.image.index.v1+json"),
+            _ => {}
+        });
+        if name == "absent" {
+            server.forget(&image.blobs[1]);
+        }
+        let failed = chain(&pull(&images, &server, "app:1").await.unwrap_err());
+        assert!(
+            words.split('|').any(|w| failed.contains(w)),
+            "{name}: {failed}"
+        );
+        assert_nothing(&world, &images);
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_or_hidden_is_said_in_dockers_words() {
+    let (world, (server, _)) = (world(), published("app:1").await);
+    let images = world.open();
+    let shown = format!("{}/app:2", server.address);
+    let missing = pull(&images, &server, "app:2").await.unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        format!("manifest for {shown} not found: manifest unknown: manifest unknown")
+    );
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert_eq!(missing.resource().unwrap().kind, "manifest");
+    server.misbehave(|m| m.secret = Some(Secret::Denied));
+    let denied = pull(&images, &server, "app:1").await.unwrap_err();
+    assert_eq!(
+        denied.to_string(),
+        format!(
+            "pull access denied for {}/app, repository does not exist or may require \
+             'docker login': denied: requested access to the resource is denied",
+            server.address
+        )
+    );
+    let nobody = Pull {
+        reference: "127.0.0.1:9/x".parse().unwrap(),
+        platform: None,
+        credentials: None,
+    };
+    let refused = images.pull(nobody, Progress::none()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(
+        refused
+            .to_string()
+            .starts_with("Get \"http://127.0.0.1:9/v2/x/manifests/latest\": dial tcp"),
+        "{refused}"
+    );
+    assert_nothing(&world, &images);
+}
+
+fn password(text: &str) -> Option<Credentials> {
+    Some(Credentials::Password {
+        username: "user".to_owned(),
+        password: text.to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn credentials_and_tokens_convince_a_registry_and_refusals_end() {
+    let (world, (server, image)) = (world(), published("app:1").await);
+    let images = world.open();
+    server.misbehave(|m| m.secret = Some(Secret::Basic("user:pass")));
+    for credentials in [None, password("wrong")] {
+        let mut wrong = request(&server, "app:1");
+        wrong.credentials = credentials;
+        let refused = images.pull(wrong, Progress::none()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused}");
+    }
+    let mut right = request(&server, "app:1");
+    right.credentials = password("pass");
+    images.pull(right.clone(), Progress::none()).await.unwrap();
+    images
+        .remove(&image.config.to_string(), images::Remove::default())
+        .unwrap();
+
+    server.misbehave(|m| m.secret = Some(Secret::Token("t0ken", None)));
+    server.state().log.clear();
+    images
+        .pull(request(&server, "app:1"), Progress::none())
+        .await
+        .unwrap();
+    let log = std::mem::take(&mut server.state().log);
+    let tokens: Vec<_> = log
+        .iter()
+        .filter(|(path, _, _)| path.starts_with("/token"))
+        .collect();
+    assert_eq!(tokens.len(), 1, "one token serves the whole pull");
+    assert_eq!(
+        tokens[0].0,
+        "/token?service=s&scope=repository%3Aapp%3Apull"
+    );
+    assert_eq!(tokens[0].1, None);
+
+    server.misbehave(|m| m.secret = Some(Secret::Never));
+    let refused = images.pull(right, Progress::none()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused}");
+    assert!(server.state().log.len() <= 3, "{:?}", server.state().log);
+}
+
+#[tokio::test]
+async fn credentials_stay_with_their_registry() {
+    let (world, (server, image)) = (world(), published("app:1").await);
+    let images = world.open();
+    let other = Server::start().await;
+    // The same content elsewhere, as a delivery network has it.
+    other.publish("app:1", &["one", "two", "three"]);
+    let published = server.config_of(&image);
+    other.blob(&published);
+    server.misbehave(|m| {
+        m.secret = Some(Secret::Basic("user:pass"));
+        m.elsewhere = Some(other.address.clone());
+    });
+    let mut right = request(&server, "app:1");
+    right.credentials = password("pass");
+    images.pull(right, Progress::none()).await.unwrap();
+    let log = other.state().log.clone();
+    assert_eq!(log.len(), 4);
+    assert!(log.iter().all(|(_, shown, _)| shown.is_none()), "{log:?}");
+}
+
+#[tokio::test]
+async fn two_pulls_at_once_fetch_each_layer_once() {
+    let (world, (server, image)) = (world(), published("app:1").await);
+    let other = server.publish("other:1", &["one", "two", "four"]);
+    let images = world.open();
+    server.misbehave(|m| m.pause = Some(Duration::from_millis(3)));
+    let (first, second, third) = tokio::join!(
+        pull(&images, &server, "app:1"),
+        pull(&images, &server, "app:1"),
+        pull(&images, &server, "other:1"),
+    );
+    assert_eq!(first.unwrap().id, image.config);
+    assert_eq!(second.unwrap().id, image.config);
+    assert_eq!(third.unwrap().id, other.config);
+    for blob in image.blobs.iter().chain(&other.blobs) {
+        assert_eq!(server.asked(blob), 1);
+    }
+    assert_eq!(images.usage().unwrap().total, world.du());
+}
+
+#[tokio::test]
+async fn a_pull_whose_caller_goes_away_leaves_nothing() {
+    let (world, (server, _)) = (world(), published("app:1").await);
+    let images = world.open();
+    server.misbehave(|m| m.pause = Some(Duration::from_millis(20)));
+    let going = pull(&images, &server, "app:1");
+    let gone = tokio::time::timeout(Duration::from_millis(300), going).await;
+    assert!(gone.is_err());
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !(world.files().is_empty() && images.operations().unwrap().is_empty()) {
+        assert!(std::time::Instant::now() < deadline, "{:?}", world.files());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_nothing(&world, &images);
+}
+
+#[tokio::test]
+async fn a_silent_registry_is_given_up() {
+    let mut world = world();
+    world.settings.patience.silence = Duration::from_millis(100);
+    world.settings.patience.attempts = 2;
+    let (server, _) = published("app:1").await;
+    let images = world.open();
+    server.misbehave(|m| m.pause = Some(Duration::from_secs(60)));
+    let failed = pull(&images, &server, "app:1").await.unwrap_err();
+    assert!(failed.to_string().contains("timeout"), "{failed}");
+    assert_nothing(&world, &images);
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(error) = at {
+        text = format!("{text}: {error}");
+        at = error.source();
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! A store of its own in a temporary directory.
+
+use images::{Images, Input, NoUsers, Options, Settings, Steps, User, Users};
+use metadata::Database;
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use types::{Digest, Layer, Paths};
+
+/// A root directory, removed at the end.
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) users: Arc<dyn Users>,
+    pub(crate) settings: Settings,
+    pub(crate) steps: Steps,
+}
+
+/// Containers as a test wants them.
+#[derive(Debug, Default)]
+pub(crate) struct Containers(
+    pub(crate) Mutex<Vec<(Digest, User)>>,
+    pub(crate) Mutex<Vec<Layer>>,
+);
+
+impl Users for Containers {
+    fn of(&self, image: &Digest) -> Vec<User> {
+        let all = self.0.lock().unwrap();
+        let own = all.iter().filter(|(id, _)| id == image);
+        own.map(|(_, user)| user.clone()).collect()
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        self.1.lock().unwrap().clone()
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            users: Arc::new(NoUsers),
+            settings: Settings::default(),
+            steps: Steps::default(),
+        }
+    }
+
+    pub(crate) fn with_users(users: Arc<dyn Users>) -> Self {
+        Self {
+            users,
+            ..Self::new()
+        }
+    }
+
+    pub(crate) fn at(dir: &Path) -> (Arc<Database>, Paths) {
+        let paths = Paths::under(&dir.join("root"), &dir.join("run"));
+        std::fs::create_dir_all(&paths.root).unwrap();
+        (Arc::new(Database::open(&paths.database()).unwrap()), paths)
+    }
+
+    pub(crate) fn open(&self) -> Images {
+        let (database, paths) = Self::at(self.dir.path());
+        Images::open(&paths, database, self.options()).unwrap()
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            unpack: sibling("corten-unpack"),
+            hello: Some(sibling("corten-hello")),
+            registries: self.settings.clone(),
+            users: Arc::clone(&self.users),
+            steps: self.steps.clone(),
+        }
+    }
+
+    /// Every file below the root but the database, by name.
+    pub(crate) fn files(&self) -> BTreeSet<String> {
+        let root = self.dir.path().join("root");
+        let mut found = BTreeSet::new();
+        walk(&root, &mut |path| {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            if name != "metadata.redb" {
+                found.insert(name.to_owned());
+            }
+        });
+        found
+    }
+
+    /// Bytes on disk of those files.
+    pub(crate) fn du(&self) -> u64 {
+        let root = self.dir.path().join("root");
+        let blocks = |name: &String| std::fs::metadata(root.join(name)).unwrap().blocks() * 512;
+        self.files().iter().map(blocks).sum()
+    }
+}
+
+fn walk(dir: &Path, found: &mut impl FnMut(&Path)) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => walk(&path, found),
+            false => found(&path),
+        }
+    }
+}
+
+/// An executable that was built next to this test's.
+pub(crate) fn sibling(name: &str) -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let path = exe.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.exists(), "build it first: cargo build -p {name}");
+    path
+}
+
+/// An archive of regular files.
+pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(1);
+        header.set_uid(0);
+        header.set_gid(0);
+        builder.append_data(&mut header, name, *bytes).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+    content::Hasher::digest(types::Algorithm::Sha256, bytes)
+}
+
+pub(crate) fn input(bytes: impl Into<Vec<u8>>) -> Input {
+    Box::pin(std::io::Cursor::new(bytes.into()))
+}

@@ -1,0 +1,30 @@
+//! What a caller shows to one registry.
+
+use std::fmt;
+
+/// What a caller shows to the registry of one reference, and to no other host.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// A name and a password, or an access token in its place.
+    Password {
+        /// The account.
+        username: String,
+        /// Its secret.
+        password: String,
+    },
+    /// An OAuth2 refresh token, as `docker login` keeps it.
+    IdentityToken(String),
+    /// A bearer token that the registry itself takes.
+    RegistryToken(String),
+}
+
+impl fmt::Debug for Credentials {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password { .. } => "Password",
+            Self::IdentityToken(_) => "IdentityToken",
+            Self::RegistryToken(_) => "RegistryToken",
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Why a registry did not give what was asked for.
+
+use oci::image::DocumentError;
+use std::time::Duration;
+use types::{Digest, ErrorKind, Kind, Resource};
+
+/// Why a registry did not give what was asked for. Where Docker's clients match on words,
+/// these are they.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The registry hides the repository from this caller.
+    #[error(
+        "pull access denied for {repository}, repository does not exist or may require 'docker login': {cause}"
+    )]
+    Denied {
+        /// The repository as people write it.
+        repository: String,
+        /// The registry's words.
+        cause: Cause,
+    },
+    /// There is no such tag or digest.
+    #[error("manifest for {reference} not found: {cause}")]
+    ManifestUnknown {
+        /// The reference as people write it.
+        reference: String,
+        /// The registry's words.
+        cause: Cause,
+    },
+    /// There is no such repository.
+    #[error("repository {repository} not found: {cause}")]
+    RepositoryUnknown {
+        /// The repository as people write it.
+        repository: String,
+        /// The registry's words.
+        cause: Cause,
+    },
+    /// The registry or its token server does not believe the credentials.
+    #[error("Get \"{url}\": unauthorized: {reason}")]
+    Unauthorized {
+        /// What was asked.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The registry limits how often it is asked.
+    #[error("toomanyrequests: {message}")]
+    RateLimited {
+        /// The registry's words.
+        message: String,
+        /// When it may be asked again.
+        after: Option<Duration>,
+    },
+    /// The registry does not answer, or not to the end.
+    #[error("Get \"{url}\": {reason}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The registry answered with something unexpected.
+    #[error("received unexpected HTTP status: {status} from {url}: {cause}")]
+    Status {
+        /// What was asked.
+        url: String,
+        /// The status line's code.
+        status: u16,
+        /// The registry's words.
+        cause: Cause,
+    },
+    /// An answer breaks the protocol.
+    #[error("{url}: {reason}")]
+    Protocol {
+        /// What was asked.
+        url: String,
+        /// How.
+        reason: String,
+    },
+    /// A document has more bytes than are read.
+    #[error("{url} has more than the limit of {limit} bytes")]
+    TooLarge {
+        /// What was asked.
+        url: String,
+        /// The cap.
+        limit: u64,
+    },
+    /// A manifest is not what was asked for by digest.
+    #[error("manifest verification failed for digest {expected}: found {found}")]
+    Mismatch {
+        /// What was asked for.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// A manifest cannot be understood.
+    #[error("{reference}")]
+    Document {
+        /// The reference as people write it.
+        reference: String,
+        /// Why.
+        source: DocumentError,
+    },
+    /// This machine's certificates cannot be used.
+    #[error("cannot set up TLS: {reason}")]
+    Tls {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A registry's own words: `manifest unknown: manifest unknown`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The code, as `MANIFEST_UNKNOWN`; empty if it gave none.
+    pub code: String,
+    /// The message.
+    pub message: String,
+}
+
+impl std::fmt::Display for Cause {
+    /// As Docker shows it: the code in lower case, with spaces.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let code = self.code.to_lowercase().replace('_', " ");
+        match (code.is_empty(), self.message.is_empty()) {
+            (true, true) => f.write_str("no reason given"),
+            (true, false) => f.write_str(&self.message),
+            (false, true) => f.write_str(&code),
+            (false, false) => write!(f, "{code}: {}", self.message),
+        }
+    }
+}
+
+impl Error {
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::RateLimited { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 408,
+            _ => false,
+        }
+    }
+}
+
+impl Kind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            // COMPAT: dockerd answers 404 to a pull that a registry denies.
+            Self::Denied { .. } | Self::ManifestUnknown { .. } | Self::RepositoryUnknown { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Unauthorized { .. } => ErrorKind::Unauthenticated,
+            Self::RateLimited { .. } | Self::Unreachable { .. } | Self::Status { .. } => {
+                ErrorKind::Unavailable
+            }
+            Self::Protocol { .. } => ErrorKind::Unavailable,
+            Self::TooLarge { .. } => ErrorKind::ResourceExhausted,
+            Self::Mismatch { .. } => ErrorKind::DataLoss,
+            Self::Document { .. } => ErrorKind::InvalidArgument,
+            Self::Tls { .. } => ErrorKind::Internal,
+        }
+    }
+
+    fn resource(&self) -> Option<Resource> {
+        let (kind, name) = match self {
+            Self::Denied { repository, .. } | Self::RepositoryUnknown { repository, .. } => {
+                ("repository", repository)
+            }
+            Self::ManifestUnknown { reference, .. } | Self::Document { reference, .. } => {
+                ("manifest", reference)
+            }
+            _ => return None,
+        };
+        Some(Resource {
+            kind,
+            name: name.clone(),
+        })
+    }
+}

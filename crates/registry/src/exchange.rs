@@ -1,0 +1,228 @@
+//! A request to a registry until its final answer: schemes, redirects, challenges.
+
+use crate::auth::{AGENT, Asking};
+use crate::challenge;
+use crate::http::{Answer, Http, header, shown};
+use crate::target::Target;
+use crate::{Credentials, Error};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, LOCATION, RANGE, USER_AGENT, WWW_AUTHENTICATE};
+use http::uri::Uri;
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::Full;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Redirects that are followed one after another.
+const MAX_REDIRECTS: usize = 5;
+
+/// What to ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    /// After `/v2/`.
+    pub(crate) path: String,
+    pub(crate) accept: Option<String>,
+    /// The first byte wanted, if not 0.
+    pub(crate) from: u64,
+}
+
+/// What was learnt of servers in the course of one caller's requests. It is never shared
+/// between callers: tokens are theirs.
+#[derive(Debug, Default)]
+pub(crate) struct Learnt {
+    schemes: Mutex<HashMap<String, &'static str>>,
+    tokens: Mutex<HashMap<String, HeaderValue>>,
+}
+
+/// Everything that a request needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) http: &'a Http,
+    pub(crate) target: &'a Target,
+    pub(crate) credentials: Option<&'a Credentials>,
+    pub(crate) scope: &'a str,
+    pub(crate) learnt: &'a Learnt,
+}
+
+/// A final answer, and to which URL.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) url: String,
+    pub(crate) answer: Answer,
+}
+
+impl Exchange<'_> {
+    /// The final answer, whatever its status.
+    pub(crate) async fn get(&self, ask: &Ask) -> Result<Answered, Error> {
+        let host = &self.target.host;
+        let known = lock(&self.learnt.schemes).get(host).copied();
+        let schemes = known.map_or(self.target.schemes.clone(), |scheme| vec![scheme]);
+        let mut failed = None;
+        for scheme in schemes {
+            match self.convinced(scheme, ask).await {
+                // Nobody there speaks so: the next scheme's error says more.
+                Err(error @ Error::Unreachable { .. }) => failed = Some(error),
+                result => {
+                    lock(&self.learnt.schemes).insert(host.clone(), scheme);
+                    return result;
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::Unreachable {
+            url: host.clone(),
+            reason: "no way to reach it".to_owned(),
+        }))
+    }
+
+    /// The answer after at most one challenge: a registry that is not convinced then never is.
+    async fn convinced(&self, scheme: &str, ask: &Ask) -> Result<Answered, Error> {
+        let Target { host, prefix, .. } = self.target;
+        let url = format!("{scheme}://{host}{prefix}/v2/{}", ask.path);
+        let asking = Asking {
+            http: self.http,
+            target: self.target,
+            credentials: self.credentials,
+            scope: self.scope,
+        };
+        let known = lock(&self.learnt.tokens).get(host).cloned();
+        let shown = known.or_else(|| asking.at_first());
+        let first = self.follow(&url, ask, shown).await?;
+        if first.answer.status() != StatusCode::UNAUTHORIZED || first.url != url {
+            return Ok(first);
+        }
+        let headers = first.answer.headers().get_all(WWW_AUTHENTICATE).iter();
+        let texts = headers.filter_map(|value| value.to_str().ok());
+        let challenges: Vec<_> = texts.flat_map(challenge::parse).collect();
+        if challenges.is_empty() {
+            return Ok(first);
+        }
+        let authorization = asking.convince(&url, &challenges).await?;
+        lock(&self.learnt.tokens).insert(host.clone(), authorization.clone());
+        let second = self.follow(&url, ask, Some(authorization)).await?;
+        if second.answer.status() == StatusCode::UNAUTHORIZED {
+            lock(&self.learnt.tokens).remove(host);
+        }
+        Ok(second)
+    }
+
+    /// The answer behind redirects. Credentials stay with the first server.
+    async fn follow(
+        &self,
+        url: &str,
+        ask: &Ask,
+        mut authorization: Option<HeaderValue>,
+    ) -> Result<Answered, Error> {
+        let protocol = |url: &str, reason: &str| Error::Protocol {
+            url: url.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let parsed = url.parse::<Uri>();
+        let mut at = parsed.map_err(|error| protocol(url, &error.to_string()))?;
+        for _ in 0..=MAX_REDIRECTS {
+            let request = request(&at, ask, authorization.as_ref());
+            let request = request.map_err(|error| protocol(url, &error.to_string()))?;
+            let answer = self.http.send(request).await?;
+            let url = shown(&at);
+            if !is_redirect(answer.status()) {
+                return Ok(Answered { url, answer });
+            }
+            let location = header(&answer, &LOCATION);
+            let next = location.and_then(|location| resolve(&at, location));
+            let next = next.ok_or_else(|| protocol(&url, "redirect without a target"))?;
+            if at.scheme() == Some(&http::uri::Scheme::HTTPS)
+                && next.scheme() != Some(&http::uri::Scheme::HTTPS)
+            {
+                return Err(protocol(&url, "redirect from https to http"));
+            }
+            if origin(&next) != origin(&at) {
+                authorization = None;
+            }
+            at = next;
+        }
+        Err(protocol(
+            url,
+            &format!("stopped after {MAX_REDIRECTS} redirects"),
+        ))
+    }
+}
+
+fn request(
+    uri: &Uri,
+    ask: &Ask,
+    authorization: Option<&HeaderValue>,
+) -> Result<Request<Full<Bytes>>, http::Error> {
+    let mut builder = Request::builder()
+        .uri(uri.clone())
+        .header(USER_AGENT, AGENT);
+    if let Some(accept) = &ask.accept {
+        builder = builder.header(ACCEPT, accept);
+    }
+    if ask.from > 0 {
+        builder = builder.header(RANGE, format!("bytes={}-", ask.from));
+    }
+    if let Some(authorization) = authorization {
+        builder = builder.header(AUTHORIZATION, authorization);
+    }
+    builder.body(Full::default())
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn resolve(base: &Uri, location: &str) -> Option<Uri> {
+    let scheme = base.scheme_str()?;
+    let authority = base.authority()?;
+    let text = match location {
+        _ if location.starts_with("https://") || location.starts_with("http://") => {
+            location.to_owned()
+        }
+        _ if location.starts_with("//") => format!("{scheme}:{location}"),
+        _ if location.starts_with('/') => format!("{scheme}://{authority}{location}"),
+        _ => return None,
+    };
+    let plain = text.split('#').next().unwrap_or_default();
+    let uri: Uri = plain.parse().ok()?;
+    uri.host()
+        .is_some_and(|host| !host.is_empty())
+        .then_some(uri)
+}
+
+/// Scheme, host and port: what credentials are bound to.
+fn origin(uri: &Uri) -> (String, String, u16) {
+    let scheme = uri.scheme_str().unwrap_or_default().to_owned();
+    let port = uri
+        .port_u16()
+        .unwrap_or(if scheme == "https" { 443 } else { 80 });
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    (scheme, host, port)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_resolved_against_where_it_came_from() {
+        let base: Uri = "https://a:1/v2/x?y".parse().unwrap();
+        for (location, url) in [
+            ("/z?q=1", Some("https://a:1/z?q=1")),
+            ("//b/z", Some("https://b/z")),
+            ("http://c/z#f", Some("http://c/z")),
+            ("z", None),
+            ("ftp://a/", None),
+            ("https:///x", None),
+        ] {
+            let resolved = resolve(&base, location).map(|uri| uri.to_string());
+            assert_eq!(resolved.as_deref(), url, "{location}");
+        }
+        let same: Uri = "HTTPS://A:1/other".parse().unwrap();
+        assert_eq!(origin(&same), origin(&base));
+        let other: Uri = "https://a/other".parse().unwrap();
+        assert_ne!(origin(&other), origin(&base));
+    }
+}

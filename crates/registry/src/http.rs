@@ -1,0 +1,173 @@
+//! One request, one answer: with deadlines, and errors in words.
+
+use crate::connector::Connector;
+use crate::{Cause, Error, Settings};
+use bytes::{Bytes, BytesMut};
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The most of an error's body that is read.
+const MAX_ERROR: u64 = 64 << 10;
+/// Connections that are kept for the next request.
+const IDLE: usize = 8;
+
+/// A client of HTTP/1.1 that keeps connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: Client<Connector, Full<Bytes>>,
+    settings: Arc<Settings>,
+}
+
+/// What a request was about, for errors.
+pub(crate) type Answer = Response<Incoming>;
+
+impl Http {
+    pub(crate) fn new(settings: &Arc<Settings>) -> Self {
+        let connector = Connector::new(Arc::clone(settings));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(20))
+            .pool_max_idle_per_host(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self {
+            client,
+            settings: Arc::clone(settings),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sends a request; the answer's body is still to come.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
+        let url = shown(request.uri());
+        let silence = self.settings.patience.silence + self.settings.patience.connect;
+        match timeout(silence, self.client.request(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                let reason = innermost(&error);
+                Err(Error::Unreachable { url, reason })
+            }
+            Err(_) => Err(Error::Unreachable {
+                url,
+                reason: "net/http: timeout awaiting response headers".to_owned(),
+            }),
+        }
+    }
+
+    /// The next bytes of a body; `None` at its end.
+    pub(crate) async fn next(
+        &self,
+        url: &str,
+        body: &mut Incoming,
+    ) -> Result<Option<Bytes>, Error> {
+        let unreachable = |reason: String| Error::Unreachable {
+            url: url.to_owned(),
+            reason,
+        };
+        loop {
+            let frame = timeout(self.settings.patience.silence, body.frame()).await;
+            let frame = frame.map_err(|_| unreachable("timeout reading the body".to_owned()))?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(unreachable(innermost(&error))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body, if it has at most `limit` bytes.
+    pub(crate) async fn body(
+        &self,
+        url: &str,
+        mut body: Incoming,
+        limit: u64,
+    ) -> Result<Bytes, Error> {
+        let mut whole = BytesMut::new();
+        while let Some(data) = self.next(url, &mut body).await? {
+            if (whole.len() + data.len()) as u64 > limit {
+                let url = url.to_owned();
+                return Err(Error::TooLarge { url, limit });
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// What a registry says about a failure, and when it may be asked again.
+    pub(crate) async fn cause(&self, url: &str, answer: Answer) -> (Cause, Option<Duration>) {
+        let after = header(&answer, &RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let status = answer.status();
+        let body = self.body(url, answer.into_body(), MAX_ERROR).await;
+        let cause = body.ok().and_then(|body| parse(&body));
+        let cause = cause.unwrap_or_else(|| Cause {
+            code: String::new(),
+            message: status.canonical_reason().unwrap_or_default().to_owned(),
+        });
+        (cause, after.map(Duration::from_secs))
+    }
+}
+
+/// A header as text.
+pub(crate) fn header<'a>(answer: &'a Answer, name: &HeaderName) -> Option<&'a str> {
+    answer.headers().get(name)?.to_str().ok()
+}
+
+#[derive(Deserialize)]
+struct Errors {
+    errors: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+fn parse(body: &[u8]) -> Option<Cause> {
+    let errors: Errors = serde_json::from_slice(body).ok()?;
+    let first = errors.errors.into_iter().next()?;
+    let cut = |text: String| {
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(1000)
+            .collect()
+    };
+    Some(Cause {
+        code: cut(first.code),
+        message: cut(first.message),
+    })
+}
+
+/// A URL without its query, which may carry a signature.
+pub(crate) fn shown(uri: &http::Uri) -> String {
+    let text = uri.to_string();
+    match text.split_once('?') {
+        Some((plain, _)) => plain.to_owned(),
+        None => text,
+    }
+}
+
+/// The cause that says most.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut at = error;
+    while let Some(source) = at.source() {
+        at = source;
+    }
+    at.to_string()
+}

@@ -1,0 +1,301 @@
+//! One repository of one registry, as one caller may see it.
+
+use crate::exchange::{Answered, Ask, Exchange, Learnt};
+use crate::http::{Http, header};
+use crate::target::{Target, targets};
+use crate::{Cause, Credentials, Download, Error, Settings};
+use content::Hasher;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderName};
+use oci::Reference;
+use oci::image::{Descriptor, Document, MAX_DOCUMENT, media_type};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{Algorithm, Digest};
+
+/// The registries of the world, over connections that are kept.
+#[derive(Clone, Debug)]
+pub struct Registries {
+    http: Http,
+}
+
+/// One repository, for one caller: what it is told is shared with nobody.
+#[derive(Clone, Debug)]
+pub struct Repository(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    http: Http,
+    reference: Reference,
+    credentials: Option<Credentials>,
+    targets: Vec<Target>,
+    scope: String,
+    learnt: Learnt,
+}
+
+/// A manifest or an index as it was sent, verified.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Its type, digest and size.
+    pub descriptor: Descriptor,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub document: Document,
+}
+
+impl Registries {
+    /// Registries spoken to as `settings` say.
+    pub fn new(settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        Self {
+            http: Http::new(&settings),
+        }
+    }
+
+    /// The repository of `reference`, seen with `credentials`.
+    pub fn repository(
+        &self,
+        reference: &Reference,
+        credentials: Option<Credentials>,
+    ) -> Repository {
+        Repository(Arc::new(Inner {
+            targets: targets(reference, self.http.settings()),
+            http: self.http.clone(),
+            scope: format!("repository:{}:pull", reference.path()),
+            reference: reference.clone(),
+            credentials,
+            learnt: Learnt::default(),
+        }))
+    }
+}
+
+impl Repository {
+    /// The manifest or index that the reference names: by its digest, or else by its tag.
+    pub async fn manifest(&self) -> Result<Fetched, Error> {
+        let reference = self.0.reference.clone().or_latest();
+        match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => self.manifest_of(digest, None).await,
+            (None, tag) => self.fetch(tag.unwrap_or("latest"), None, None).await,
+        }
+    }
+
+    /// The manifest or index of this digest; `declared` is the type that its descriptor says.
+    pub async fn manifest_of(
+        &self,
+        digest: &Digest,
+        declared: Option<&str>,
+    ) -> Result<Fetched, Error> {
+        self.fetch(&digest.to_string(), Some(digest), declared)
+            .await
+    }
+
+    /// Begins to fetch a blob, the first `from` bytes of which are here already.
+    pub fn blob(&self, descriptor: &Descriptor, from: u64) -> Download {
+        Download::new(self.clone(), descriptor.clone(), from)
+    }
+
+    async fn fetch(
+        &self,
+        name: &str,
+        expected: Option<&Digest>,
+        declared: Option<&str>,
+    ) -> Result<Fetched, Error> {
+        let ask = Ask {
+            path: format!("{}/manifests/{name}", self.0.reference.path()),
+            accept: Some(media_type::ACCEPTED.join(", ")),
+            from: 0,
+        };
+        let (url, content_type, announced, bytes) = self
+            .patiently(async || {
+                let Answered { url, answer } = self.ask(&ask, What::Manifest).await?;
+                let content_type = header(&answer, &CONTENT_TYPE).map(str::to_owned);
+                let announced = HeaderName::from_static("docker-content-digest");
+                let announced = header(&answer, &announced).and_then(|text| text.parse().ok());
+                let body = self
+                    .0
+                    .http
+                    .body(&url, answer.into_body(), MAX_DOCUMENT)
+                    .await?;
+                Ok((url, content_type, announced, body.to_vec()))
+            })
+            .await?;
+        let expected = expected.cloned().or(announced);
+        let algorithm = expected
+            .as_ref()
+            .map_or(Algorithm::Sha256, Digest::algorithm);
+        let found = Hasher::digest(algorithm, &bytes);
+        if let Some(expected) = expected
+            && expected != found
+        {
+            return Err(Error::Mismatch { expected, found });
+        }
+        let content_type = content_type
+            .as_deref()
+            .and_then(|text| text.split(';').next());
+        let sent = content_type.map(str::trim);
+        if let (Some(declared), Some(sent)) = (declared, sent)
+            && sent.contains("vnd.")
+            && declared != sent
+        {
+            let reason = format!("sent as {sent}, announced as {declared}");
+            return Err(Error::Protocol { url, reason });
+        }
+        let document = Document::from_slice(declared.or(sent), &bytes);
+        let document = document.map_err(|source| Error::Document {
+            reference: self.0.reference.familiar(),
+            source,
+        })?;
+        Ok(Fetched {
+            descriptor: Descriptor::new(document.media_type(), found, bytes.len() as u64),
+            bytes,
+            document,
+        })
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.reference.path()
+    }
+
+    /// A good answer of the first server that has what is asked for.
+    pub(crate) async fn ask(&self, ask: &Ask, what: What) -> Result<Answered, Error> {
+        let mut failed = None;
+        for target in &self.0.targets {
+            let exchange = Exchange {
+                http: &self.0.http,
+                target,
+                credentials: self.0.credentials.as_ref(),
+                scope: &self.0.scope,
+                learnt: &self.0.learnt,
+            };
+            let result = match exchange.get(ask).await {
+                Ok(answered) => self.judge(answered, what).await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(answered) => return Ok(answered),
+                // The registry itself comes last: its word counts.
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::Unreachable {
+            url: self.0.reference.domain().to_owned(),
+            reason: "no server is known".to_owned(),
+        }))
+    }
+
+    async fn judge(&self, answered: Answered, what: What) -> Result<Answered, Error> {
+        let Answered { url, answer } = answered;
+        let status = answer.status();
+        if matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+            return Ok(Answered { url, answer });
+        }
+        let (cause, after) = self.0.http.cause(&url, answer).await;
+        let repository = self.0.reference.familiar_name();
+        let reference = self.0.reference.clone().or_latest().familiar();
+        Err(match (status.as_u16(), cause.code.as_str()) {
+            (403, _) | (401, "DENIED") => Error::Denied { repository, cause },
+            (401, _) => Error::Unauthorized {
+                url,
+                reason: "authentication required".to_owned(),
+            },
+            (404, "NAME_UNKNOWN") => Error::RepositoryUnknown { repository, cause },
+            (404, _) if what == What::Manifest => Error::ManifestUnknown {
+                reference,
+                cause: or_manifest_unknown(cause),
+            },
+            (429, _) => Error::RateLimited {
+                message: cause.message,
+                after,
+            },
+            (status, _) => Error::Status { url, status, cause },
+        })
+    }
+
+    /// Tries until it works, the failure is final or patience ends.
+    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut pauses = Pauses::new(self.0.http.settings());
+        loop {
+            match attempt().await {
+                Err(error) => pauses.after(error).await?,
+                result => return result,
+            }
+        }
+    }
+}
+
+/// What is asked for, for the words of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Manifest,
+    Blob,
+}
+
+fn or_manifest_unknown(cause: Cause) -> Cause {
+    match cause.code.is_empty() {
+        false => cause,
+        true => Cause {
+            code: "MANIFEST_UNKNOWN".to_owned(),
+            message: "manifest unknown".to_owned(),
+        },
+    }
+}
+
+/// The pauses between attempts that get nowhere.
+#[derive(Debug)]
+pub(crate) struct Pauses {
+    left: u32,
+    next: Duration,
+    pause: Duration,
+    longest: Duration,
+    attempts: u32,
+}
+
+impl Pauses {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let patience = &settings.patience;
+        Self {
+            left: patience.attempts.saturating_sub(1),
+            next: patience.pause,
+            pause: patience.pause,
+            longest: patience.longest,
+            attempts: patience.attempts,
+        }
+    }
+
+    /// Waits before the next attempt, or gives the error back if there is none.
+    pub(crate) async fn after(&mut self, error: Error) -> Result<(), Error> {
+        if self.left == 0 || !error.is_transient() {
+            return Err(error);
+        }
+        let wanted = match &error {
+            // Who limits without saying until when is not to be asked again.
+            Error::RateLimited { after: None, .. } => return Err(error),
+            Error::RateLimited {
+                after: Some(after), ..
+            } if *after > self.longest => return Err(error),
+            Error::RateLimited {
+                after: Some(after), ..
+            } => *after,
+            _ => self.next.min(self.longest),
+        };
+        self.left -= 1;
+        self.next = self.next.saturating_mul(2);
+        tokio::time::sleep(wanted).await;
+        Ok(())
+    }
+
+    /// Something came: patience is whole again.
+    pub(crate) fn renew(&mut self) {
+        self.left = self.attempts.saturating_sub(1);
+        self.next = self.pause;
+    }
+}

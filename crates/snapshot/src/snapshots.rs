@@ -1,0 +1,178 @@
+//! The writable parts of all containers.
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use types::{ContainerId, Layer, Paths, Rootfs, Writable};
+
+use crate::error::Error;
+use crate::usage::{self, Usage};
+
+/// Overlay's two directories in a container's own.
+const UPPER: &str = "upper";
+const WORK: &str = "work";
+/// Starts the name of what is being removed: no id has it.
+const REMOVED: &str = "#";
+
+/// Makes, measures and removes the directories under `ROOT/containers`.
+#[derive(Debug)]
+pub struct Snapshots {
+    root: PathBuf,
+    fd: OwnedFd,
+}
+
+/// Something under `ROOT/containers` that a caller may not know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leftover {
+    /// A container's directory.
+    Container(ContainerId),
+    /// A directory whose removal was interrupted: [`Snapshots::sweep`] ends it.
+    Removed(PathBuf),
+    /// A name that corten did not make.
+    Foreign(PathBuf),
+}
+
+impl Snapshots {
+    /// Opens `ROOT/containers`, and makes it if it is not there.
+    pub fn open(paths: &Paths) -> Result<Self, Error> {
+        use std::os::unix::fs::DirBuilderExt;
+        let root = paths.containers();
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&root)
+            .map_err(Error::io("create", &root))?;
+        let fd = rustix::fs::open(&root, directory(), Mode::empty())
+            .map_err(Error::io("open", &root))?;
+        Ok(Self { root, fd })
+    }
+
+    /// Makes the writable part of a container over `layers`, the topmost first.
+    ///
+    /// The container's own directory may exist; nothing is mounted, and nothing synced:
+    /// after a crash before the container's record is durable, it is a [`Leftover`].
+    pub fn prepare(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Rootfs, Error> {
+        if layers.is_empty() {
+            return Err(Error::NoLayer(id.clone()));
+        }
+        let dir = self.root.join(id);
+        match rustix::fs::mkdirat(&self.fd, id.as_ref() as &Path, mode(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::io("create", &dir)(error)),
+        }
+        let own = self.open_container(id)?;
+        let writable = Writable {
+            upper: dir.join(UPPER),
+            work: dir.join(WORK),
+        };
+        match rustix::fs::mkdirat(&own, UPPER, mode(0o755)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(Error::Exists(id.clone())),
+            Err(error) => return Err(Error::io("create", &writable.upper)(error)),
+        }
+        // The process's umask is the daemon's business, the root's mode is the container's.
+        rustix::fs::chmodat(&own, UPPER, mode(0o755), AtFlags::empty())
+            .map_err(Error::io("change the mode of", &writable.upper))?;
+        match rustix::fs::mkdirat(&own, WORK, mode(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::io("create", &writable.work)(error)),
+        }
+        Ok(Rootfs::Layers {
+            lower: layers,
+            writable: Some(writable),
+        })
+    }
+
+    /// Removes a container's whole directory: writable part, log, exit record.
+    ///
+    /// It has no name any more when this begins to remove its contents, so that no reader
+    /// meets a half. A container that has none is removed already. It must not be mounted.
+    pub fn remove(&self, id: &ContainerId) -> Result<(), Error> {
+        let removed = format!("{REMOVED}{id}");
+        match rustix::fs::renameat(&self.fd, id.as_ref() as &Path, &self.fd, removed.as_str()) {
+            // An earlier removal was interrupted, and the id used again: end that one first.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                self.remove_entry(OsStr::new(&removed))?;
+                return self.remove(id);
+            }
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(Error::io("rename", &self.root.join(id))(error)),
+        }
+        self.remove_entry(OsStr::new(&removed))
+    }
+
+    /// Removes the writable part alone, and keeps log and exit record.
+    pub fn remove_writable(&self, id: &ContainerId) -> Result<(), Error> {
+        let own = match self.open_container(id) {
+            Ok(own) => own,
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for part in [UPPER, WORK] {
+            remove(&own, OsStr::new(part), &self.root.join(id).join(part))?;
+        }
+        Ok(())
+    }
+
+    /// What the container wrote.
+    pub fn usage(&self, id: &ContainerId) -> Result<Usage, Error> {
+        let own = self.open_container(id)?;
+        usage::measure(&own, OsStr::new(UPPER), &self.root.join(id).join(UPPER))
+    }
+
+    /// Everything under `ROOT/containers`, in no order: for doctor and garbage collection.
+    pub fn list(&self) -> Result<Vec<Leftover>, Error> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(Error::io("list", &self.root))? {
+            let name = entry.map_err(Error::io("list", &self.root))?.file_name();
+            let path = self.root.join(&name);
+            found.push(match name.to_str() {
+                Some(name) if name.starts_with(REMOVED) => Leftover::Removed(path),
+                Some(name) => match name.parse() {
+                    Ok(id) => Leftover::Container(id),
+                    Err(_) => Leftover::Foreign(path),
+                },
+                None => Leftover::Foreign(path),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Ends the removals that a crash interrupted.
+    pub fn sweep(&self) -> Result<(), Error> {
+        for leftover in self.list()? {
+            if let Leftover::Removed(path) = leftover {
+                self.remove_entry(path.file_name().unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_entry(&self, name: &OsStr) -> Result<(), Error> {
+        remove(&self.fd, name, &self.root.join(name))
+    }
+
+    fn open_container(&self, id: &ContainerId) -> Result<OwnedFd, Error> {
+        rustix::fs::openat(&self.fd, id.as_ref() as &Path, directory(), Mode::empty())
+            .map_err(Error::io("open", &self.root.join(id)))
+    }
+}
+
+fn remove(parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<(), Error> {
+    let name = CString::new(name.as_bytes()).map_err(Error::io("remove", path))?;
+    sys::removal::remove_tree(parent, &name).map_err(Error::io("remove", path))
+}
+
+fn directory() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
+}
+
+fn mode(bits: u32) -> Mode {
+    Mode::from_raw_mode(bits)
+}

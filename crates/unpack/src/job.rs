@@ -1,0 +1,189 @@
+//! The caller's side: start the worker, wait for its answer.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Read};
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::error::{Error, Refusal};
+use crate::limits::Limits;
+use crate::outcome::{Outcome, Split, Unpacked, VERSION};
+
+/// The longest answer that is read.
+const ANSWER: u64 = 64 << 20;
+
+/// Starts workers. Each reads one stream, writes one output and ends.
+#[derive(Clone, Debug)]
+pub struct Unpack {
+    exe: PathBuf,
+    limits: Limits,
+}
+
+impl Unpack {
+    /// Workers are this executable: `corten-unpack`, next to the daemon's.
+    pub fn new(exe: impl Into<PathBuf>) -> Self {
+        Self {
+            exe: exe.into(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// With other caps than the default ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Unpacks a layer's stream into `blob`, an empty file open for reading and writing, as
+    /// EROFS. The file is complete but not durable when the job is done: see [`crate::Draft::commit`].
+    ///
+    /// The caller that has no file for the stream makes a pipe (`std::io::pipe`), gives the
+    /// reading end and writes from another thread; closing the writing end is the stream's end.
+    /// Writing fails with a broken pipe when the worker refuses: the job then says why.
+    pub fn layer(&self, stream: OwnedFd, blob: File) -> Result<Job<Unpacked>, Error> {
+        self.start("layer", stream, blob.into())
+    }
+
+    /// Unpacks a layer's stream into the empty directory `dir`, as overlay's lower layer.
+    pub fn tree(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Unpacked>, Error> {
+        self.start("tree", stream, dir)
+    }
+
+    /// Splits an image archive into blobs of the directory `dir`, each at `ALGORITHM/HEX`;
+    /// a blob that is there already is left alone.
+    pub fn archive(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Split>, Error> {
+        self.start("archive", stream, dir)
+    }
+
+    /// Standard input is the stream, standard output the output, standard error the answer:
+    /// no other descriptor is inherited, so nothing but `posix_spawn` is needed.
+    fn start<T>(&self, mode: &str, stream: OwnedFd, output: OwnedFd) -> Result<Job<T>, Error> {
+        let failed = |source| Error::Start {
+            exe: self.exe.clone(),
+            source,
+        };
+        let limits =
+            serde_json::to_string(&self.limits).map_err(|error| failed(io::Error::other(error)))?;
+        let (answer, theirs) = io::pipe().map_err(failed)?;
+        let child = Command::new(&self.exe)
+            .args([mode, &limits])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(stream))
+            .stdout(Stdio::from(output))
+            .stderr(Stdio::from(theirs))
+            .spawn()
+            .map_err(failed)?;
+        Ok(Job {
+            exe: self.exe.clone(),
+            child,
+            answer,
+            result: PhantomData,
+        })
+    }
+}
+
+/// A worker at work. Dropping it kills and reaps the worker.
+#[derive(Debug)]
+pub struct Job<T> {
+    exe: PathBuf,
+    child: Child,
+    answer: PipeReader,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T: Answer> Job<T> {
+    /// Waits until the worker has ended, and returns its answer.
+    pub fn wait(mut self) -> Result<T, Error> {
+        let mut said = Vec::new();
+        let read = (&mut self.answer).take(ANSWER).read_to_end(&mut said);
+        // A worker that goes on beyond the longest answer is broken: end it.
+        if said.len() as u64 == ANSWER || read.is_err() {
+            drop(self.child.kill());
+        }
+        let status = self.child.wait().map_err(|source| Error::Start {
+            exe: self.exe.clone(),
+            source,
+        })?;
+        match parse(&said).and_then(T::from_outcome) {
+            Some(Ok(result)) if status.success() => Ok(result),
+            Some(Err(refusal)) => Err(Error::Refused(refusal)),
+            _ => Err(self.silent(&format!("{status}: {}", excerpt(&said)))),
+        }
+    }
+
+    /// The worker's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn silent(&self, detail: &str) -> Error {
+        Error::Worker {
+            exe: self.exe.clone(),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// A result that an [`Outcome`] may carry.
+pub trait Answer: Sized {
+    /// This result or the refusal; `None` if the outcome is another's.
+    fn from_outcome(outcome: Outcome) -> Option<Result<Self, Refusal>>;
+}
+
+impl Answer for Unpacked {
+    fn from_outcome(outcome: Outcome) -> Option<Result<Self, Refusal>> {
+        match outcome {
+            Outcome::Layer(unpacked) => Some(Ok(unpacked)),
+            Outcome::Failed(refusal) => Some(Err(refusal)),
+            Outcome::Archive(_) => None,
+        }
+    }
+}
+
+impl Answer for Split {
+    fn from_outcome(outcome: Outcome) -> Option<Result<Self, Refusal>> {
+        match outcome {
+            Outcome::Archive(split) => Some(Ok(split)),
+            Outcome::Failed(refusal) => Some(Err(refusal)),
+            Outcome::Layer(_) => None,
+        }
+    }
+}
+
+/// The answer's line: `{"version":1, ...}`.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Line {
+    pub(crate) version: u32,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}
+
+fn parse(said: &[u8]) -> Option<Outcome> {
+    let last = said.strip_suffix(b"\n")?.rsplit(|b| *b == b'\n').next()?;
+    let line: Line = serde_json::from_slice(last).ok()?;
+    (line.version == VERSION).then_some(line.outcome)
+}
+
+fn excerpt(said: &[u8]) -> String {
+    let start = said.len().saturating_sub(500);
+    let tail = String::from_utf8_lossy(said.get(start..).unwrap_or_default());
+    tail.trim().to_owned()
+}
+
+/// The worker's executable next to this one, as it is installed.
+pub fn sibling(exe: &Path) -> PathBuf {
+    exe.with_file_name("corten-unpack")
+}

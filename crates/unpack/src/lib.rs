@@ -1,0 +1,19 @@
+//! The worker that parses what came from outside: archives and compressed streams to layer blobs.
+//!
+//! It knows how tar streams are decompressed, hashed and applied, and how the process
+//! that does so is confined. It must not know registries, image names or the database.
+//! Read first: [`Unpack`] (the caller's side), [`Layers`] (where blobs are kept),
+//! [`worker`] (what runs in `corten-unpack`).
+
+mod error;
+mod job;
+mod layers;
+mod limits;
+mod outcome;
+pub mod worker;
+
+pub use error::{Error, Refusal};
+pub use job::{Answer, Job, Unpack, sibling};
+pub use layers::{Draft, Layers};
+pub use limits::Limits;
+pub use outcome::{Compression, Link, Member, Outcome, Split, Unpacked, VERSION};

@@ -1,0 +1,123 @@
+//! What runs in `corten-unpack`: standard input is the stream, standard output the file or
+//! directory to fill, standard error where the answer's one line goes.
+
+mod apply;
+mod archive;
+mod blob;
+mod confine;
+mod guard;
+mod members;
+mod sink;
+mod stream;
+mod tree;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use crate::error::Refusal;
+use crate::job::Line;
+use crate::limits::Limits;
+use crate::outcome::{Outcome, Unpacked, VERSION};
+use apply::Applied;
+use confine::Mode;
+use stream::{Finished, Stream};
+
+/// The worker's `main`: `corten-unpack MODE LIMITS`.
+pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let arguments: Vec<String> = arguments.skip(1).collect();
+    let outcome = run(&arguments).unwrap_or_else(Outcome::Failed);
+    let code = match outcome {
+        Outcome::Failed(_) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    };
+    match answer(outcome) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn answer(outcome: Outcome) -> io::Result<()> {
+    let version = VERSION;
+    let mut line = serde_json::to_vec(&Line { version, outcome })?;
+    line.push(b'\n');
+    io::stderr().lock().write_all(&line)
+}
+
+fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
+    let [mode, limits] = arguments else {
+        return Err(usage("corten-unpack MODE LIMITS: two arguments"));
+    };
+    let limits: Limits = serde_json::from_str(limits).map_err(|error| usage(&error.to_string()))?;
+    let mode = match mode.as_str() {
+        "layer" => Mode::Layer,
+        "tree" => Mode::Tree,
+        "archive" => Mode::Archive,
+        other => return Err(usage(&format!("{other:?} is no mode"))),
+    };
+    let input = own(io::stdin().as_fd(), "duplicate the stream")?;
+    let output = own(io::stdout().as_fd(), "duplicate the output")?;
+    confine::confine(mode, &output)?;
+    let stream = Stream::open(File::from(input), &limits)?;
+    match mode {
+        Mode::Layer => layer(stream, output.into(), &limits).map(Outcome::Layer),
+        Mode::Tree => tree(stream, output, &limits).map(Outcome::Layer),
+        Mode::Archive => archive::split(stream, &output, &limits).map(Outcome::Archive),
+    }
+}
+
+fn layer(mut stream: Stream, blob: File, limits: &Limits) -> Result<Unpacked, Refusal> {
+    let mut blob = blob::Blob::new(blob, limits);
+    let applied = apply::apply(&mut stream, &mut blob, limits)?;
+    let summary = blob.finish()?;
+    let read = stream.finish()?;
+    Ok(unpacked(read, &applied, summary.size, summary.implied))
+}
+
+fn tree(mut stream: Stream, dir: OwnedFd, limits: &Limits) -> Result<Unpacked, Refusal> {
+    let mut tree = tree::Tree::new(dir, limits);
+    let applied = apply::apply(&mut stream, &mut tree, limits)?;
+    let summary = tree.finish()?;
+    let read = stream.finish()?;
+    Ok(unpacked(read, &applied, summary.written, summary.implied))
+}
+
+fn unpacked(read: Finished, applied: &Applied, written: u64, implied: u64) -> Unpacked {
+    Unpacked {
+        digest: read.digest,
+        size: read.size,
+        compression: read.compression,
+        diff_id: read.diff_id,
+        diff_size: read.diff_size,
+        written,
+        entries: applied.entries,
+        implied,
+        ignored_xattrs: applied.ignored_xattrs,
+    }
+}
+
+fn own(fd: impl AsFd, attempt: &str) -> Result<OwnedFd, Refusal> {
+    let fd = fd.as_fd().try_clone_to_owned();
+    fd.map_err(|error| machine(attempt, &error))
+}
+
+fn usage(reason: &str) -> Refusal {
+    Refusal::Machine {
+        attempt: "read the arguments".to_owned(),
+        reason: reason.to_owned(),
+        full: false,
+    }
+}
+
+/// What the system refused.
+fn machine(attempt: &str, error: &io::Error) -> Refusal {
+    Refusal::Machine {
+        attempt: attempt.to_owned(),
+        reason: error.to_string(),
+        full: matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        ),
+    }
+}

@@ -1,0 +1,205 @@
+//! What the worker gives up before it reads the first byte.
+
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use std::io;
+use std::os::fd::OwnedFd;
+use sys::landlock::{Rights, Ruleset};
+
+use super::machine;
+use crate::error::Refusal;
+
+/// What the worker is asked for; each mode needs other rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A blob, in a file that is open.
+    Layer,
+    /// A tree of a layer's files in a directory.
+    Tree,
+    /// Blobs in a directory.
+    Archive,
+}
+
+/// The address space: names of 10^7 entries, windows of decompression, buffers.
+const MEMORY: u64 = 4 << 30;
+
+/// Gives up core dumps, memory beyond a bound, new privileges, all capabilities, the file
+/// system but for the output, and all system calls but those needed.
+pub(super) fn confine(mode: Mode, output: &OwnedFd) -> Result<(), Refusal> {
+    let refused = |attempt: &str, error: io::Error| machine(attempt, &error);
+    bound(Resource::Core, 0).map_err(|e| refused("forbid core dumps", e))?;
+    bound(Resource::As, MEMORY).map_err(|e| refused("bound the memory", e))?;
+    rustix::thread::set_no_new_privs(true).map_err(|e| refused("set no_new_privs", e.into()))?;
+    landlock(mode, output).map_err(|e| refused("restrict the file system", e))?;
+    capabilities(mode).map_err(|e| refused("give up capabilities", e))?;
+    let program = filter(mode);
+    sys::seccomp::load(&program, 0).map_err(|e| refused("filter system calls", e))?;
+    Ok(())
+}
+
+/// None, but for a tree: what ownership, devices and attributes of files need.
+fn capabilities(mode: Mode) -> io::Result<()> {
+    let kept = match mode {
+        Mode::Layer | Mode::Archive => CapabilitySet::empty(),
+        Mode::Tree => {
+            CapabilitySet::CHOWN
+                | CapabilitySet::DAC_OVERRIDE
+                | CapabilitySet::FOWNER
+                | CapabilitySet::FSETID
+                | CapabilitySet::MKNOD
+                | CapabilitySet::SETFCAP
+                | CapabilitySet::SYS_ADMIN // attributes in `trusted.`
+        }
+    };
+    let held = rustix::thread::capabilities(None)?.permitted;
+    let sets = CapabilitySets {
+        effective: held & kept,
+        permitted: held & kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
+}
+
+fn bound(resource: Resource, most: u64) -> io::Result<()> {
+    let now = rustix::process::getrlimit(resource);
+    let most = now.maximum.map_or(most, |maximum| maximum.min(most));
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    Ok(rustix::process::setrlimit(resource, limit)?)
+}
+
+/// A kernel without Landlock is left to the filter, which allows no call that opens by name
+/// in [`Mode::Layer`].
+fn landlock(mode: Mode, output: &OwnedFd) -> io::Result<()> {
+    let Some(ruleset) = Ruleset::deny_all()? else {
+        return Ok(());
+    };
+    match mode {
+        Mode::Layer => {}
+        Mode::Tree => ruleset.allow_beneath(output, Rights::FillWithNodes)?,
+        Mode::Archive => ruleset.allow_beneath(output, Rights::Fill)?,
+    }
+    ruleset.restrict_self()
+}
+
+/// Calls that every mode needs: memory, threads, reading, writing, ending.
+const ALWAYS: &[libc::c_long] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_pwrite64,
+    libc::SYS_ftruncate,
+    libc::SYS_lseek,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_close,
+    libc::SYS_fcntl,
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_restart_syscall,
+    libc::SYS_getrandom,
+    libc::SYS_gettid,
+    libc::SYS_getpid,
+    libc::SYS_tgkill,
+    libc::SYS_prctl,
+    libc::SYS_prlimit64,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// What filling a directory needs more.
+const ARCHIVE: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_mkdirat,
+    libc::SYS_renameat2,
+    libc::SYS_unlinkat,
+    libc::SYS_fdatasync,
+    libc::SYS_fsync,
+];
+
+/// What making a tree needs more.
+const TREE: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_symlinkat,
+    libc::SYS_readlinkat,
+    libc::SYS_linkat,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_getdents64,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fsetxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_utimensat,
+    libc::SYS_fchdir,
+    libc::SYS_ioctl,
+];
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+
+/// A straight list: a handful of calls, and none of them is hot.
+fn filter(mode: Mode) -> Vec<libc::sock_filter> {
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const ANY_BIT: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const ALLOW: u32 = 0x7fff_0000;
+    const KILL: u32 = 0x8000_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    const CLONE_THREAD: u32 = 0x0001_0000;
+    let op = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    let mut program = vec![
+        op(LOAD, 4, 0, 0),
+        op(EQUAL, ARCHITECTURE, 1, 0),
+        op(RETURN, KILL, 0, 0),
+        op(LOAD, 0, 0, 0),
+        // clone3's flags lie in memory: without it, libraries call clone.
+        op(EQUAL, number(libc::SYS_clone3), 0, 1),
+        op(RETURN, ERRNO | libc::ENOSYS.unsigned_abs(), 0, 0),
+        // clone makes threads only.
+        op(EQUAL, number(libc::SYS_clone), 0, 4),
+        op(LOAD, 16, 0, 0),
+        op(ANY_BIT, CLONE_THREAD, 0, 1),
+        op(RETURN, ALLOW, 0, 0),
+        op(RETURN, KILL, 0, 0),
+    ];
+    let more = match mode {
+        Mode::Layer => &[],
+        Mode::Tree => TREE,
+        Mode::Archive => ARCHIVE,
+    };
+    for call in ALWAYS.iter().chain(more) {
+        program.push(op(EQUAL, number(*call), 0, 1));
+        program.push(op(RETURN, ALLOW, 0, 0));
+    }
+    program.push(op(RETURN, ERRNO | libc::EPERM.unsigned_abs(), 0, 0));
+    program
+}
