@@ -1,0 +1,118 @@
+//! Where the shim is: its own session and directory, and its files in the run directory.
+
+use crate::error::{Error, Result, chain};
+use crate::record;
+use proto::run;
+use rustix::fs::{Mode, chmodat};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// What the shim says of its own faults.
+const FAULTS: &str = "shim.log";
+
+/// A sandbox's run directory, which is the shim's working directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The sandbox's id.
+    pub sandbox: String,
+    /// `RUN/shims/SANDBOX`.
+    pub folder: PathBuf,
+    /// This boot's name.
+    pub boot_id: String,
+}
+
+impl Place {
+    /// Leaves the caller's session and directory, takes orphans, and says who it is.
+    pub(crate) fn take(sandbox: String, folder: PathBuf) -> Result<Self> {
+        let itself = Path::new("the shim's own process");
+        match rustix::process::setsid() {
+            // A caller that made it a session's leader has done so already.
+            Ok(_) | Err(rustix::io::Errno::PERM) => {}
+            Err(error) => return Err(Error::io("make a session of", itself)(error)),
+        }
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+            .map_err(Error::io("give orphans to", itself))?;
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("make", &folder)(error));
+            }
+            _ => {}
+        }
+        rustix::process::chdir(&folder).map_err(Error::io("enter", &folder))?;
+        let place = Self {
+            sandbox,
+            folder,
+            boot_id: sys::identity::boot_id()
+                .map_err(Error::io("identify", Path::new("this boot")))?,
+        };
+        place.describe()?;
+        Ok(place)
+    }
+
+    fn describe(&self) -> Result<()> {
+        let pid = rustix::process::getpid().as_raw_pid();
+        let process = record::identity(pid).map_err(Error::io("identify", Path::new("/proc")))?;
+        let document = run::Shim {
+            version: run::VERSION,
+            service: proto::VERSION,
+            sandbox: self.sandbox.clone(),
+            boot_id: self.boot_id.clone(),
+            process,
+        };
+        record::replace(&self.folder, run::SHIM, &document)
+    }
+
+    /// Listens at the path socket, for root alone.
+    pub(crate) fn listen(&self) -> Result<OwnedFd> {
+        let path = self.folder.join(run::SOCKET);
+        let make = || -> io::Result<OwnedFd> {
+            let flags = SocketFlags::CLOEXEC;
+            let socket =
+                rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            drop(fs::remove_file(&path));
+            // By its short name: an address has room for 107 bytes.
+            rustix::net::bind(&socket, &SocketAddrUnix::new(run::SOCKET)?)?;
+            let private = Mode::RUSR | Mode::WUSR;
+            chmodat(
+                rustix::fs::CWD,
+                run::SOCKET,
+                private,
+                rustix::fs::AtFlags::empty(),
+            )?;
+            rustix::net::listen(&socket, 16)?;
+            Ok(socket)
+        };
+        make().map_err(Error::io("listen at", &path))
+    }
+
+    /// The directory of a container's configuration.
+    pub(crate) fn bundle(&self, id: &str) -> PathBuf {
+        self.folder.join(id)
+    }
+
+    /// Notes a fault that no caller can be told.
+    pub(crate) fn report(&self, what: &str, error: &dyn std::error::Error) {
+        self.note(what, &chain(error));
+    }
+
+    /// Notes a fault in words.
+    pub(crate) fn note(&self, what: &str, words: &str) {
+        let mut options = OpenOptions::new();
+        let options = options.append(true).create(true).mode(0o600);
+        let file = options.open(self.folder.join(FAULTS));
+        if let Ok(mut file) = file {
+            let now = types::Timestamp::now();
+            drop(writeln!(file, "{now} {what}: {words}"));
+        }
+    }
+
+    /// Leaves nothing behind.
+    pub(crate) fn leave(&self) -> Result<()> {
+        rustix::process::chdir("/").map_err(Error::io("enter", Path::new("/")))?;
+        fs::remove_dir_all(&self.folder).map_err(Error::io("remove", &self.folder))
+    }
+}

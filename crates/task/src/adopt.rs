@@ -1,0 +1,236 @@
+//! Taking up, after a restart of the daemon, what runs and what has ended meanwhile.
+
+use crate::held::{Held, Member};
+use crate::shim::{About, Shim, connect};
+use crate::{Adopted, AdoptedState, Error, dead, executable, message};
+use proto::{run, shim};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use types::ContainerId;
+
+/// How long a shim that was just started may take until it listens.
+const LISTENING: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(20);
+
+impl Held {
+    /// Takes up every sandbox of the run directory.
+    pub(crate) async fn adopt(self: &Arc<Self>) -> Result<Vec<Adopted>, Error> {
+        let mut adopted = Vec::new();
+        self.await_unborn().await?;
+        for (sandbox, folder) in sandboxes(&self.paths.shims())? {
+            if self.table().shims.contains_key(&sandbox) {
+                continue;
+            }
+            match self.adopt_live(&sandbox, &folder).await? {
+                Some(live) => adopted.extend(live),
+                None => adopted.extend(buried(sandbox, folder).await?),
+            }
+        }
+        Ok(adopted)
+    }
+
+    /// Waits for shims that an earlier daemon had just started, and that have not said yet who
+    /// they are: what they were asked to run would run unknown to us.
+    async fn await_unborn(&self) -> Result<(), Error> {
+        let shims = self.paths.shims();
+        let mut waited = Duration::ZERO;
+        while let Some(unborn) = unborn(&shims)?.first() {
+            if waited >= LISTENING {
+                tracing::warn!(pid = unborn.pid, "a shim that does not begin is ended");
+                kill(unborn);
+                waited = Duration::ZERO;
+            }
+            tokio::time::sleep(STEP).await;
+            waited += STEP;
+        }
+        Ok(())
+    }
+
+    /// Takes up a sandbox whose shim lives; `None` if it does not.
+    async fn adopt_live(
+        self: &Arc<Self>,
+        sandbox: &ContainerId,
+        folder: &Path,
+    ) -> Result<Option<Vec<Adopted>>, Error> {
+        let Some(document) = dead::read::<run::Shim>(&folder.join(run::SHIM)) else {
+            return Ok(None);
+        };
+        if !dead::is_alive(&document.boot_id, &document.process) {
+            return Ok(None);
+        }
+        if document.service > proto::VERSION {
+            return Err(Error::Version {
+                sandbox: sandbox.clone(),
+                theirs: document.service,
+                ours: proto::VERSION,
+            });
+        }
+        let Some(shim) = reach(folder, sandbox, &document).await? else {
+            return Ok(None);
+        };
+        let link = shim.link.clone();
+        // The connection must be served for the first answer; its events follow below.
+        tokio::spawn(async move { link.serve().await });
+        let about = About {
+            action: "look for containers in the sandbox of",
+            container: sandbox,
+            exec: None,
+        };
+        let asked = shim.ask("State", about, &shim::StateRequest {}, &[]).await;
+        let state: shim::StateResponse = match asked {
+            Ok(state) => state,
+            // Its last connection may close a moment before it is dead.
+            Err(Error::Gone { .. }) if died(&document).await => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let containers = state.containers.iter();
+        let adopted: Vec<_> = containers.filter_map(|one| adopted(sandbox, one)).collect();
+        let mut table = self.table();
+        for container in &adopted {
+            let member = Member {
+                sandbox: sandbox.clone(),
+                exited: matches!(container.state, AdoptedState::Exited { .. }),
+            };
+            table.containers.insert(container.id.clone(), member);
+        }
+        table.shims.insert(sandbox.clone(), shim.clone());
+        drop(table);
+        self.follow_events(shim, 0);
+        Ok(Some(adopted))
+    }
+}
+
+/// Whether a shim is dead, or dies within [`LISTENING`].
+async fn died(document: &run::Shim) -> bool {
+    let mut waited = Duration::ZERO;
+    while dead::is_alive(&document.boot_id, &document.process) {
+        if waited >= LISTENING {
+            return false;
+        }
+        tokio::time::sleep(STEP).await;
+        waited += STEP;
+    }
+    true
+}
+
+/// Connects to a shim that lives; one that can never be reached is ended.
+async fn reach(
+    folder: &Path,
+    sandbox: &ContainerId,
+    document: &run::Shim,
+) -> Result<Option<Shim>, Error> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match connect(folder, sandbox) {
+            Ok(shim) => return Ok(Some(shim)),
+            Err(_) if !dead::is_alive(&document.boot_id, &document.process) => return Ok(None),
+            Err(error) if waited >= LISTENING => {
+                tracing::warn!(%sandbox, %error, "a shim that cannot be reached is ended");
+                kill(&document.process);
+                return Ok(None);
+            }
+            Err(_) => {
+                tokio::time::sleep(STEP).await;
+                waited += STEP;
+            }
+        }
+    }
+}
+
+/// Ends a shim; it may have ended by itself.
+fn kill(process: &run::Identity) {
+    let Some(pid) = Pid::from_raw(process.pid) else {
+        return;
+    };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return;
+    };
+    // Looked at only now: the descriptor is of this process, whoever has the number later.
+    let same = sys::identity::start_time(process.pid).is_ok_and(|at| at == process.start_time);
+    if same {
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+    }
+}
+
+fn adopted(sandbox: &ContainerId, container: &shim::Container) -> Option<Adopted> {
+    let execs = container.execs.iter().filter(|exec| exec.exit.is_none());
+    Some(Adopted {
+        sandbox: sandbox.clone(),
+        id: container.id.parse().ok()?,
+        state: message::state(container),
+        execs: execs
+            .filter_map(|exec| Some((exec.id.parse().ok()?, exec.pid)))
+            .collect(),
+    })
+}
+
+async fn buried(sandbox: ContainerId, folder: PathBuf) -> Result<Vec<Adopted>, Error> {
+    let path = folder.clone();
+    let ended = tokio::task::spawn_blocking(move || dead::bury(&path)).await;
+    let failed = |error| Error::io("clean up", &folder)(error);
+    let ended = ended.map_err(std::io::Error::other).map_err(failed)??;
+    let adopted = ended.into_iter().map(|ended| Adopted {
+        sandbox: sandbox.clone(),
+        id: ended.id,
+        state: AdoptedState::Exited {
+            status: ended.status,
+            started: ended.started,
+        },
+        execs: Vec::new(),
+    });
+    Ok(adopted.collect())
+}
+
+/// Shims below `folder` that live and are not named in their run directory.
+fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
+    let processes = Path::new("/proc");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(processes).map_err(Error::io("list", processes))? {
+        let entry = entry.map_err(Error::io("list", processes))?;
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        let Some(pid) = pid else { continue };
+        // What ends meanwhile is none.
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let Some(own) = executable::directory(&line).filter(|own| own.starts_with(folder)) else {
+            continue;
+        };
+        let Ok(start_time) = sys::identity::start_time(pid) else {
+            continue;
+        };
+        let named = dead::read::<run::Shim>(&own.join(run::SHIM));
+        let named = named.is_some_and(|shim| shim.process.pid == pid);
+        // A child of a shim has its command line until it executes a program of its own.
+        if !named && sys::identity::runs(pid) && !is_child_of_shim(pid, &own) {
+            found.push(run::Identity { pid, start_time });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the parent of `pid` is the shim of the run directory `own`.
+fn is_child_of_shim(pid: i32, own: &Path) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit_once(") ").map(|(_, after)| after);
+    let parent = after.and_then(|after| after.split(' ').nth(1)?.parse::<i32>().ok());
+    let shim = dead::read::<run::Shim>(&own.join(run::SHIM));
+    parent.is_some() && parent == shim.map(|shim| shim.process.pid)
+}
+
+/// The sandboxes that have a run directory.
+fn sandboxes(folder: &Path) -> Result<Vec<(ContainerId, PathBuf)>, Error> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        let id = entry.file_name().into_string().ok();
+        if let Some(id) = id.and_then(|id| id.parse().ok()) {
+            found.push((id, entry.path()));
+        }
+    }
+    Ok(found)
+}
