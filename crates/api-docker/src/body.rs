@@ -1,0 +1,161 @@
+//! Bodies: documents written and read, and streams of them.
+
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::Frame;
+use serde::Serialize;
+use std::io;
+use tokio::sync::mpsc;
+
+/// What a body may fail with: then the connection is cut.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of an answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, BodyError>;
+/// An answer.
+pub(crate) type Response = http::Response<Body>;
+
+/// The largest JSON document that is read.
+const LARGEST_DOCUMENT: usize = 4 << 20;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+fn full(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -> Response {
+    let body = Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+/// A document with a status.
+pub(crate) fn json<T: Serialize>(status: StatusCode, document: &T) -> Response {
+    match serde_json::to_vec(document) {
+        Ok(mut bytes) => {
+            bytes.push(b'\n');
+            full(status, JSON, bytes.into())
+        }
+        Err(error) => {
+            let message = format!("cannot write the answer: {error}");
+            text(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+    }
+}
+
+/// A document with status 200.
+pub(crate) fn ok<T: Serialize>(document: &T) -> Response {
+    json(StatusCode::OK, document)
+}
+
+/// Plain text.
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response {
+    full(status, TEXT, text.into())
+}
+
+/// An answer without body.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+/// The writing end of a streamed body; it waits for a slow client.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer(mpsc::Sender<Result<Bytes>>);
+
+impl Writer {
+    /// Sends bytes; an error says that the client is gone.
+    pub(crate) async fn send(&self, bytes: impl Into<Bytes>) -> io::Result<()> {
+        let sent = self.0.send(Ok(bytes.into())).await;
+        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Sends a document and a line's end; an error says that the client is gone.
+    pub(crate) async fn document<T: Serialize>(&self, document: &T) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(document)?;
+        bytes.push(b'\n');
+        self.send(bytes).await
+    }
+
+    /// Cuts the connection, so that the client sees that something is missing.
+    pub(crate) async fn fail(&self, error: Error) {
+        // A client that is gone needs to hear nothing.
+        drop(self.0.send(Err(error)).await);
+    }
+
+    /// Ends when the client is gone.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A body that is written while it is sent.
+pub(crate) fn stream(media_type: &'static str) -> (Writer, Response) {
+    let (sender, receiver) = mpsc::channel(16);
+    let frames = futures_util::stream::unfold(receiver, |mut receiver| async {
+        let item: Result<Bytes> = receiver.recv().await?;
+        Some((item.map(Frame::data).map_err(BodyError::from), receiver))
+    });
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    let media_type = HeaderValue::from_static(media_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    (Writer(sender), response)
+}
+
+/// Reads a small body whole.
+pub(crate) async fn read<B>(body: B) -> Result<Bytes>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    match Limited::new(body, LARGEST_DOCUMENT).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("request body is larger than {LARGEST_DOCUMENT} bytes"),
+        )),
+        Err(error) => Err(Error::bad_request(format!("cannot read the body: {error}"))),
+    }
+}
+
+/// Reads a document's bytes; without body they are empty.
+///
+/// COMPAT: a body must say that it is JSON, as dockerd demands.
+pub(crate) async fn read_json<B>(headers: &HeaderMap, body: B) -> Result<Bytes>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    let bytes = read(body).await?;
+    let media_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_json = media_type.is_some_and(|value| {
+        let name = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    });
+    match media_type {
+        Some(media_type) if !is_json && !bytes.is_empty() => Err(Error::bad_request(format!(
+            "unsupported Content-Type header ({}): must be 'application/json'",
+            String::from_utf8_lossy(media_type)
+        ))),
+        None if !bytes.is_empty() => Err(Error::bad_request(
+            "unsupported Content-Type header (): must be 'application/json'",
+        )),
+        _ => Ok(bytes),
+    }
+}
+
+/// The error of a document that cannot be read.
+pub(crate) fn invalid(error: &docker_schema::DecodeError) -> Error {
+    Error::bad_request(format!("invalid JSON: {error}"))
+}

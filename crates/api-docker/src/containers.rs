@@ -1,0 +1,40 @@
+//! Containers.
+
+mod attach;
+mod create;
+mod gate;
+mod host_config;
+mod inspect;
+mod lifecycle;
+mod list;
+mod logs;
+mod phrase;
+mod resources;
+mod security;
+mod stats;
+mod status;
+mod wait;
+
+pub(crate) use attach::{attach, detach_keys, frame, media_type, report_failure, unable};
+pub(crate) use create::{console_size, create};
+pub(crate) use gate::Gates;
+pub(crate) use inspect::inspect;
+pub(crate) use lifecycle::{
+    kill, pause, remove, rename, resize, restart, size, start, stop, top, unpause, update,
+};
+pub(crate) use list::{list, prune, summaries};
+pub(crate) use logs::logs;
+pub(crate) use phrase::exec_failure;
+pub(crate) use stats::stats;
+pub(crate) use wait::wait;
+
+use crate::call::Call;
+use crate::error::Result;
+use types::ContainerId;
+
+impl Call {
+    /// The container that the path names.
+    pub(crate) fn container(&self) -> Result<ContainerId> {
+        Ok(self.api.engine.containers().resolve(self.id())?)
+    }
+}

@@ -1,0 +1,178 @@
+//! A create request becomes a specification: every field is understood, or refused by name.
+
+use super::{host_config, resources, security};
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use docker_schema::container::{self, Config, CreateRequest, CreateResponse};
+use engine::{ContainerSpec, ProcessSpec, RestartPolicy, Streams};
+use http::StatusCode;
+
+pub(crate) async fn create(call: Call) -> Result<Response> {
+    let name = call.query.text("name").to_owned();
+    let platform = call.query.text("platform").to_owned();
+    let api = call.api.clone();
+    let request = call.required(CreateRequest::decode).await?;
+    if request == CreateRequest::default() {
+        return Err(Error::bad_request(
+            "config cannot be empty in order to create a container",
+        ));
+    }
+    check_platform(&platform)?;
+    let name = name.strip_prefix('/').unwrap_or(&name);
+    let name = (!name.is_empty()).then_some(name);
+    let spec = specification(&request)?;
+    let created = api.engine.containers().create(name, spec).await?;
+    let document = CreateResponse {
+        id: created.id.to_string(),
+        warnings: created.warnings,
+    };
+    Ok(body::json(StatusCode::CREATED, &document))
+}
+
+/// One platform is served, the host's.
+fn check_platform(platform: &str) -> Result<()> {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let mut parts = platform.split('/');
+    let known = match (parts.next(), parts.next()) {
+        (None | Some("" | "linux"), None) => true,
+        (Some("linux"), Some(asked)) => asked == arch || asked == std::env::consts::ARCH,
+        (Some(asked), None) => asked == arch,
+        _ => false,
+    };
+    if known {
+        Ok(())
+    } else {
+        Err(Error::not_found("image", platform).worded(format!(
+            "image with the platform {platform} was not found: this host runs linux/{arch}"
+        )))
+    }
+}
+
+/// The specification of a request.
+pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
+    let (config, host) = (&request.config, &request.host_config);
+    host_config::refuse(host)?;
+    refuse(request)?;
+    let mut spec = ContainerSpec {
+        image: config.image.clone(),
+        process: process(config),
+        streams: streams(config),
+        hostname: config.hostname.clone(),
+        domainname: config.domainname.clone(),
+        labels: config.labels.clone().unwrap_or_default(),
+        exposed_ports: keys(config.exposed_ports.as_ref()),
+        volumes: keys(config.volumes.as_ref()),
+        stop_signal: match config.stop_signal.as_str() {
+            "" => None,
+            text => Some(
+                text.parse()
+                    .map_err(|error: types::SignalError| Error::bad_request(error.to_string()))?,
+            ),
+        },
+        stop_timeout: config.stop_timeout,
+        on_build: config.on_build.clone().unwrap_or_default(),
+        shell: config.shell.clone().unwrap_or_default(),
+        restart: restart_policy(&host.restart_policy)?,
+        resources: resources::of(host)?,
+        security: security::of(host)?,
+        ..ContainerSpec::default()
+    };
+    host_config::fill(&mut spec, host)?;
+    Ok(spec)
+}
+
+fn process(config: &Config) -> ProcessSpec {
+    // COMPAT: an empty list is as none, but for an entry point, which it takes away.
+    let command = config.cmd.clone().filter(|words| !words.is_empty());
+    let cleared = |words: &Vec<String>| words.len() == 1 && words.iter().all(String::is_empty);
+    let entrypoint = match config.entrypoint.clone() {
+        Some(words) if cleared(&words) => Some(Vec::new()),
+        Some(words) if words.is_empty() => None,
+        other => other,
+    };
+    ProcessSpec {
+        entrypoint,
+        command,
+        env: config.env.clone().unwrap_or_default(),
+        user: config.user.clone(),
+        working_dir: config.working_dir.clone(),
+    }
+}
+
+fn streams(config: &Config) -> Streams {
+    Streams {
+        attach_stdin: config.attach_stdin,
+        attach_stdout: config.attach_stdout,
+        attach_stderr: config.attach_stderr,
+        open_stdin: config.open_stdin,
+        stdin_once: config.stdin_once,
+        tty: config.tty,
+    }
+}
+
+fn keys<K: Ord + Clone, V>(
+    map: Option<&std::collections::BTreeMap<K, V>>,
+) -> std::collections::BTreeSet<K> {
+    map.into_iter()
+        .flat_map(|map| map.keys().cloned())
+        .collect()
+}
+
+/// What is understood and not done.
+fn refuse(request: &CreateRequest) -> Result<()> {
+    let config = &request.config;
+    if let Some(health) = &config.healthcheck
+        && !matches!(health.test.first().map(String::as_str), None | Some("NONE"))
+    {
+        return Err(Call::refuse("Healthcheck", "health is not checked"));
+    }
+    if !config.mac_address.is_empty() {
+        return Err(Call::refuse("MacAddress", "networks are not offered"));
+    }
+    let networks = request.networking_config.iter();
+    let networks = networks.flat_map(|networking| &networking.endpoints_config);
+    for (name, endpoint) in networks.flatten() {
+        let plain = matches!(name.as_str(), "default" | "none" | "host" | "bridge");
+        if !plain || *endpoint != docker_schema::network::EndpointSettings::default() {
+            let option = format!("NetworkingConfig.EndpointsConfig.{name}");
+            return Err(Call::refuse(&option, "networks are not offered"));
+        }
+    }
+    Ok(())
+}
+
+/// The policy, checked in dockerd's words.
+pub(crate) fn restart_policy(policy: &container::RestartPolicy) -> Result<RestartPolicy> {
+    let count = policy.maximum_retry_count;
+    let only = |policy| match count {
+        0 => Ok(policy),
+        _ => Err(Error::bad_request(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+        )),
+    };
+    match policy.name.as_str() {
+        "" | "no" => only(RestartPolicy::No),
+        "always" => only(RestartPolicy::Always),
+        "unless-stopped" => only(RestartPolicy::UnlessStopped),
+        "on-failure" => u32::try_from(count)
+            .map(RestartPolicy::OnFailure)
+            .map_err(|_| {
+                Error::bad_request("invalid restart policy: maximum retry count cannot be negative")
+            }),
+        other => Err(Error::bad_request(format!(
+            "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', \
+             'on-failure', or 'unless-stopped'"
+        ))),
+    }
+}
+
+/// A terminal's size, rows and columns; nothing for zero.
+pub(crate) fn console_size(size: [u32; 2]) -> Option<(u16, u16)> {
+    let [height, width] = size.map(|side| u16::try_from(side).unwrap_or(u16::MAX));
+    (height > 0 && width > 0).then_some((height, width))
+}

@@ -1,0 +1,177 @@
+//! All about one container.
+
+use super::host_config;
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::error::Result;
+use docker_schema::container::{Config, Inspect, NetworkSettings, State};
+use docker_schema::image::GraphDriver;
+use docker_schema::mount::MountPoint;
+use docker_schema::network::EndpointSettings;
+use docker_schema::{Empty, ZERO_TIME};
+use engine::{ContainerSpec, ContainerState, Inspection, Status};
+use std::collections::BTreeMap;
+use std::path::Path;
+use types::Timestamp;
+
+pub(crate) async fn inspect(call: Call) -> Result<Response> {
+    let id = call.container()?;
+    let containers = call.api.engine.containers();
+    let mut document = document(&containers.inspect(&id)?);
+    if call.query.flag("size") {
+        let usage = containers.usage(&id).await?;
+        let written = i64::try_from(usage).unwrap_or(i64::MAX);
+        let image = call.api.engine.images().resolve(&document.image);
+        let below = image.map_or(0, |image| i64::try_from(image.size).unwrap_or(i64::MAX));
+        document.size_rw = Some(written);
+        document.size_root_fs = Some(written.saturating_add(below));
+    }
+    Ok(body::ok(&document))
+}
+
+/// A list, or Go's nil for an empty one.
+pub(crate) fn or_null<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+/// A map, or Go's nil for an empty one.
+pub(crate) fn map_or_null(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone())
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn document(inspection: &Inspection) -> Inspect {
+    let container = &inspection.container;
+    let (record, spec) = (&container.record, &container.record.spec);
+    let words = record.program();
+    let (path, args) = words.split_first().unwrap_or((&"", &[]));
+    Inspect {
+        id: record.id.to_string(),
+        created: record.created.to_string(),
+        path: (*path).to_owned(),
+        args: args.iter().map(|word| (*word).to_owned()).collect(),
+        state: state(&container.state),
+        image: record.image_id.clone(),
+        resolv_conf_path: text(&inspection.resolv_conf_path),
+        hostname_path: text(&inspection.hostname_path),
+        hosts_path: text(&inspection.hosts_path),
+        log_path: inspection.log_path.as_deref().map(text).unwrap_or_default(),
+        name: format!("/{}", record.name),
+        restart_count: container.state.restart_count.into(),
+        driver: "erofs".to_owned(),
+        platform: "linux".to_owned(),
+        app_armor_profile: spec.security.apparmor.clone().unwrap_or_default(),
+        exec_ids: or_null(inspection.execs.iter().map(ToString::to_string).collect()),
+        host_config: host_config::show(spec),
+        graph_driver: GraphDriver {
+            name: "erofs".to_owned(),
+            data: None,
+        },
+        mounts: record.mounts.iter().map(mount_point).collect(),
+        config: config(inspection),
+        network_settings: network_settings(inspection),
+        ..Inspect::default()
+    }
+}
+
+fn state(state: &ContainerState) -> State {
+    let time = |time: Option<Timestamp>| time.map_or(ZERO_TIME.to_owned(), |t| t.to_string());
+    State {
+        status: state.status.name().to_owned(),
+        // COMPAT: what is paused or waits for its restart counts as running.
+        running: state.status.is_live(),
+        paused: state.status == Status::Paused,
+        restarting: state.status == Status::Restarting,
+        oom_killed: state.oom_killed,
+        dead: state.status == Status::Dead,
+        pid: state.pid.unwrap_or_default().into(),
+        exit_code: state.exit_code.into(),
+        error: state.error.clone(),
+        started_at: time(state.started),
+        finished_at: time(state.finished),
+        health: None,
+    }
+}
+
+pub(crate) fn mount_point(mount: &engine::MountPoint) -> MountPoint {
+    MountPoint {
+        r#type: mount.kind.clone(),
+        name: mount.name.clone().unwrap_or_default(),
+        source: mount.source.clone(),
+        destination: mount.target.clone(),
+        driver: if mount.kind == "volume" {
+            "local".to_owned()
+        } else {
+            String::new()
+        },
+        mode: mount.mode.clone(),
+        rw: mount.writable,
+        propagation: mount.propagation.clone(),
+    }
+}
+
+fn set(names: &std::collections::BTreeSet<String>) -> Option<BTreeMap<String, Empty>> {
+    let entries = names.iter().map(|name| (name.clone(), Empty {}));
+    (!names.is_empty()).then(|| entries.collect())
+}
+
+fn config(inspection: &Inspection) -> Config {
+    let record = &inspection.container.record;
+    let spec: &ContainerSpec = &record.spec;
+    let hostname = match spec.hostname.as_str() {
+        "" => record.id.short().to_owned(),
+        name => name.to_owned(),
+    };
+    Config {
+        hostname,
+        domainname: spec.domainname.clone(),
+        user: spec.process.user.clone(),
+        attach_stdin: spec.streams.attach_stdin,
+        attach_stdout: spec.streams.attach_stdout,
+        attach_stderr: spec.streams.attach_stderr,
+        exposed_ports: set(&spec.exposed_ports),
+        tty: spec.streams.tty,
+        open_stdin: spec.streams.open_stdin,
+        stdin_once: spec.streams.stdin_once,
+        env: or_null(spec.process.env.clone()),
+        cmd: spec.process.command.clone(),
+        image: spec.image.clone(),
+        volumes: set(&spec.volumes),
+        working_dir: spec.process.working_dir.clone(),
+        entrypoint: spec.process.entrypoint.clone().and_then(or_null),
+        on_build: or_null(spec.on_build.clone()),
+        labels: Some(spec.labels.clone()),
+        stop_signal: spec
+            .stop_signal
+            .map(|signal| signal.to_string())
+            .unwrap_or_default(),
+        stop_timeout: spec.stop_timeout,
+        shell: or_null(spec.shell.clone()),
+        ..Config::default()
+    }
+}
+
+/// The networks by name: the two that need no address.
+pub(crate) fn networks(spec: &ContainerSpec) -> BTreeMap<String, EndpointSettings> {
+    let name = match &spec.namespaces.network {
+        engine::NetworkMode::None => "none",
+        engine::NetworkMode::Host => "host",
+        _ => return BTreeMap::new(),
+    };
+    let endpoint = EndpointSettings {
+        network_id: crate::networks::id(name),
+        ..EndpointSettings::default()
+    };
+    BTreeMap::from([(name.to_owned(), endpoint)])
+}
+
+fn network_settings(inspection: &Inspection) -> NetworkSettings {
+    NetworkSettings {
+        ports: Some(BTreeMap::new()),
+        networks: networks(&inspection.container.record.spec),
+        ..NetworkSettings::default()
+    }
+}

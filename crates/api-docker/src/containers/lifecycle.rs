@@ -1,0 +1,204 @@
+//! The verbs that change a container.
+
+use super::create::restart_policy;
+use super::resources;
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use docker_schema::container::{Top, UpdateRequest, UpdateResponse};
+use engine::{Problem, Removal, Size, Stop, Update};
+use http::StatusCode;
+use types::Signal;
+
+fn no_content() -> Result<Response> {
+    Ok(body::empty(StatusCode::NO_CONTENT))
+}
+
+fn signal(text: &str) -> Result<Option<Signal>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let signal = text.parse::<Signal>();
+    signal
+        .map(Some)
+        .map_err(|error| Error::bad_request(error.to_string()))
+}
+
+pub(crate) async fn start(call: Call) -> Result<Response> {
+    if call
+        .query
+        .find("checkpoint")
+        .is_some_and(|name| !name.is_empty())
+    {
+        return Err(Call::refuse("checkpoint", "containers start afresh"));
+    }
+    let id = call.container()?;
+    call.api.gates.wait(&id).await;
+    call.api.engine.containers().start(&id).await?;
+    no_content()
+}
+
+fn stop_of(call: &Call) -> Result<Stop> {
+    Ok(Stop {
+        signal: signal(call.query.text("signal"))?,
+        timeout: call.query.number("t")?,
+    })
+}
+
+pub(crate) async fn stop(call: Call) -> Result<Response> {
+    let stop = stop_of(&call)?;
+    let id = call.container()?;
+    call.api.engine.containers().stop(&id, stop).await?;
+    no_content()
+}
+
+pub(crate) async fn restart(call: Call) -> Result<Response> {
+    let stop = stop_of(&call)?;
+    let id = call.container()?;
+    call.api.engine.containers().restart(&id, stop).await?;
+    no_content()
+}
+
+pub(crate) async fn kill(call: Call) -> Result<Response> {
+    let prefix = format!("cannot kill container: {}: ", call.id());
+    let killed = async {
+        let signal = signal(call.query.text("signal"))?.unwrap_or(Signal::KILL);
+        let id = call.container()?;
+        Ok(call.api.engine.containers().kill(&id, signal).await?)
+    };
+    match killed.await {
+        Ok(()) => no_content(),
+        Err(error) => Err(Error::prefixed(error, prefix)),
+    }
+}
+
+pub(crate) async fn pause(call: Call) -> Result<Response> {
+    let id = call.container()?;
+    call.api.engine.containers().pause(&id).await?;
+    no_content()
+}
+
+pub(crate) async fn unpause(call: Call) -> Result<Response> {
+    let id = call.container()?;
+    match call.api.engine.containers().unpause(&id).await {
+        // COMPAT: dockerd answers this one so.
+        Err(error) if problem(&error) == Some(Problem::NotPaused) => {
+            Err(Error::from(error).with_status(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+        other => {
+            other?;
+            no_content()
+        }
+    }
+}
+
+fn problem(error: &engine::Error) -> Option<Problem> {
+    match error {
+        engine::Error::State { problem, .. } => Some(*problem),
+        _ => None,
+    }
+}
+
+pub(crate) async fn rename(call: Call) -> Result<Response> {
+    let name = call.query.text("name");
+    let name = name.strip_prefix('/').unwrap_or(name);
+    if name.is_empty() {
+        return Err(Error::bad_request("Neither old nor new names may be empty"));
+    }
+    let id = call.container()?;
+    let containers = call.api.engine.containers();
+    if containers.find(&id)?.record.name == name {
+        return Err(Error::bad_request(
+            "Renaming a container with the same name as its current name",
+        ));
+    }
+    match containers.rename(&id, name).await {
+        Err(error @ engine::Error::NameInUse { .. }) => {
+            Err(Error::from(error).prefixed("Error when allocating new name: "))
+        }
+        renamed => {
+            renamed?;
+            no_content()
+        }
+    }
+}
+
+/// `h` and `w`, in dockerd's words if they are no numbers.
+pub(crate) fn size(call: &Call) -> Result<Size> {
+    let number = |name: &str, what: &str| {
+        let text = call.query.text(name);
+        text.parse::<u16>().map_err(|_| {
+            let reason = match text.parse::<u64>() {
+                Ok(_) => "value out of range",
+                Err(_) => "invalid syntax",
+            };
+            Error::bad_request(format!("invalid resize {what} {text:?}: {reason}"))
+        })
+    };
+    Ok(Size {
+        height: number("h", "height")?,
+        width: number("w", "width")?,
+    })
+}
+
+pub(crate) async fn resize(call: Call) -> Result<Response> {
+    let size = size(&call)?;
+    let id = call.container()?;
+    match call.api.engine.containers().resize(&id, size).await {
+        // COMPAT: dockerd lets a container without terminal be resized.
+        Err(error) if problem(&error) == Some(Problem::NoTerminal) => {}
+        resized => resized?,
+    }
+    Ok(body::empty(StatusCode::OK))
+}
+
+pub(crate) async fn remove(call: Call) -> Result<Response> {
+    if call.query.flag("link") {
+        return Err(Call::refuse("link", "links are not offered; use a network"));
+    }
+    let id = call.container()?;
+    let removal = Removal {
+        force: call.query.flag("force"),
+        volumes: call.query.flag("v"),
+    };
+    let containers = call.api.engine.containers();
+    let name = containers.find(&id)?.record.name.clone();
+    match containers.remove(&id, removal).await {
+        Err(error) if problem(&error) == Some(Problem::Running) => Err(Error::new(
+            StatusCode::CONFLICT,
+            format!("cannot remove container {name:?}: {}", Problem::Running),
+        )),
+        removed => {
+            removed?;
+            no_content()
+        }
+    }
+}
+
+pub(crate) async fn top(call: Call) -> Result<Response> {
+    let id = call.container()?;
+    let arguments = call.query.text("ps_args").split_whitespace();
+    let arguments: Vec<String> = arguments.map(str::to_owned).collect();
+    let processes = call.api.engine.containers().top(&id, &arguments).await?;
+    Ok(body::ok(&Top {
+        processes: processes.rows,
+        titles: processes.titles,
+    }))
+}
+
+pub(crate) async fn update(call: Call) -> Result<Response> {
+    let id = call.container()?;
+    let containers = call.api.engine.containers().clone();
+    let request: UpdateRequest = call.document().await?;
+    let update = Update {
+        resources: resources::updated(&request)?,
+        restart: match request.restart_policy.name.as_str() {
+            "" => None,
+            _ => Some(restart_policy(&request.restart_policy)?),
+        },
+    };
+    let warnings = containers.update(&id, update).await?;
+    Ok(body::ok(&UpdateResponse {
+        warnings: (!warnings.is_empty()).then_some(warnings),
+    }))
+}

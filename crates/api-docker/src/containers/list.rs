@@ -1,0 +1,222 @@
+//! Lists of containers, and their removal in bulk.
+
+use super::host_config::network_name;
+use super::inspect::{mount_point, networks};
+use super::status::status;
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::server::Api;
+use docker_schema::container::{
+    Port, PruneReport, Summary, SummaryHostConfig, SummaryNetworkSettings,
+};
+use docker_schema::filters::Filters;
+use engine::{Container, ContainerFilter, LabelFilter, Status};
+use std::sync::Arc;
+use types::Timestamp;
+
+const FILTERS: [&str; 15] = [
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "isolation",
+    "is-task",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+];
+
+pub(crate) async fn list(call: Call) -> Result<Response> {
+    let filters = call.query.filters(&FILTERS)?;
+    let mut filter = ContainerFilter {
+        all: call.query.flag("all"),
+        ..filter(&filters)?
+    };
+    let limit = call.query.number("limit")?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.filter(|limit| *limit > 0);
+    // The edge's own filters come before the limit.
+    filter.all |= limit.is_some();
+    let mut found = call.api.engine.containers().list(&filter)?;
+    found.retain(|container| matches(container, &filters));
+    found.truncate(limit.unwrap_or(usize::MAX));
+    let sizes = call.query.flag("size");
+    Ok(body::ok(&summaries(&call.api, &found, sizes).await?))
+}
+
+/// The containers in a list's form.
+pub(crate) async fn summaries(
+    api: &Api,
+    containers: &[Arc<Container>],
+    sizes: bool,
+) -> Result<Vec<Summary>> {
+    let now = Timestamp::now();
+    let mut summaries = Vec::with_capacity(containers.len());
+    for container in containers {
+        let mut summary = summary(container, now);
+        if sizes {
+            let written = api.engine.containers().usage(container.id()).await;
+            let written = written.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+            let image = api.engine.images().resolve(&container.record.image_id);
+            let below = image.map_or(0, |image| i64::try_from(image.size).unwrap_or(i64::MAX));
+            summary.size_rw = written;
+            summary.size_root_fs = written.saturating_add(below);
+        }
+        summaries.push(summary);
+    }
+    Ok(summaries)
+}
+
+fn summary(container: &Container, now: Timestamp) -> Summary {
+    let (record, spec) = (&container.record, &container.record.spec);
+    Summary {
+        id: record.id.to_string(),
+        names: vec![format!("/{}", record.name)],
+        image: spec.image.clone(),
+        image_id: record.image_id.clone(),
+        command: command(&record.program()),
+        created: i64::try_from(record.created.seconds()).unwrap_or(i64::MAX),
+        ports: spec
+            .exposed_ports
+            .iter()
+            .filter_map(|port| exposed(port))
+            .collect(),
+        labels: spec.labels.clone(),
+        state: container.state.status.name().to_owned(),
+        status: status(&container.state, now),
+        host_config: SummaryHostConfig {
+            network_mode: network_name(&spec.namespaces.network),
+            annotations: super::inspect::map_or_null(&spec.annotations),
+        },
+        network_settings: SummaryNetworkSettings {
+            networks: networks(spec),
+        },
+        mounts: record.mounts.iter().map(mount_point).collect(),
+        ..Summary::default()
+    }
+}
+
+/// The words in one line; those with spaces are quoted.
+fn command(words: &[&str]) -> String {
+    let Some((program, arguments)) = words.split_first() else {
+        return String::new();
+    };
+    let mut line = (*program).to_owned();
+    for word in arguments {
+        line.push(' ');
+        match word.contains(' ') {
+            true => line.extend(["'", word, "'"]),
+            false => line.push_str(word),
+        }
+    }
+    line
+}
+
+fn exposed(port: &str) -> Option<Port> {
+    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    Some(Port {
+        private_port: number.parse().ok()?,
+        r#type: protocol.to_owned(),
+        ..Port::default()
+    })
+}
+
+fn texts(filters: &Filters, name: &str) -> Vec<String> {
+    filters.values(name).map(str::to_owned).collect()
+}
+
+fn labels(filters: &Filters, name: &str) -> Vec<LabelFilter> {
+    filters.values(name).map(LabelFilter::parse).collect()
+}
+
+fn filter(filters: &Filters) -> Result<ContainerFilter> {
+    let statuses = filters.values("status").map(|text| {
+        text.parse::<Status>().map_err(|_| {
+            Error::bad_request(format!(
+                "invalid filter 'status={text}': invalid value for state ({text}): must be one \
+                 of created, running, paused, restarting, removing, exited, dead"
+            ))
+        })
+    });
+    // A code that no container can have matches none, and must not be left out.
+    let codes = filters.values("exited").map(|text| {
+        let code = text.parse::<u8>();
+        code.map_err(|_| Error::bad_request(format!("invalid filter 'exited={text}'")))
+    });
+    Ok(ContainerFilter {
+        ids: texts(filters, "id"),
+        names: texts(filters, "name"),
+        labels: labels(filters, "label"),
+        statuses: statuses.collect::<Result<_>>()?,
+        ancestors: texts(filters, "ancestor"),
+        before: filters.values("before").next().map(str::to_owned),
+        since: filters.values("since").next().map(str::to_owned),
+        exit_codes: codes.collect::<Result<_>>()?,
+        volumes: texts(filters, "volume"),
+        networks: texts(filters, "network"),
+        ..ContainerFilter::default()
+    })
+}
+
+/// The filters that the engine has no notion of: there are no health checks, no published
+/// ports, no swarm.
+fn matches(container: &Container, filters: &Filters) -> bool {
+    let any = |name: &str, matches: &dyn Fn(&str) -> bool| {
+        !filters.contains(name) || filters.values(name).any(matches)
+    };
+    let ports = &container.record.spec.exposed_ports;
+    let exposes = |value: &str| {
+        let value = if value.contains('/') {
+            value.to_owned()
+        } else {
+            format!("{value}/tcp")
+        };
+        ports.contains(&value)
+    };
+    any("health", &|value| value == "none")
+        && any("is-task", &|value| value != "true")
+        && any("expose", &exposes)
+        && any("publish", &|_| false)
+}
+
+pub(crate) async fn prune(call: Call) -> Result<Response> {
+    let filters = call.query.filters(&["label", "label!", "until"])?;
+    let filter = ContainerFilter {
+        labels: labels(&filters, "label"),
+        without_labels: labels(&filters, "label!"),
+        until: crate::query::until(&filters)?,
+        ..ContainerFilter::default()
+    };
+    let pruned = call.api.engine.containers().prune(&filter).await?;
+    let ids = pruned.containers.iter().map(ToString::to_string).collect();
+    Ok(body::ok(&PruneReport {
+        containers_deleted: super::inspect::or_null(ids),
+        space_reclaimed: pruned.bytes,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_one_line() {
+        assert_eq!(command(&["sh", "-c", "echo a"]), "sh -c 'echo a'");
+        assert_eq!(command(&["a b"]), "a b");
+        assert_eq!(command(&[]), "");
+    }
+
+    #[test]
+    fn an_unknown_status_is_told_in_dockers_words() {
+        let filters = Filters::default().with("status", "x");
+        let error = filter(&filters).unwrap_err().to_string();
+        assert!(error.starts_with("invalid filter 'status=x': invalid value for state (x)"));
+    }
+}

@@ -1,0 +1,125 @@
+//! A container's state that stands against an operation, in dockerd's words.
+
+use crate::error::{Error, chain};
+use engine::Problem;
+use http::StatusCode;
+
+/// The error in dockerd's words.
+pub(crate) fn phrase(error: &engine::Error) -> Error {
+    match error {
+        engine::Error::State {
+            action,
+            id,
+            problem,
+        } => Error::of(error).worded(state(action, id.as_str(), *problem)),
+        engine::Error::Command {
+            exit_code, message, ..
+        } => Error::new(StatusCode::BAD_REQUEST, command(*exit_code, message)),
+        engine::Error::Invalid {
+            field: "container name",
+            reason,
+        } => Error::of(error).worded(format!("Invalid container name {reason}")),
+        error => Error::of(error),
+    }
+}
+
+fn state(action: &str, id: &str, problem: Problem) -> String {
+    match problem {
+        Problem::NotRunning => format!("container {id} is not running"),
+        Problem::Paused if action == "pause" => format!("Container {id} is already paused"),
+        Problem::Paused => {
+            format!("container {id} is paused, unpause the container before {action}")
+        }
+        Problem::NotPaused => format!("Container {id} is not paused"),
+        Problem::Restarting => {
+            format!("Container {id} is restarting, wait until the container is running")
+        }
+        Problem::Removing if action == "remove" => {
+            format!("removal of container {id} is already in progress")
+        }
+        problem => {
+            let reason = problem.to_string();
+            format!("cannot {action} container {id:?}: {reason}")
+        }
+    }
+}
+
+/// COMPAT: docker's client makes its exit status 127 or 126 of words that it looks for.
+fn command(exit_code: u8, message: &str) -> String {
+    let message = in_go_words(message);
+    let known = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let words = match exit_code {
+        127 if !known(&["executable file not found", "no such file or directory"]) => {
+            ": no such file or directory"
+        }
+        126 if !known(&["permission denied", "is a directory"]) => ": permission denied",
+        _ => "",
+    };
+    format!("failed to create task for container: {message}{words}")
+}
+
+/// The kernel's errors as Go spells them: in small letters, without the number.
+fn in_go_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("No such file or directory", "no such file or directory"),
+        ("Permission denied", "permission denied"),
+        ("Is a directory", "is a directory"),
+        ("Exec format error", "exec format error"),
+    ];
+    let message = match message.rsplit_once(" (os error ") {
+        Some((before, number)) if number.trim_end_matches(')').parse::<u32>().is_ok() => before,
+        _ => message,
+    };
+    let replaced = |message: String, (from, to): (&str, &str)| message.replace(from, to);
+    WORDS.into_iter().fold(message.to_owned(), replaced)
+}
+
+impl From<engine::Error> for Error {
+    fn from(error: engine::Error) -> Self {
+        phrase(&error)
+    }
+}
+
+/// The words of an exec that could not be started, which go to its stream.
+pub(crate) fn exec_failure(error: &engine::Error) -> String {
+    match error {
+        engine::Error::Command { message, .. } => {
+            format!("OCI runtime exec failed: {}", in_go_words(message))
+        }
+        error => chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_in_dockers_words() {
+        for (action, problem, words) in [
+            ("kill", Problem::NotRunning, "container a is not running"),
+            ("pause", Problem::Paused, "Container a is already paused"),
+            (
+                "exec",
+                Problem::Paused,
+                "container a is paused, unpause the container before exec",
+            ),
+            ("unpause", Problem::NotPaused, "Container a is not paused"),
+        ] {
+            assert_eq!(state(action, "a", problem), words);
+        }
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_executed_is_told_in_words_that_the_client_knows() {
+        assert!(command(127, "exec x").ends_with("no such file or directory"));
+        assert!(command(126, "exec x").ends_with("permission denied"));
+        let directory = command(126, "exec: \"/bin\": Is a directory (os error 21)");
+        assert!(
+            directory.ends_with("\"/bin\": is a directory"),
+            "{directory}"
+        );
+        let plain = "exec: \"x\": executable file not found in $PATH";
+        assert!(command(127, plain).ends_with(plain));
+    }
+}

@@ -1,0 +1,197 @@
+//! Limits, from and to the API's documents. Zero is "not given".
+
+use crate::call::Call;
+use crate::error::{Error, Result};
+use docker_schema::container::{self, HostConfig, ThrottleDevice, UpdateRequest, WeightDevice};
+use engine::{BlockRate, BlockWeight, Device, ResourceSpec};
+use http::StatusCode;
+
+fn given<T: Default + PartialEq + Copy>(value: T) -> Option<T> {
+    (value != T::default()).then_some(value)
+}
+
+/// A figure that cannot be negative.
+fn unsigned(name: &str, value: i64) -> Result<Option<u64>> {
+    match u64::try_from(value) {
+        Ok(value) => Ok(given(value)),
+        Err(_) => Err(Error::bad_request(format!(
+            "invalid {name}: {value} is negative"
+        ))),
+    }
+}
+
+/// The limits of a create request.
+pub(crate) fn of(host: &HostConfig) -> Result<ResourceSpec> {
+    let devices = host.devices.iter().flatten().map(device);
+    let rules = host.device_cgroup_rules.iter().flatten();
+    let rules = rules.map(|rule| rule.parse().map_err(|error| parse(&error)));
+    Ok(ResourceSpec {
+        cgroup_parent: host.cgroup_parent.clone(),
+        cpu_shares: unsigned("CpuShares", host.cpu_shares)?,
+        nano_cpus: unsigned("NanoCpus", host.nano_cpus)?,
+        cpu_period: unsigned("CpuPeriod", host.cpu_period)?,
+        cpu_quota: given(host.cpu_quota),
+        cpu_realtime_period: unsigned("CpuRealtimePeriod", host.cpu_realtime_period)?,
+        cpu_realtime_runtime: given(host.cpu_realtime_runtime),
+        cpuset_cpus: host.cpuset_cpus.clone(),
+        cpuset_mems: host.cpuset_mems.clone(),
+        memory: unsigned("Memory", host.memory)?,
+        memory_swap: given(host.memory_swap),
+        memory_reservation: unsigned("MemoryReservation", host.memory_reservation)?,
+        // COMPAT: docker's client sends -1 for "not given".
+        memory_swappiness: match host.memory_swappiness {
+            None | Some(-1) => None,
+            Some(value) => Some(swappiness(value)?),
+        },
+        kernel_memory_tcp: given(host.kernel_memory_tcp),
+        oom_kill_disable: host.oom_kill_disable.filter(|disabled| *disabled),
+        oom_score_adj: given(host.oom_score_adj),
+        pids_limit: host.pids_limit.and_then(given),
+        blkio_weight: given(host.blkio_weight),
+        blkio_weight_device: weights(host.blkio_weight_device.as_ref()),
+        device_read_bps: rates(host.blkio_device_read_bps.as_ref()),
+        device_write_bps: rates(host.blkio_device_write_bps.as_ref()),
+        device_read_iops: rates(host.blkio_device_read_iops.as_ref()),
+        device_write_iops: rates(host.blkio_device_write_iops.as_ref()),
+        devices: devices.collect(),
+        device_cgroup_rules: rules.collect::<Result<_>>()?,
+        ulimits: host.ulimits.iter().flatten().map(ulimit).collect(),
+    })
+}
+
+fn swappiness(value: i64) -> Result<u64> {
+    let valid = u64::try_from(value).ok().filter(|value| *value <= 100);
+    valid.ok_or_else(|| {
+        Error::bad_request(format!(
+            "invalid value: {value}, valid memory swappiness range is 0-100"
+        ))
+    })
+}
+
+pub(crate) fn parse(error: &engine::ParseError) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, error.to_string())
+}
+
+fn device(mapping: &container::DeviceMapping) -> Device {
+    let or = |text: &str, default: &str| match text {
+        "" => default.to_owned(),
+        text => text.to_owned(),
+    };
+    Device {
+        host: mapping.path_on_host.clone(),
+        container: or(&mapping.path_in_container, &mapping.path_on_host),
+        permissions: or(&mapping.cgroup_permissions, "rwm"),
+    }
+}
+
+fn ulimit(limit: &container::Ulimit) -> engine::Ulimit {
+    engine::Ulimit {
+        name: limit.name.clone(),
+        soft: limit.soft,
+        hard: limit.hard,
+    }
+}
+
+fn weights(devices: Option<&Vec<WeightDevice>>) -> Vec<BlockWeight> {
+    let devices = devices.into_iter().flatten();
+    let weight = |device: &WeightDevice| BlockWeight {
+        path: device.path.clone(),
+        weight: device.weight,
+    };
+    devices.map(weight).collect()
+}
+
+fn rates(devices: Option<&Vec<ThrottleDevice>>) -> Vec<BlockRate> {
+    let devices = devices.into_iter().flatten();
+    let rate = |device: &ThrottleDevice| BlockRate {
+        path: device.path.clone(),
+        rate: device.rate,
+    };
+    devices.map(rate).collect()
+}
+
+/// The limits of an update request.
+pub(crate) fn updated(request: &UpdateRequest) -> Result<ResourceSpec> {
+    if !request.cgroup_parent.is_empty() {
+        return Err(Call::refuse(
+            "CgroupParent",
+            "it cannot change after creation",
+        ));
+    }
+    of(&HostConfig {
+        cpu_shares: request.cpu_shares,
+        memory: request.memory,
+        nano_cpus: request.nano_cpus,
+        blkio_weight: request.blkio_weight,
+        cpu_period: request.cpu_period,
+        cpu_quota: request.cpu_quota,
+        cpu_realtime_period: request.cpu_realtime_period,
+        cpu_realtime_runtime: request.cpu_realtime_runtime,
+        cpuset_cpus: request.cpuset_cpus.clone(),
+        cpuset_mems: request.cpuset_mems.clone(),
+        memory_reservation: request.memory_reservation,
+        memory_swap: request.memory_swap,
+        pids_limit: request.pids_limit,
+        ..HostConfig::default()
+    })
+}
+
+fn signed(value: Option<u64>) -> i64 {
+    value.map_or(0, |value| i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// The limits in a document.
+pub(crate) fn show(host: &mut HostConfig, resources: &ResourceSpec) {
+    host.cgroup_parent.clone_from(&resources.cgroup_parent);
+    host.cpu_shares = signed(resources.cpu_shares);
+    host.nano_cpus = signed(resources.nano_cpus);
+    host.cpu_period = signed(resources.cpu_period);
+    host.cpu_quota = resources.cpu_quota.unwrap_or_default();
+    host.cpu_realtime_period = signed(resources.cpu_realtime_period);
+    host.cpu_realtime_runtime = resources.cpu_realtime_runtime.unwrap_or_default();
+    host.cpuset_cpus.clone_from(&resources.cpuset_cpus);
+    host.cpuset_mems.clone_from(&resources.cpuset_mems);
+    host.memory = signed(resources.memory);
+    host.memory_swap = resources.memory_swap.unwrap_or_default();
+    host.memory_reservation = signed(resources.memory_reservation);
+    host.memory_swappiness = resources.memory_swappiness.map(|value| signed(Some(value)));
+    host.kernel_memory_tcp = resources.kernel_memory_tcp.unwrap_or_default();
+    host.oom_kill_disable = Some(resources.oom_kill_disable.unwrap_or_default());
+    host.oom_score_adj = resources.oom_score_adj.unwrap_or_default();
+    host.pids_limit = resources.pids_limit;
+    host.blkio_weight = resources.blkio_weight.unwrap_or_default();
+    let weight = |device: &BlockWeight| WeightDevice {
+        path: device.path.clone(),
+        weight: device.weight,
+    };
+    host.blkio_weight_device = Some(resources.blkio_weight_device.iter().map(weight).collect());
+    host.blkio_device_read_bps = throttles(&resources.device_read_bps);
+    host.blkio_device_write_bps = throttles(&resources.device_write_bps);
+    host.blkio_device_read_iops = throttles(&resources.device_read_iops);
+    host.blkio_device_write_iops = throttles(&resources.device_write_iops);
+    let mapping = |device: &Device| container::DeviceMapping {
+        path_on_host: device.host.clone(),
+        path_in_container: device.container.clone(),
+        cgroup_permissions: device.permissions.clone(),
+    };
+    host.devices = Some(resources.devices.iter().map(mapping).collect());
+    let rules = resources
+        .device_cgroup_rules
+        .iter()
+        .map(ToString::to_string);
+    host.device_cgroup_rules = super::inspect::or_null(rules.collect());
+    let limit = |limit: &engine::Ulimit| container::Ulimit {
+        name: limit.name.clone(),
+        hard: limit.hard,
+        soft: limit.soft,
+    };
+    host.ulimits = Some(resources.ulimits.iter().map(limit).collect());
+}
+
+fn throttles(rates: &[BlockRate]) -> Option<Vec<ThrottleDevice>> {
+    let throttle = |rate: &BlockRate| ThrottleDevice {
+        path: rate.path.clone(),
+        rate: rate.rate,
+    };
+    Some(rates.iter().map(throttle).collect())
+}

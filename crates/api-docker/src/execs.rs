@@ -1,0 +1,163 @@
+//! Processes executed in running containers.
+
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::containers;
+use crate::error::{Error, Result};
+use crate::takeover::Socket;
+use docker_schema::IdResponse;
+use docker_schema::exec::{CreateRequest, Inspect, ProcessConfig, StartRequest};
+use engine::{Attach, DetachKeys, Exec, ExecSpec, ExecStart, Framing, Size};
+use http::StatusCode;
+use types::ExecId;
+
+impl Call {
+    /// The exec that the path names.
+    fn exec(&self) -> Result<Exec> {
+        let missing = || Error::not_found("exec", self.id());
+        let id: ExecId = self.id().parse().map_err(|_| missing())?;
+        Ok(self.api.engine.execs().inspect(&id)?)
+    }
+}
+
+pub(crate) async fn create(call: Call) -> Result<Response> {
+    let api = call.api.clone();
+    let name = call.id().to_owned();
+    let request: CreateRequest = call.document().await?;
+    let command = request.cmd.unwrap_or_default();
+    if command.is_empty() {
+        return Err(Error::bad_request("No exec command specified"));
+    }
+    // Wrong keys are an error now, not when somebody attaches.
+    containers::detach_keys(&request.detach_keys)?;
+    let container = api.engine.containers().resolve(&name)?;
+    let spec = ExecSpec {
+        command,
+        env: request.env.unwrap_or_default(),
+        user: request.user,
+        working_dir: request.working_dir,
+        privileged: request.privileged,
+        tty: request.tty,
+        attach_stdin: request.attach_stdin,
+        attach_stdout: request.attach_stdout,
+        attach_stderr: request.attach_stderr,
+        detach_keys: request.detach_keys,
+        console_size: request.console_size.and_then(containers::console_size),
+    };
+    let id = api.engine.execs().create(&container, spec).await?;
+    let document = IdResponse { id: id.to_string() };
+    Ok(body::json(StatusCode::CREATED, &document))
+}
+
+pub(crate) async fn start(mut call: Call) -> Result<Response> {
+    let exec = call.exec()?;
+    let bytes = body::read_json(&call.headers, &mut call.body).await?;
+    let request: StartRequest = if bytes.trim_ascii().is_empty() {
+        StartRequest::default()
+    } else {
+        docker_schema::decode(&bytes).map_err(|error| body::invalid(&error))?
+    };
+    if exec.running || exec.exit_code.is_some() {
+        let status = StatusCode::CONFLICT;
+        let what = if exec.running {
+            "is already running"
+        } else {
+            "has already run"
+        };
+        return Err(Error::new(
+            status,
+            format!("exec command {} {what}", exec.id),
+        ));
+    }
+    let size = request.console_size.and_then(containers::console_size);
+    let size = size.map(|(height, width)| Size { height, width });
+    let execs = call.api.engine.execs().clone();
+    if request.detach {
+        let start = ExecStart { attach: None, size };
+        execs.start(&exec.id, start).await?;
+        return Ok(body::empty(StatusCode::OK));
+    }
+    let keys = containers::detach_keys(&exec.spec.detach_keys)?;
+    let tty = exec.spec.tty;
+    let media_type = containers::media_type(call.version, tty);
+    let api = call.api.clone();
+    let begun = call.takeover().begin(media_type, &api.tracker);
+    let (response, pending) = begun.map_err(|error| containers::unable(&error))?;
+    api.tracker.spawn(async move {
+        match pending.socket().await {
+            Ok(socket) => run(&execs, &exec, socket, size, keys).await,
+            Err(error) => {
+                tracing::debug!(exec.id = %exec.id, %error, "client went before the start")
+            }
+        }
+    });
+    Ok(response)
+}
+
+async fn run(
+    execs: &engine::Execs,
+    exec: &Exec,
+    socket: Socket,
+    size: Option<Size>,
+    keys: DetachKeys,
+) {
+    let spec = &exec.spec;
+    let report = socket.fd.try_clone();
+    let attach = Attach {
+        fd: socket.fd,
+        unread: socket.unread,
+        stdin: spec.attach_stdin,
+        stdout: spec.attach_stdout,
+        stderr: spec.attach_stderr,
+        framing: if spec.tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        },
+        detach_keys: spec.tty.then_some(keys),
+    };
+    let start = ExecStart {
+        attach: Some(attach),
+        size,
+    };
+    if let (Err(error), Ok(report)) = (execs.start(&exec.id, start).await, report) {
+        let message = containers::exec_failure(&error) + "\r\n";
+        // A client that is gone needs to hear nothing.
+        drop(containers::report_failure(report, spec.tty, &message));
+    }
+}
+
+pub(crate) async fn resize(call: Call) -> Result<Response> {
+    let size = containers::size(&call)?;
+    let exec = call.exec()?;
+    call.api.engine.execs().resize(&exec.id, size).await?;
+    Ok(body::empty(StatusCode::OK))
+}
+
+pub(crate) async fn inspect(call: Call) -> Result<Response> {
+    let exec = call.api.engine.execs().settled(&call.exec()?.id).await?;
+    let spec = &exec.spec;
+    let (program, arguments) = match spec.command.split_first() {
+        Some((program, arguments)) => (program.clone(), arguments.to_vec()),
+        None => (String::new(), Vec::new()),
+    };
+    Ok(body::ok(&Inspect {
+        id: exec.id.to_string(),
+        running: exec.running,
+        exit_code: exec.exit_code.map(i64::from),
+        process_config: Some(ProcessConfig {
+            tty: spec.tty,
+            entrypoint: program,
+            arguments,
+            privileged: Some(spec.privileged),
+            user: spec.user.clone(),
+        }),
+        open_stdin: spec.attach_stdin,
+        open_stderr: spec.attach_stderr,
+        open_stdout: spec.attach_stdout,
+        can_remove: false,
+        container_id: exec.container.to_string(),
+        detach_keys: spec.detach_keys.clone(),
+        pid: exec.pid.into(),
+    }))
+}

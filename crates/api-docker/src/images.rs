@@ -1,0 +1,105 @@
+//! Images.
+
+mod document;
+mod fetch;
+mod list;
+mod progress;
+
+pub(crate) use fetch::{create, load};
+pub(crate) use list::{list, prune, summaries};
+
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use docker_schema::image::DeleteItem;
+use http::StatusCode;
+use images::{Force, Parents, Reference, Removal, Remove};
+
+/// Runs what waits for the disk where it holds up nobody.
+pub(crate) async fn blocking<T, E>(
+    operation: impl FnOnce() -> std::result::Result<T, E> + Send + 'static,
+) -> Result<T>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Error: From<E>,
+{
+    match tokio::task::spawn_blocking(operation).await {
+        Ok(done) => Ok(done?),
+        Err(error) => Err(Error::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the operation was given up: {error}"),
+        )),
+    }
+}
+
+pub(crate) async fn inspect(call: Call) -> Result<Response> {
+    let image = call.api.engine.images().resolve(call.name())?;
+    Ok(body::ok(&document::inspect(&image, call.version)))
+}
+
+pub(crate) async fn history(call: Call) -> Result<Response> {
+    let image = call.api.engine.images().resolve(call.name())?;
+    Ok(body::ok(&document::history(&image)))
+}
+
+/// A reference of a repository and a tag, either of which may say the tag.
+pub(crate) fn reference(repository: &str, tag: &str) -> Result<Reference> {
+    let parsed = || -> std::result::Result<Reference, images::Error> {
+        let reference: Reference = repository.parse()?;
+        Ok(match tag {
+            "" => reference,
+            tag => match tag.parse() {
+                Ok(digest) => reference.with_digest(&digest),
+                Err(_) => reference.with_tag(tag)?,
+            },
+        })
+    };
+    Ok(parsed()?)
+}
+
+pub(crate) async fn tag(call: Call) -> Result<Response> {
+    let reference = reference(call.query.text("repo"), call.query.text("tag"))?;
+    let images = call.api.engine.images().clone();
+    let name = call.name().to_owned();
+    blocking(move || images.tag(&name, &reference.or_latest())).await?;
+    Ok(body::empty(StatusCode::CREATED))
+}
+
+pub(crate) async fn remove(call: Call) -> Result<Response> {
+    if call.query.find("platforms").is_some() {
+        return Err(Call::refuse("platforms", "an image has one platform here"));
+    }
+    let how = Remove {
+        force: if call.query.flag("force") {
+            Force::Yes
+        } else {
+            Force::No
+        },
+        parents: if call.query.flag("noprune") {
+            Parents::Keep
+        } else {
+            Parents::Prune
+        },
+    };
+    let images = call.api.engine.images().clone();
+    let name = call.name().to_owned();
+    let removals = blocking(move || images.remove(&name, how)).await?;
+    Ok(body::ok(
+        &removals.into_iter().map(removed).collect::<Vec<_>>(),
+    ))
+}
+
+/// One thing that a removal did, in the API's form.
+pub(crate) fn removed(removal: Removal) -> DeleteItem {
+    match removal {
+        Removal::Untagged(untagged) => DeleteItem {
+            untagged,
+            ..DeleteItem::default()
+        },
+        Removal::Deleted(digest) => DeleteItem {
+            deleted: digest.to_string(),
+            ..DeleteItem::default()
+        },
+    }
+}

@@ -1,0 +1,230 @@
+//! Images that come: pulled, imported, loaded.
+
+use super::progress::message;
+use super::reference;
+use crate::body::{self, Response, Writer};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::server::Api;
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use docker_schema::auth::AuthConfig;
+use docker_schema::progress::Message;
+use futures_util::TryStreamExt;
+use http_body_util::BodyExt;
+use images::{Credentials, Event, Import, Input, Platform, Progress, Pull};
+use std::future::Future;
+use std::io;
+use tokio::sync::mpsc;
+
+/// Lines that may wait for a slow client; half of them are kept from mere advances.
+const WAITING: usize = 1_024;
+
+pub(crate) async fn create(call: Call) -> Result<Response> {
+    match (call.query.text("fromImage"), call.query.text("fromSrc")) {
+        ("", "") => Err(Error::bad_request("fromImage or fromSrc must be given")),
+        ("", "-") => import(call),
+        ("", _) => Err(Call::refuse(
+            "fromSrc",
+            "send the archive itself, with fromSrc=-",
+        )),
+        (_, _) => pull(call).await,
+    }
+}
+
+async fn pull(call: Call) -> Result<Response> {
+    // COMPAT: without a tag dockerd pulls all of them; here it is the latest.
+    let named = reference(call.query.text("fromImage"), call.query.text("tag"))?;
+    let pull = Pull {
+        reference: named.or_latest(),
+        platform: platform(call.query.text("platform"))?,
+        credentials: credentials(call.header("x-registry-auth")),
+    };
+    let images = call.api.engine.images().clone();
+    told(&call.api, |progress| async move {
+        images.pull(pull, progress).await?;
+        Ok(None)
+    })
+    .await
+}
+
+fn platform(text: &str) -> Result<Option<Platform>> {
+    let mut parts = text.split('/');
+    let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (Some(os), Some(architecture), None) = (os, architecture, parts.next()) else {
+        return Err(Error::bad_request(format!(
+            "{text:?}: unknown operating system or architecture: invalid argument"
+        )));
+    };
+    Ok(Some(Platform {
+        os: os.to_owned(),
+        architecture: architecture.to_owned(),
+        variant: variant.map(str::to_owned),
+        ..Platform::default()
+    }))
+}
+
+/// What `X-Registry-Auth` says. COMPAT: what cannot be read is as nothing, as in dockerd.
+fn credentials(header: &str) -> Option<Credentials> {
+    let padding =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decoded = GeneralPurpose::new(&URL_SAFE, padding)
+        .decode(header)
+        .ok()?;
+    let auth: AuthConfig = docker_schema::decode(&decoded).ok()?;
+    if !auth.identity_token.is_empty() {
+        return Some(Credentials::IdentityToken(auth.identity_token));
+    }
+    if !auth.registry_token.is_empty() {
+        return Some(Credentials::RegistryToken(auth.registry_token));
+    }
+    (!auth.username.is_empty()).then_some(Credentials::Password {
+        username: auth.username,
+        password: auth.password,
+    })
+}
+
+fn input(body: hyper::body::Incoming) -> Input {
+    let stream = body.into_data_stream().map_err(io::Error::other);
+    Box::pin(tokio_util::io::StreamReader::new(stream))
+}
+
+fn import(call: Call) -> Result<Response> {
+    let query = &call.query;
+    let named = match query.text("repo") {
+        "" => None,
+        repository => Some(reference(repository, query.text("tag"))?.or_latest()),
+    };
+    let message = query.text("message");
+    let import = Import {
+        reference: named,
+        changes: query.all("changes").map(str::to_owned).collect(),
+        message: (!message.is_empty()).then(|| message.to_owned()),
+        platform: platform(query.text("platform"))?,
+    };
+    let images = call.api.engine.images().clone();
+    let (writer, response) = body::stream("application/json");
+    let input = input(call.body);
+    call.api.tracker.spawn(async move {
+        let line = match images.import(import, input).await {
+            Ok(image) => Message::status(image.id.to_string()),
+            Err(error) => Message::failed(Error::from(error).to_string()),
+        };
+        // A client that is gone needs to hear nothing.
+        drop(send(&writer, &line).await);
+    });
+    Ok(response)
+}
+
+pub(crate) async fn load(call: Call) -> Result<Response> {
+    if call
+        .query
+        .find("platform")
+        .is_some_and(|platform| !platform.is_empty())
+    {
+        return Err(Call::refuse("platform", "the host's is loaded"));
+    }
+    let images = call.api.engine.images().clone();
+    let input = input(call.body);
+    told(&call.api, |progress| async move {
+        images.load(input, None, progress).await?;
+        Ok(None)
+    })
+    .await
+}
+
+/// Runs an operation whose progress is the answer. If it fails before its first word, the
+/// answer is its error; later the error is the last line.
+async fn told<F>(api: &Api, operation: impl FnOnce(Progress) -> F) -> Result<Response>
+where
+    F: Future<Output = std::result::Result<Option<Message>, images::Error>> + Send + 'static,
+{
+    let (sender, mut receiver) = mpsc::channel::<Event>(WAITING);
+    let progress = Progress::to(move |event| {
+        let spare = sender.capacity();
+        if spare > WAITING / 2 || !matches!(event, Event::Advance { .. }) {
+            // Nobody listens to what does not fit.
+            drop(sender.try_send(event));
+        }
+    });
+    let mut running = Box::pin(operation(progress));
+    let first = tokio::select! {
+        biased;
+        event = receiver.recv() => event,
+        done = &mut running => {
+            let last = done?;
+            let (writer, response) = body::stream("application/json");
+            api.tracker.spawn(async move { finish(&writer, receiver, Ok(last)).await });
+            return Ok(response);
+        }
+    };
+    let (writer, response) = body::stream("application/json");
+    api.tracker.spawn(async move {
+        if let Some(event) = first {
+            drop(send(&writer, &message(event)).await);
+        }
+        let done = loop {
+            tokio::select! {
+                biased;
+                Some(event) = receiver.recv() => {
+                    if send(&writer, &message(event)).await.is_err() {
+                        return;
+                    }
+                }
+                () = writer.closed() => return,
+                done = &mut running => break done,
+            }
+        };
+        drop(running);
+        finish(&writer, receiver, done).await;
+    });
+    Ok(response)
+}
+
+async fn finish(
+    writer: &Writer,
+    mut receiver: mpsc::Receiver<Event>,
+    done: std::result::Result<Option<Message>, images::Error>,
+) {
+    while let Ok(event) = receiver.try_recv() {
+        if send(writer, &message(event)).await.is_err() {
+            return;
+        }
+    }
+    let last = done.unwrap_or_else(|error| Some(Message::failed(Error::from(error).to_string())));
+    if let Some(last) = last {
+        drop(send(writer, &last).await);
+    }
+}
+
+/// COMPAT: lines of progress end as dockerd ends them.
+async fn send(writer: &Writer, message: &Message) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(message)?;
+    bytes.extend_from_slice(b"\r\n");
+    writer.send(bytes).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_read_with_and_without_padding() {
+        // {"username":"u","password":"p"}
+        for header in [
+            "eyJ1c2VybmFtZSI6InUiLCJwYXNzd29yZCI6InAifQ==",
+            "eyJ1c2VybmFtZSI6InUiLCJwYXNzd29yZCI6InAifQ",
+        ] {
+            let expected = Credentials::Password {
+                username: "u".to_owned(),
+                password: "p".to_owned(),
+            };
+            assert!(credentials(header) == Some(expected), "{header}");
+        }
+        assert!(credentials("").is_none() && credentials("e30=").is_none());
+    }
+}

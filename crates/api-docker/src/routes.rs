@@ -1,0 +1,99 @@
+//! All operations that are served.
+
+use crate::route::Route;
+use crate::{containers, events, execs, images, networks, plugins, swarm, system, volumes};
+use http::Method;
+
+macro_rules! routes {
+    ($($method:ident $pattern:literal => $handler:path;)*) => {
+        /// All operations that are served, in the order in which they are tried.
+        pub static ROUTES: &[Route] = &[
+            $(Route {
+                method: Method::$method,
+                pattern: $pattern,
+                handler: |call| Box::pin($handler(call)),
+            },)*
+        ];
+    };
+}
+
+routes! {
+    GET "/_ping" => system::ping;
+    HEAD "/_ping" => system::ping;
+    GET "/version" => system::version;
+    GET "/info" => system::info;
+    GET "/events" => events::stream;
+    GET "/system/df" => system::disk_usage;
+
+    GET "/containers/json" => containers::list;
+    POST "/containers/create" => containers::create;
+    POST "/containers/prune" => containers::prune;
+    GET "/containers/{id}/json" => containers::inspect;
+    GET "/containers/{id}/top" => containers::top;
+    GET "/containers/{id}/logs" => containers::logs;
+    GET "/containers/{id}/stats" => containers::stats;
+    POST "/containers/{id}/start" => containers::start;
+    POST "/containers/{id}/stop" => containers::stop;
+    POST "/containers/{id}/restart" => containers::restart;
+    POST "/containers/{id}/kill" => containers::kill;
+    POST "/containers/{id}/pause" => containers::pause;
+    POST "/containers/{id}/unpause" => containers::unpause;
+    POST "/containers/{id}/rename" => containers::rename;
+    POST "/containers/{id}/resize" => containers::resize;
+    POST "/containers/{id}/update" => containers::update;
+    POST "/containers/{id}/wait" => containers::wait;
+    POST "/containers/{id}/attach" => containers::attach;
+    DELETE "/containers/{id}" => containers::remove;
+
+    POST "/containers/{id}/exec" => execs::create;
+    POST "/exec/{id}/start" => execs::start;
+    POST "/exec/{id}/resize" => execs::resize;
+    GET "/exec/{id}/json" => execs::inspect;
+
+    GET "/images/json" => images::list;
+    POST "/images/create" => images::create;
+    POST "/images/load" => images::load;
+    POST "/images/prune" => images::prune;
+    GET "/images/{name...}/json" => images::inspect;
+    GET "/images/{name...}/history" => images::history;
+    POST "/images/{name...}/tag" => images::tag;
+    DELETE "/images/{name...}" => images::remove;
+
+    GET "/networks" => networks::list;
+    GET "/networks/" => networks::list;
+    GET "/networks/{id}" => networks::inspect;
+    GET "/volumes" => volumes::list;
+    GET "/volumes/{name}" => volumes::inspect;
+    GET "/plugins" => plugins::list;
+
+    GET "/swarm" => swarm::inactive;
+    POST "/swarm/init" => swarm::refuse;
+    POST "/swarm/join" => swarm::refuse;
+    POST "/swarm/leave" => swarm::inactive;
+    POST "/swarm/update" => swarm::inactive;
+    GET "/swarm/unlockkey" => swarm::inactive;
+    POST "/swarm/unlock" => swarm::inactive;
+    GET "/services" => swarm::inactive;
+    POST "/services/create" => swarm::inactive;
+    GET "/services/{id}" => swarm::inactive;
+    DELETE "/services/{id}" => swarm::inactive;
+    POST "/services/{id}/update" => swarm::inactive;
+    GET "/services/{id}/logs" => swarm::inactive;
+    GET "/nodes" => swarm::inactive;
+    GET "/nodes/{id}" => swarm::inactive;
+    DELETE "/nodes/{id}" => swarm::inactive;
+    POST "/nodes/{id}/update" => swarm::inactive;
+    GET "/tasks" => swarm::inactive;
+    GET "/tasks/{id}" => swarm::inactive;
+    GET "/tasks/{id}/logs" => swarm::inactive;
+    GET "/secrets" => swarm::inactive;
+    POST "/secrets/create" => swarm::inactive;
+    GET "/secrets/{id}" => swarm::inactive;
+    DELETE "/secrets/{id}" => swarm::inactive;
+    POST "/secrets/{id}/update" => swarm::inactive;
+    GET "/configs" => swarm::inactive;
+    POST "/configs/create" => swarm::inactive;
+    GET "/configs/{id}" => swarm::inactive;
+    DELETE "/configs/{id}" => swarm::inactive;
+    POST "/configs/{id}/update" => swarm::inactive;
+}

@@ -1,0 +1,207 @@
+//! The daemon itself.
+
+use crate::body::{self, Response};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::images::blocking;
+use crate::version::ApiVersion;
+use crate::{containers, images};
+use docker_schema::filters::Filters;
+use docker_schema::system::{
+    Component, DiskUsage, IndexConfig, Info, Platform, Plugins, RegistryConfig, Runtime, Swarm,
+    Version,
+};
+use engine::ContainerFilter;
+use http::{HeaderName, HeaderValue, header};
+use std::collections::BTreeMap;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The architecture in Go's name.
+fn go_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+pub(crate) async fn ping(call: Call) -> Result<Response> {
+    drop(call);
+    let mut response = body::text(http::StatusCode::OK, "OK");
+    let headers = response.headers_mut();
+    let no_cache = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+    headers.insert(header::CACHE_CONTROL, no_cache);
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    // COMPAT: 1 is the builder without BuildKit; 2 would make clients open a session.
+    let builder = HeaderName::from_static("builder-version");
+    headers.insert(builder, HeaderValue::from_static("1"));
+    let swarm = HeaderName::from_static("swarm");
+    headers.insert(swarm, HeaderValue::from_static("inactive"));
+    Ok(response)
+}
+
+pub(crate) async fn version(call: Call) -> Result<Response> {
+    let host = &call.api.about.host;
+    let newest = ApiVersion::NEWEST.to_string();
+    let oldest = ApiVersion::OLDEST.to_string();
+    let details = [
+        ("ApiVersion", newest.as_str()),
+        ("Arch", go_arch()),
+        ("Experimental", "false"),
+        ("KernelVersion", host.kernel.as_str()),
+        ("MinAPIVersion", oldest.as_str()),
+        ("Os", "linux"),
+    ];
+    let details = details.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Ok(body::ok(&Version {
+        platform: Platform {
+            name: "corten".to_owned(),
+        },
+        components: Some(vec![Component {
+            name: "Engine".to_owned(),
+            version: VERSION.to_owned(),
+            details: Some(BTreeMap::from(details)),
+        }]),
+        version: VERSION.to_owned(),
+        os: "linux".to_owned(),
+        arch: go_arch().to_owned(),
+        kernel_version: host.kernel.clone(),
+        api_version: newest,
+        min_api_version: oldest,
+        ..Version::default()
+    }))
+}
+
+pub(crate) async fn info(call: Call) -> Result<Response> {
+    let api = &call.api;
+    let (about, host) = (&api.about, &api.about.host);
+    let counts = api.engine.system().counts();
+    let config = api.engine.system().config();
+    let store = api.engine.images().clone();
+    let images = blocking(move || store.list()).await?.len();
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let strings = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    let document = Info {
+        id: about.id.clone(),
+        containers: count(counts.containers),
+        containers_running: count(counts.running),
+        containers_paused: count(counts.paused),
+        containers_stopped: count(counts.stopped),
+        images: count(images),
+        driver: "erofs".to_owned(),
+        driver_status: Some(Vec::new()),
+        plugins: Plugins {
+            volume: strings(&["local"]),
+            network: strings(&["host", "null"]),
+            authorization: None,
+            log: strings(&["json-file", "none"]),
+        },
+        memory_limit: true,
+        swap_limit: true,
+        cpu_cfs_period: true,
+        cpu_cfs_quota: true,
+        cpu_shares: true,
+        cpu_set: true,
+        pids_limit: true,
+        oom_kill_disable: host.cgroup_version == 1,
+        ipv4_forwarding: host.ipv4_forwarding,
+        debug: about.debug,
+        system_time: types::Timestamp::now().to_string(),
+        logging_driver: config.log.driver.clone(),
+        cgroup_driver: "cgroupfs".to_owned(),
+        cgroup_version: host.cgroup_version.to_string(),
+        kernel_version: host.kernel.clone(),
+        operating_system: host.system.clone(),
+        os_version: host.system_version.clone(),
+        os_type: "linux".to_owned(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        index_server_address: "https://index.docker.io/v1/".to_owned(),
+        registry_config: Some(registries(&call)),
+        n_cpu: count(host.cpus),
+        mem_total: i64::try_from(host.memory).unwrap_or(i64::MAX),
+        docker_root_dir: config.paths.root.display().to_string(),
+        name: host.name.clone(),
+        labels: Some(about.labels.clone()),
+        server_version: VERSION.to_owned(),
+        runtimes: Some(BTreeMap::from([("corten".to_owned(), Runtime::default())])),
+        default_runtime: "corten".to_owned(),
+        swarm: Swarm {
+            local_node_state: "inactive".to_owned(),
+            ..Swarm::default()
+        },
+        live_restore_enabled: true,
+        security_options: strings(&["name=seccomp,profile=builtin"]),
+        cdi_spec_dirs: Some(Vec::new()),
+        ..Info::default()
+    };
+    Ok(body::ok(&document))
+}
+
+fn registries(call: &Call) -> RegistryConfig {
+    let about = &call.api.about;
+    let hub = IndexConfig {
+        mirrors: Some(about.registry_mirrors.clone()),
+        name: "docker.io".to_owned(),
+        official: true,
+        secure: true,
+    };
+    let insecure = about.insecure_registries.iter().map(|name| {
+        let index = IndexConfig {
+            mirrors: Some(Vec::new()),
+            name: name.clone(),
+            official: false,
+            secure: false,
+        };
+        (name.clone(), index)
+    });
+    let mut index_configs: BTreeMap<String, IndexConfig> = insecure.collect();
+    index_configs.insert("docker.io".to_owned(), hub);
+    RegistryConfig {
+        index_configs,
+        insecure_registry_cidrs: Some(vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()]),
+        mirrors: Some(about.registry_mirrors.clone()),
+    }
+}
+
+pub(crate) async fn disk_usage(call: Call) -> Result<Response> {
+    let asked: Vec<&str> = call.query.all("type").collect();
+    let known = ["container", "image", "volume", "build-cache"];
+    if let Some(unknown) = asked.iter().find(|kind| !known.contains(kind)) {
+        return Err(Error::bad_request(format!(
+            "unknown object type: {unknown}"
+        )));
+    }
+    let wants = |kind: &str| asked.is_empty() || asked.contains(&kind);
+    let mut document = DiskUsage::default();
+    if wants("image") {
+        let store = call.api.engine.images().clone();
+        let usage = blocking(move || store.usage()).await?;
+        document.layers_size = i64::try_from(usage.total).unwrap_or(i64::MAX);
+        let mut summaries = images::summaries(&call.api, &Filters::default(), call.version).await?;
+        for summary in &mut summaries {
+            let found = usage
+                .images
+                .iter()
+                .find(|image| image.id.to_string() == summary.id);
+            let shared = found.map_or(0, |image| image.shared);
+            summary.shared_size = i64::try_from(shared).unwrap_or(i64::MAX);
+        }
+        document.images = Some(summaries);
+    }
+    if wants("container") {
+        let all = ContainerFilter {
+            all: true,
+            ..ContainerFilter::default()
+        };
+        let found = call.api.engine.containers().list(&all)?;
+        document.containers = Some(containers::summaries(&call.api, &found, true).await?);
+    }
+    if wants("volume") {
+        document.volumes = Some(Vec::new());
+    }
+    if wants("build-cache") {
+        document.build_cache = Some(Vec::new());
+    }
+    Ok(body::ok(&document))
+}

@@ -1,0 +1,152 @@
+//! Finds what no object owns: mounts, namespaces, links, cgroups, rules, processes, files and logs.
+//!
+//! It knows how corten's things look to the kernel and where they lie on disk. It asks
+//! neither the daemon nor its database: the caller says which containers are on record,
+//! and which shims live is read from the kernel. It changes nothing.
+//! Read first: [`examine`], [`Leak`], [`Records`].
+
+mod cgroups;
+mod files;
+mod links;
+mod mountinfo;
+mod mounts;
+mod processes;
+mod rules;
+mod shims;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use types::{ContainerId, Paths};
+
+/// What kind of thing was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum What {
+    /// A mount in the host's namespace, below corten's directories.
+    Mount,
+    /// A pinned namespace.
+    Namespace,
+    /// A network link.
+    Link,
+    /// A control group.
+    Cgroup,
+    /// A firewall table.
+    Rule,
+    /// A shim that no run directory names, or a process in a cgroup that no shim owns.
+    Process,
+    /// A file or directory.
+    File,
+    /// A container's log.
+    Log,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mount => "mount",
+            Self::Namespace => "namespace",
+            Self::Link => "link",
+            Self::Cgroup => "cgroup",
+            Self::Rule => "rule",
+            Self::Process => "process",
+            Self::File => "file",
+            Self::Log => "log",
+        })
+    }
+}
+
+/// One thing without an owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leak {
+    /// Its kind.
+    pub what: What,
+    /// Its path, name or pid, so that a person can find it.
+    pub name: String,
+    /// Why nothing owns it.
+    pub why: String,
+}
+
+impl Leak {
+    fn new(what: What, name: impl fmt::Display, why: impl Into<String>) -> Self {
+        Self {
+            what,
+            name: name.to_string(),
+            why: why.into(),
+        }
+    }
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.what, self.name, self.why)
+    }
+}
+
+/// What the caller knows to be on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// These containers are.
+    Containers(BTreeSet<ContainerId>),
+    /// Neither the daemon nor its database could be asked; what only they know is passed over.
+    Unknown,
+}
+
+impl Records {
+    /// Whether a container is on record, or may be.
+    fn may_hold(&self, id: &str) -> bool {
+        match self {
+            Self::Containers(known) => known.iter().any(|k| k.as_str() == id),
+            Self::Unknown => true,
+        }
+    }
+}
+
+/// What was found, and what could not be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Things without an owner, sorted by kind.
+    pub leaks: Vec<Leak>,
+    /// Places that could not be read, with the reason; never silently passed over.
+    pub unread: Vec<String>,
+}
+
+impl Findings {
+    fn leak(&mut self, leak: Leak) {
+        self.leaks.push(leak);
+    }
+
+    fn unread(&mut self, place: impl fmt::Display, why: impl fmt::Display) {
+        self.unread.push(format!("{place}: {why}"));
+    }
+}
+
+/// What all examinations share.
+struct Case<'a> {
+    paths: &'a Paths,
+    instance: String,
+    records: &'a Records,
+    /// Sandboxes whose shim is alive.
+    live: BTreeSet<String>,
+    /// Pids of those shims.
+    shims: BTreeSet<u32>,
+}
+
+/// Looks for everything of the daemon at `paths` that no object owns.
+pub fn examine(paths: &Paths, records: &Records) -> Findings {
+    let mut findings = Findings::default();
+    let shims = shims::alive(paths, &mut findings);
+    let case = Case {
+        paths,
+        instance: paths.instance(),
+        records,
+        live: shims.keys().cloned().collect(),
+        shims: shims.values().copied().collect(),
+    };
+    mounts::examine(&case, &mut findings);
+    links::examine(&case, &mut findings);
+    cgroups::examine(&case, &mut findings);
+    rules::examine(&case, &mut findings);
+    processes::examine(&case, &mut findings);
+    files::examine(&case, &mut findings);
+    findings.leaks.sort();
+    findings
+}

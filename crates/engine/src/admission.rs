@@ -1,0 +1,321 @@
+//! Whether a request can be had, and what the image and the daemon decide of it.
+
+use crate::context::Context;
+use crate::image::Image;
+use crate::{
+    CgroupMode, ContainerSpec, Error, IpcMode, NetworkMode, PidMode, RestartPolicy, Update,
+};
+use oci::image::ExecConfig;
+use std::path::Path;
+use types::Signal;
+
+/// Fills in what the image and the daemon decide, and refuses what cannot be so. Gives
+/// warnings too.
+pub(crate) fn admit(
+    mut spec: ContainerSpec,
+    image: &Image,
+    context: &Context,
+) -> Result<(ContainerSpec, Vec<String>), Error> {
+    take_from_image(&mut spec, &image.config)?;
+    take_from_config(&mut spec, context);
+    let mut warnings = Vec::new();
+    check_process(&spec)?;
+    check_namespaces(&spec)?;
+    check_policy(&spec)?;
+    check_resources(&mut spec, &mut warnings)?;
+    check_mounts(&spec, &mut warnings)?;
+    for host in &spec.extra_hosts {
+        crate::files::extra_host(host)?;
+    }
+    crate::log::config(&spec.log, Path::new("/"))?;
+    crate::spec::check(&spec)?;
+    Ok((spec, warnings))
+}
+
+/// Changes a specification as an update asks; gives warnings.
+pub(crate) fn update(spec: &mut ContainerSpec, update: &Update) -> Result<Vec<String>, Error> {
+    let mut changed = spec.clone();
+    if let Some(restart) = update.restart {
+        changed.restart = restart;
+    }
+    changed.resources.take(&update.resources);
+    check_policy(&changed)?;
+    let mut warnings = Vec::new();
+    check_resources(&mut changed, &mut warnings)?;
+    *spec = changed;
+    Ok(warnings)
+}
+
+fn take_from_image(spec: &mut ContainerSpec, image: &ExecConfig) -> Result<(), Error> {
+    let process = &mut spec.process;
+    if process.user.is_empty() {
+        process.user.clone_from(&image.user);
+    }
+    if process.working_dir.is_empty() {
+        process.working_dir.clone_from(&image.working_dir);
+    }
+    let no_command = process.command.as_ref().is_none_or(Vec::is_empty);
+    if process.entrypoint.is_none() {
+        // An entry point of the caller's makes the image's command meaningless.
+        if no_command {
+            process.command.clone_from(&image.cmd);
+        }
+        process.entrypoint.clone_from(&image.entrypoint);
+    } else if process
+        .entrypoint
+        .as_ref()
+        .is_some_and(|words| words == &[""])
+    {
+        // COMPAT: `--entrypoint ""` takes the image's away and keeps the image's command away.
+        process.entrypoint = None;
+    }
+    process.env = crate::spec::merge_env(&image.env, &process.env);
+    for (name, value) in &image.labels {
+        spec.labels
+            .entry(name.clone())
+            .or_insert_with(|| value.clone());
+    }
+    spec.exposed_ports
+        .extend(image.exposed_ports.keys().cloned());
+    spec.volumes.extend(image.volumes.keys().cloned());
+    if spec.stop_signal.is_none()
+        && let Some(signal) = image
+            .stop_signal
+            .as_deref()
+            .filter(|signal| !signal.is_empty())
+    {
+        let parsed = signal.parse::<Signal>();
+        spec.stop_signal = Some(parsed.map_err(|e| Error::invalid("StopSignal", e.to_string()))?);
+    }
+    spec.stop_timeout = spec.stop_timeout.or(image.stop_timeout);
+    if spec.on_build.is_empty() {
+        spec.on_build.clone_from(&image.on_build);
+    }
+    if spec.shell.is_empty() {
+        spec.shell.clone_from(&image.shell);
+    }
+    Ok(())
+}
+
+fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
+    let config = &context.config;
+    if spec.namespaces.network == NetworkMode::Default {
+        spec.namespaces.network = config.network.clone();
+    }
+    if spec.namespaces.ipc == IpcMode::Default {
+        spec.namespaces.ipc = IpcMode::Private;
+    }
+    if spec.namespaces.cgroup == CgroupMode::Default {
+        spec.namespaces.cgroup = match context.cgroup_v2 && !spec.security.privileged {
+            true => CgroupMode::Private,
+            false => CgroupMode::Host,
+        };
+    }
+    if spec.log.driver.is_empty() {
+        spec.log.driver.clone_from(&config.log.driver);
+        for (name, value) in &config.log.options {
+            let options = &mut spec.log.options;
+            options.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    spec.init = spec.init.or(Some(config.init));
+}
+
+fn check_process(spec: &ContainerSpec) -> Result<(), Error> {
+    let words = |list: &Option<Vec<String>>| list.as_ref().map_or(0, Vec::len);
+    if words(&spec.process.entrypoint) + words(&spec.process.command) == 0 {
+        return Err(Error::invalid("Cmd", "no command specified"));
+    }
+    crate::user::check(&spec.process.user)?;
+    for group in &spec.security.group_add {
+        crate::user::check_group(group)?;
+    }
+    let dir = &spec.process.working_dir;
+    if !dir.is_empty() && !dir.starts_with('/') {
+        let reason =
+            format!("the working directory '{dir}' is invalid, it needs to be an absolute path");
+        return Err(Error::invalid("WorkingDir", reason));
+    }
+    let strings = spec
+        .process
+        .entrypoint
+        .iter()
+        .chain(&spec.process.command)
+        .flatten();
+    match strings
+        .chain(&spec.process.env)
+        .chain([dir])
+        .any(|s| s.contains('\0'))
+    {
+        true => Err(Error::invalid(
+            "Cmd, Env or WorkingDir",
+            "a string has a NUL byte",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
+    let namespaces = &spec.namespaces;
+    match &namespaces.network {
+        NetworkMode::None | NetworkMode::Host => {}
+        mode => {
+            let option = match mode {
+                NetworkMode::Named(name) => format!("HostConfig.NetworkMode {name:?}"),
+                mode => format!("HostConfig.NetworkMode {mode}"),
+            };
+            return Err(Error::Unsupported {
+                option,
+                reason: "networks are not here yet: use none or host",
+            });
+        }
+    }
+    if let PidMode::Container(_) = namespaces.pid {
+        return Err(unsupported(
+            "HostConfig.PidMode container:",
+            "use the container's own or host",
+        ));
+    }
+    if let IpcMode::Container(_) = namespaces.ipc {
+        return Err(unsupported(
+            "HostConfig.IpcMode container:",
+            "use private, none or host",
+        ));
+    }
+    if !spec.hostname.is_empty() && namespaces.uts == crate::UtsMode::Host {
+        return Err(Error::invalid(
+            "Hostname",
+            "conflicting options: hostname and the UTS mode",
+        ));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let is_name = |name: &str| name.len() <= 63 && name.chars().all(allowed);
+    match is_name(&spec.hostname) {
+        true => Ok(()),
+        false => Err(Error::invalid(
+            "Hostname",
+            format!("invalid hostname format: {}", spec.hostname),
+        )),
+    }
+}
+
+fn check_policy(spec: &ContainerSpec) -> Result<(), Error> {
+    match spec.auto_remove && spec.restart != RestartPolicy::No {
+        true => Err(Error::invalid(
+            "HostConfig.AutoRemove",
+            "can't create 'AutoRemove' container with restart policy",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Result<(), Error> {
+    const SMALLEST: u64 = 6 << 20;
+    let resources = &mut spec.resources;
+    let invalid = Error::invalid;
+    if resources.memory.is_some_and(|memory| memory < SMALLEST) {
+        return Err(invalid("Memory", "Minimum memory limit allowed is 6MB"));
+    }
+    match (resources.memory, resources.memory_swap) {
+        (None, Some(swap)) if swap > 0 => {
+            return Err(invalid(
+                "MemorySwap",
+                "You should always set the Memory limit when using Memoryswap limit, see usage",
+            ));
+        }
+        (Some(memory), Some(swap)) if swap > 0 && swap.cast_unsigned() < memory => {
+            return Err(invalid(
+                "MemorySwap",
+                "Minimum memoryswap limit should be larger than memory limit, see usage",
+            ));
+        }
+        _ => {}
+    }
+    if resources
+        .memory_reservation
+        .is_some_and(|low| resources.memory.is_some_and(|memory| low > memory))
+    {
+        return Err(invalid(
+            "MemoryReservation",
+            "Minimum memory limit can not be less than memory reservation limit, see usage",
+        ));
+    }
+    if resources.memory_swappiness.is_some_and(|value| value > 100) {
+        return Err(invalid("MemorySwappiness", "valid range is 0-100"));
+    }
+    if resources.nano_cpus.is_some()
+        && (resources.cpu_period.is_some() || resources.cpu_quota.is_some())
+    {
+        return Err(invalid(
+            "NanoCpus",
+            "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set.",
+        ));
+    }
+    if resources
+        .cpu_period
+        .is_some_and(|period| !(1_000..=1_000_000).contains(&period))
+    {
+        return Err(invalid(
+            "CpuPeriod",
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+        ));
+    }
+    if resources
+        .cpu_quota
+        .is_some_and(|quota| quota > 0 && quota < 1_000)
+    {
+        return Err(invalid(
+            "CpuQuota",
+            "CPU cfs quota can not be less than 1ms (i.e. 1000)",
+        ));
+    }
+    if resources
+        .blkio_weight
+        .is_some_and(|weight| !(10..=1_000).contains(&weight))
+    {
+        return Err(invalid(
+            "BlkioWeight",
+            "Range of blkio weight is from 10 to 1000",
+        ));
+    }
+    if resources
+        .oom_score_adj
+        .is_some_and(|adjust| !(-1_000..=1_000).contains(&adjust))
+    {
+        return Err(invalid("OomScoreAdj", "valid range is -1000 to 1000"));
+    }
+    if resources.oom_kill_disable == Some(true) && resources.memory.is_none() {
+        warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.".to_owned());
+    }
+    Ok(())
+}
+
+fn check_mounts(spec: &ContainerSpec, warnings: &mut Vec<String>) -> Result<(), Error> {
+    if !spec.volumes_from.is_empty() {
+        return Err(unsupported(
+            "HostConfig.VolumesFrom",
+            "volumes are not here yet",
+        ));
+    }
+    for volume in &spec.volumes {
+        warnings.push(format!(
+            "volumes are not here yet: {volume} is kept in the container's writable part"
+        ));
+    }
+    for target in spec.tmpfs.keys() {
+        if !target.starts_with('/') || target.contains('\0') {
+            return Err(Error::invalid(
+                "HostConfig.Tmpfs",
+                format!("{target:?} is no absolute path"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unsupported(option: &str, reason: &'static str) -> Error {
+    Error::Unsupported {
+        option: option.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,53 @@
+//! How a daemon is set up.
+
+use crate::{LogSpec, NetworkMode};
+use std::path::PathBuf;
+use types::Paths;
+
+/// How a daemon is set up: what its command line and file say.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything lives.
+    pub paths: Paths,
+    /// The supervisor's executable, `corten-shim`.
+    pub shim: PathBuf,
+    /// The executable that is PID 1 of containers which ask for an init, `corten-init`.
+    pub init_program: PathBuf,
+    /// The network of a container whose caller named none.
+    pub network: NetworkMode,
+    /// The log of a container whose caller named none.
+    pub log: LogSpec,
+    /// The cgroup under which containers' are made; empty: the instance's name under
+    /// the daemon's own.
+    pub cgroup_parent: String,
+    /// Whether containers get an init of ours unless their caller says.
+    pub init: bool,
+}
+
+impl Config {
+    /// The defaults, in these places; other executables are looked for next to the supervisor.
+    ///
+    /// Until networks are here a container has none unless its caller asks for the host's.
+    pub fn new(paths: Paths, shim: PathBuf) -> Self {
+        Self {
+            paths,
+            init_program: shim.with_file_name("corten-init"),
+            shim,
+            network: NetworkMode::None,
+            log: LogSpec {
+                driver: "json-file".to_owned(),
+                ..LogSpec::default()
+            },
+            cgroup_parent: String::new(),
+            init: false,
+        }
+    }
+
+    /// The cgroup under which containers' are made.
+    pub(crate) fn cgroup_parent(&self) -> String {
+        match self.cgroup_parent.as_str() {
+            "" => self.paths.instance(),
+            parent => parent.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! All that is known of one container.
+
+use super::Containers;
+use crate::{Container, Error};
+use std::path::PathBuf;
+use std::sync::Arc;
+use types::{ContainerId, ExecId};
+
+/// All that is known of one container.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Its record and state.
+    pub container: Arc<Container>,
+    /// Its log's file, if its driver keeps one.
+    pub log_path: Option<PathBuf>,
+    /// The file mounted as `/etc/hostname`.
+    pub hostname_path: PathBuf,
+    /// The file mounted as `/etc/hosts`.
+    pub hosts_path: PathBuf,
+    /// The file mounted as `/etc/resolv.conf`.
+    pub resolv_conf_path: PathBuf,
+    /// What is executed in it besides its program.
+    pub execs: Vec<ExecId>,
+}
+
+impl Containers {
+    /// All that is known of one container.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn inspect(&self, id: &ContainerId) -> Result<Inspection, Error> {
+        let container = self.find(id)?;
+        let dir = self.context.config.paths.container(id);
+        Ok(Inspection {
+            log_path: crate::log::path(&container.record.spec.log, &dir),
+            hostname_path: dir.join(crate::files::HOSTNAME),
+            hosts_path: dir.join(crate::files::HOSTS),
+            resolv_conf_path: dir.join(crate::files::RESOLV_CONF),
+            execs: self.context.execs.of(id),
+            container,
+        })
+    }
+
+    /// Bytes in the container's writable part.
+    ///
+    /// # Errors
+    /// If they cannot be counted.
+    pub async fn usage(&self, id: &ContainerId) -> Result<u64, Error> {
+        let snapshots = Arc::clone(&self.context.snapshots);
+        let measured = id.clone();
+        let usage = crate::context::blocking(move || snapshots.usage(&measured)).await?;
+        let usage = usage.map_err(|source| Error::Snapshot {
+            action: "measure",
+            id: id.clone(),
+            source,
+        })?;
+        Ok(usage.bytes)
+    }
+}

@@ -1,0 +1,50 @@
+//! Lists of containers.
+
+use super::Containers;
+use crate::{Container, ContainerFilter, Error};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+impl Containers {
+    /// The containers that match, the newest first.
+    ///
+    /// # Errors
+    /// If `before` or `since` name none.
+    pub fn list(&self, filter: &ContainerFilter) -> Result<Vec<Arc<Container>>, Error> {
+        let before = self.made(filter.before.as_deref())?;
+        let since = self.made(filter.since.as_deref())?;
+        let limited = filter.limit.is_some();
+        let mut found = self.context.index.snapshots();
+        found.sort_by_cached_key(|c| Reverse((c.record.created, c.record.id.clone())));
+        found.retain(|container| {
+            let created = container.record.created;
+            (limited || filter.wants_stopped() || container.state.status.is_live())
+                && before.is_none_or(|before| created < before)
+                && since.is_none_or(|since| created > since)
+                && self.descends(container, &filter.ancestors)
+                && filter.matches(container)
+        });
+        found.truncate(filter.limit.unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    fn made(&self, name: Option<&str>) -> Result<Option<types::Timestamp>, Error> {
+        let Some(name) = name else { return Ok(None) };
+        let id = self.resolve(name)?;
+        Ok(Some(self.find(&id)?.record.created))
+    }
+
+    fn descends(&self, container: &Container, ancestors: &[String]) -> bool {
+        let record = &container.record;
+        let hex = record
+            .image_id
+            .strip_prefix("sha256:")
+            .unwrap_or(&record.image_id);
+        ancestors.is_empty()
+            || ancestors.iter().any(|ancestor| {
+                *ancestor == record.spec.image
+                    || *ancestor == record.image_id
+                    || (ancestor.len() >= 12 && hex.starts_with(ancestor.as_str()))
+            })
+    }
+}

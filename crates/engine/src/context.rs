@@ -1,0 +1,94 @@
+//! What the services share.
+
+use crate::execs::Registry;
+use crate::index::Index;
+use crate::{Config, ContainerRecord, Error, Event, Events, Removal};
+use images::Images;
+use metadata::{Batch, Database};
+use snapshot::Snapshots;
+use std::sync::Arc;
+use task::Tasks;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use types::{ContainerId, ExecId};
+
+/// What the services share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) database: Arc<Database>,
+    pub(crate) images: Arc<Images>,
+    pub(crate) tasks: Tasks,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) events: Events,
+    pub(crate) index: Index,
+    pub(crate) execs: Registry,
+    /// Whether cgroup v2 is all there is.
+    pub(crate) cgroup_v2: bool,
+    /// Every task of the engine, so that a stop can wait for them.
+    pub(crate) tracker: TaskTracker,
+    /// Says that the daemon stops.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Context {
+    /// Makes the changes of `batch` durable together with `events`, then tells these.
+    pub(crate) async fn commit(
+        &self,
+        action: &'static str,
+        batch: Batch,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        let committed = self.events.commit(batch, events).await;
+        committed.map_err(Error::store(action))
+    }
+
+    /// Removes what is left of a container whose record is gone, without anybody waiting; the
+    /// next daemon sweeps what this one does not get to.
+    pub(crate) fn sweep_behind(self: &Arc<Self>, record: Arc<ContainerRecord>, _removal: Removal) {
+        let context = Arc::clone(self);
+        self.tracker
+            .spawn(async move { context.discard(&record.id).await });
+    }
+
+    /// Removes a container's live remains and its directory.
+    pub(crate) async fn discard(&self, id: &ContainerId) {
+        if let Err(error) = self.tasks.delete(id).await {
+            tracing::warn!(container.id = %id, %error, "cannot clean up after a container");
+        }
+        let snapshots = Arc::clone(&self.snapshots);
+        let removed = id.clone();
+        match blocking(move || snapshots.remove(&removed)).await {
+            Ok(Ok(())) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(container.id = %id, %error, "cannot remove a container's files");
+            }
+        }
+    }
+
+    /// Remembers how an exec ended.
+    pub(crate) async fn exec_ended(
+        &self,
+        container: &ContainerId,
+        exec: &ExecId,
+        status: &task::ExitStatus,
+    ) {
+        let code = status.code.unwrap_or(255);
+        let known = self.execs.ended(exec, code).is_some();
+        let Some(handle) = self.index.find(container).filter(|_| known) else {
+            return;
+        };
+        let code = code.to_string();
+        let attributes = [("execID", exec.as_str()), ("exitCode", code.as_str())];
+        let event = handle.snapshot().record.event("exec_die", attributes);
+        self.events.record_later(event);
+    }
+}
+
+/// Runs what blocks where it holds up nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    operation: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let joined = tokio::task::spawn_blocking(operation).await;
+    joined.map_err(|_| Error::Stopping)
+}

@@ -1,0 +1,301 @@
+//! Why an operation on a container failed.
+
+use crate::ParseError;
+use std::io;
+use std::path::{Path, PathBuf};
+use types::{ContainerId, ErrorKind, Kind, Resource};
+
+/// Why an operation on a container failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing has this name, id or start of an id.
+    #[error("No such {}: {}", .0.kind, .0.name)]
+    NotFound(Resource),
+    /// Several ids start so.
+    #[error("Multiple IDs found with provided prefix: {prefix}")]
+    Ambiguous {
+        /// The caller's words.
+        prefix: String,
+    },
+    /// Another container has the name.
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". \
+         You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    NameInUse {
+        /// The name, without a slash.
+        name: String,
+        /// Whose it is.
+        id: ContainerId,
+    },
+    /// A field of the request cannot be so.
+    #[error("invalid {field}: {reason}")]
+    Invalid {
+        /// The field, as the request names it.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An option is understood, and not offered here.
+    #[error("{option} is not supported: {reason}")]
+    Unsupported {
+        /// The option, as the request names it.
+        option: String,
+        /// Why, or what to use instead.
+        reason: &'static str,
+    },
+    /// The container's state does not allow it.
+    #[error("cannot {action} container {id}: {problem}")]
+    State {
+        /// What was attempted.
+        action: &'static str,
+        /// On which.
+        id: ContainerId,
+        /// What stands against it.
+        problem: Problem,
+    },
+    /// The program could not be executed.
+    #[error("{message}")]
+    Command {
+        /// In which container.
+        id: ContainerId,
+        /// What a shell's exit status would be: 126 or 127.
+        exit_code: u8,
+        /// Which file, and why.
+        message: String,
+    },
+    /// The supervisor refused or failed.
+    #[error("cannot {action} container {id}")]
+    Task {
+        /// What was attempted.
+        action: &'static str,
+        /// On which.
+        id: ContainerId,
+        /// What it said.
+        source: task::Error,
+    },
+    /// Supervisors could not be prepared or taken over.
+    #[error("cannot take over the containers that run")]
+    Supervisors {
+        /// Why.
+        source: task::Error,
+    },
+    /// The containers' directories could not be prepared or cleaned up.
+    #[error("cannot prepare the containers' directories")]
+    Containers {
+        /// Why.
+        source: snapshot::Error,
+    },
+    /// The image could not be used.
+    #[error("cannot use image {image}")]
+    Image {
+        /// The caller's words.
+        image: String,
+        /// Which kind of failure it was.
+        kind: ErrorKind,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The log could not be read.
+    #[error("cannot read the log of container {id}")]
+    Log {
+        /// Whose.
+        id: ContainerId,
+        /// Why.
+        source: logs::Error,
+    },
+    /// The writable part could not be made, measured or removed.
+    #[error("cannot {action} the root file system of container {id}")]
+    Snapshot {
+        /// What was attempted.
+        action: &'static str,
+        /// On which.
+        id: ContainerId,
+        /// Why.
+        source: snapshot::Error,
+    },
+    /// The database failed.
+    #[error("cannot {action}")]
+    Store {
+        /// What was attempted.
+        action: &'static str,
+        /// Why.
+        source: metadata::Error,
+    },
+    /// A file or system call failed.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// What of a container's state stands against an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It runs, and would have to be stopped first.
+    Running,
+    /// It does not run.
+    NotRunning,
+    /// It is paused.
+    Paused,
+    /// It is not paused.
+    NotPaused,
+    /// It was started already: nothing is left to do.
+    AlreadyStarted,
+    /// It does not run already: nothing is left to do.
+    AlreadyStopped,
+    /// It waits to be started again.
+    Restarting,
+    /// It is being removed.
+    Removing,
+    /// Its removal failed half-way.
+    Dead,
+    /// The exec was started before.
+    AlreadyExecuted,
+    /// It has no terminal.
+    NoTerminal,
+    /// Its output is not kept where it could be read.
+    NoLog,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Running => {
+                "container is running: stop the container before removing or force remove"
+            }
+            Self::NotRunning => "container is not running",
+            Self::Paused => "container is paused",
+            Self::NotPaused => "container is not paused",
+            Self::AlreadyStarted => "container is already started",
+            Self::AlreadyStopped => "container is already stopped",
+            Self::Restarting => "container is restarting, wait until the container is running",
+            Self::Removing => "container is marked for removal",
+            Self::Dead => "container is dead",
+            Self::AlreadyExecuted => "exec was started already",
+            Self::NoTerminal => "container has no terminal",
+            Self::NoLog => "configured logging driver does not support reading",
+        })
+    }
+}
+
+impl Error {
+    pub(crate) fn no_container(name: &str) -> Self {
+        Self::NotFound(Resource {
+            kind: "container",
+            name: name.to_owned(),
+        })
+    }
+
+    pub(crate) fn no_exec(name: &str) -> Self {
+        Self::NotFound(Resource {
+            kind: "exec instance",
+            name: name.to_owned(),
+        })
+    }
+
+    pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            field,
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn state(action: &'static str, id: &ContainerId, problem: Problem) -> Self {
+        Self::State {
+            action,
+            id: id.clone(),
+            problem,
+        }
+    }
+
+    pub(crate) fn store(action: &'static str) -> impl FnOnce(metadata::Error) -> Self {
+        move |source| Self::Store { action, source }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// The supervisor's words; a program that cannot be executed is an error of the caller's.
+    pub(crate) fn task(action: &'static str, id: &ContainerId) -> impl FnOnce(task::Error) -> Self {
+        move |source| match source {
+            task::Error::Command {
+                exit_code, message, ..
+            } => Self::Command {
+                id: id.clone(),
+                exit_code,
+                message,
+            },
+            task::Error::NotRunning { .. } => Self::state(action, id, Problem::NotRunning),
+            // It has ended, and its exit is on the way.
+            task::Error::Shim {
+                action: "signal",
+                kind: ErrorKind::Conflict,
+                ..
+            } => Self::state(action, id, Problem::NotRunning),
+            source => Self::Task {
+                action,
+                id: id.clone(),
+                source,
+            },
+        }
+    }
+}
+
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        Self::Invalid {
+            field: error.what,
+            reason: format!("{:?}: {}", error.text, error.reason),
+        }
+    }
+}
+
+impl Kind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::Ambiguous { .. } | Self::Invalid { .. } | Self::Command { .. } => {
+                ErrorKind::InvalidArgument
+            }
+            Self::NameInUse { .. } => ErrorKind::Conflict,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::State { problem, .. } => match problem {
+                Problem::AlreadyStarted | Problem::AlreadyStopped => ErrorKind::NotModified,
+                Problem::NoLog => ErrorKind::Unsupported,
+                _ => ErrorKind::Conflict,
+            },
+            Self::Task { source, .. } | Self::Supervisors { source } => source.kind(),
+            Self::Image { kind, .. } => *kind,
+            Self::Snapshot { source, .. } | Self::Containers { source } => source.kind(),
+            Self::Store { source, .. } => source.kind(),
+            Self::Log { source, .. } => source.kind(),
+            Self::Io { source, .. } => source.kind().into(),
+            Self::Stopping => ErrorKind::Unavailable,
+        }
+    }
+
+    fn resource(&self) -> Option<Resource> {
+        match self {
+            Self::NotFound(resource) => Some(resource.clone()),
+            Self::Image { image, kind, .. } => (*kind == ErrorKind::NotFound).then(|| Resource {
+                kind: "image",
+                name: image.clone(),
+            }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The events: kept in the journal, told to those who watch.
+
+use crate::{Error, Event};
+use metadata::{Batch, Database, Entry, Span};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::task::TaskTracker;
+use types::Timestamp;
+
+/// How many events a slow watcher may be behind before it reads the journal.
+const BEHIND: usize = 1_024;
+
+/// How long an event waits for another's commit.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// The events of this daemon and those before it on this root.
+#[derive(Clone, Debug)]
+pub struct Events {
+    database: Arc<Database>,
+    live: broadcast::Sender<Arc<Entry<Event>>>,
+    tracker: TaskTracker,
+    waiting: Arc<Mutex<Vec<(Timestamp, Event)>>>,
+}
+
+impl Events {
+    pub(crate) fn new(database: Arc<Database>, tracker: TaskTracker) -> Self {
+        Self {
+            database,
+            tracker,
+            live: broadcast::Sender::new(BEHIND),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Past entries of `span`, then those to come until its end.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn subscribe(&self, span: Span) -> Result<Subscription, Error> {
+        // First listen, then read: what happens between is in both, and told once.
+        let live = self.live.subscribe();
+        let past = if span.since.is_some() || span.after.is_some() {
+            self.past(&span)?
+        } else {
+            Vec::new()
+        };
+        let after = past.last().map(|entry| entry.sequence).or(span.after);
+        Ok(Subscription {
+            events: self.clone(),
+            span,
+            past: past.into(),
+            after,
+            live,
+        })
+    }
+
+    /// The journal's entries of `span`, the oldest first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn past(&self, span: &Span) -> Result<Vec<Entry<Event>>, Error> {
+        self.database
+            .read(|read| read.entries(span))
+            .map_err(Error::store("read the events"))
+    }
+
+    /// Records an event of which nothing durable depends: the next commit takes it along, or
+    /// one of its own after a moment.
+    pub(crate) fn record_later(&self, event: Event) {
+        let mut waiting = self.lock();
+        waiting.push((Timestamp::now(), event));
+        if waiting.len() > 1 {
+            // Whoever came first sees to it.
+            return;
+        }
+        drop(waiting);
+        let events = self.clone();
+        self.tracker.spawn(async move {
+            tokio::time::sleep(MOMENT).await;
+            if let Err(error) = events.commit(Batch::new(), Vec::new()).await {
+                tracing::warn!(%error, "cannot record an event");
+            }
+        });
+    }
+
+    /// Makes an event durable and tells it.
+    pub(crate) async fn record(&self, event: Event) -> Result<(), Error> {
+        let committed = self.commit(Batch::new(), vec![event]).await;
+        committed.map_err(Error::store("record an event"))
+    }
+
+    /// Makes the changes of `batch` durable with `events` and those that wait, then tells
+    /// these.
+    pub(crate) async fn commit(
+        &self,
+        mut batch: Batch,
+        events: Vec<Event>,
+    ) -> Result<(), metadata::Error> {
+        let now = Timestamp::now();
+        let mut all = std::mem::take(&mut *self.lock());
+        all.extend(events.into_iter().map(|event| (now, event)));
+        if all.is_empty() && batch.is_empty() {
+            return Ok(());
+        }
+        for (at, event) in &all {
+            batch.append(*at, event)?;
+        }
+        let database = Arc::clone(&self.database);
+        let committed = tokio::task::spawn_blocking(move || database.commit(batch));
+        let sequences = match committed.await {
+            Ok(committed) => committed?,
+            Err(panicked) => return Err(metadata::Error::interrupted(panicked)),
+        };
+        for ((at, event), sequence) in all.into_iter().zip(sequences) {
+            // Nobody watching is no failure.
+            drop(self.live.send(Arc::new(Entry {
+                sequence,
+                at,
+                event,
+            })));
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Timestamp, Event)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A watcher's place among the events.
+#[derive(Debug)]
+pub struct Subscription {
+    events: Events,
+    span: Span,
+    past: VecDeque<Entry<Event>>,
+    after: Option<u64>,
+    live: broadcast::Receiver<Arc<Entry<Event>>>,
+}
+
+impl Subscription {
+    /// The next event; `None` at the end of the span, or when the daemon stops.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub async fn next(&mut self) -> Result<Option<Entry<Event>>, Error> {
+        loop {
+            if let Some(entry) = self.past.pop_front() {
+                return Ok(Some(entry));
+            }
+            let Some(remaining) = self.remaining() else {
+                return Ok(None);
+            };
+            let received = match remaining {
+                Some(remaining) => match tokio::time::timeout(remaining, self.live.recv()).await {
+                    Ok(received) => received,
+                    Err(_) => return Ok(None),
+                },
+                None => self.live.recv().await,
+            };
+            match received {
+                Ok(entry) if self.after.is_some_and(|after| entry.sequence <= after) => {}
+                Ok(entry) => return Ok(Some((*entry).clone())),
+                Err(RecvError::Closed) => return Ok(None),
+                Err(RecvError::Lagged(_)) => self.catch_up()?,
+            }
+        }
+    }
+
+    /// The time until the span ends, `Some(None)` if it does not; `None` if it has ended.
+    fn remaining(&self) -> Option<Option<Duration>> {
+        let Some(until) = self.span.until else {
+            return Some(None);
+        };
+        let remaining = until.since(Timestamp::now());
+        (!remaining.is_zero()).then_some(Some(remaining))
+    }
+
+    /// Reads from the journal what was missed.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        let missed = Span {
+            after: self.after,
+            ..self.span
+        };
+        self.past = self.events.past(&missed)?.into();
+        self.after = self.past.back().map(|entry| entry.sequence).or(self.after);
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Processes executed in running containers besides their programs.
+
+mod registry;
+
+pub(crate) use registry::Registry;
+
+use crate::context::Context;
+use crate::{Error, Problem, Status};
+use std::sync::Arc;
+use std::time::Duration;
+use task::{Attach, Size, StdinPolicy};
+use types::{ContainerId, ExecId};
+
+/// How long news of a process that has ended may be on the way.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// What is to be executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of Docker's request, echoed by inspect"
+)]
+pub struct ExecSpec {
+    /// The words; at least one.
+    pub command: Vec<String>,
+    /// `NAME=value`, beyond the container's.
+    pub env: Vec<String>,
+    /// `user[:group]`; empty: the container's.
+    pub user: String,
+    /// Where it starts; empty: as the container's program.
+    pub working_dir: String,
+    /// With all capabilities.
+    pub privileged: bool,
+    /// Its streams are one terminal.
+    pub tty: bool,
+    /// The client attaches stdin.
+    pub attach_stdin: bool,
+    /// The client attaches stdout.
+    pub attach_stdout: bool,
+    /// The client attaches stderr.
+    pub attach_stderr: bool,
+    /// The keys that detach, as the caller wrote them.
+    pub detach_keys: String,
+    /// The terminal's first size, rows and columns.
+    pub console_size: Option<(u16, u16)>,
+}
+
+/// How an exec is started.
+#[derive(Debug, Default)]
+pub struct ExecStart {
+    /// The client's socket; `None`: detached.
+    pub attach: Option<Attach>,
+    /// The terminal's first size.
+    pub size: Option<Size>,
+}
+
+/// An exec, as one moment saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exec {
+    /// Its id.
+    pub id: ExecId,
+    /// Its container.
+    pub container: ContainerId,
+    /// What it executes.
+    pub spec: Arc<ExecSpec>,
+    /// It runs.
+    pub running: bool,
+    /// Its process id on the host; 0 before there is one.
+    pub pid: u32,
+    /// Its exit code, when it has ended.
+    pub exit_code: Option<u8>,
+}
+
+/// Processes executed in running containers besides their programs. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Execs {
+    context: Arc<Context>,
+}
+
+impl Execs {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// Prepares an exec in a running container.
+    ///
+    /// # Errors
+    /// [`Problem::NotRunning`]; [`Problem::Paused`]; [`Error::Invalid`].
+    pub async fn create(&self, container: &ContainerId, spec: ExecSpec) -> Result<ExecId, Error> {
+        let found = self.context.index.container(container)?.snapshot();
+        check(container, found.state.status)?;
+        if spec.command.is_empty() {
+            return Err(Error::invalid("Cmd", "no exec command specified"));
+        }
+        crate::user::check(&spec.user)?;
+        let id = ExecId::from_random(crate::containers::random()?);
+        let words = spec.command.join(" ");
+        let event = found
+            .record
+            .event(&format!("exec_create: {words}"), [("execID", id.as_str())]);
+        self.context.execs.insert(&id, container, spec)?;
+        self.context.events.record(event).await?;
+        Ok(id)
+    }
+
+    /// Starts an exec.
+    ///
+    /// # Errors
+    /// [`Error::Command`] if its program cannot be executed; a second start conflicts.
+    pub async fn start(&self, id: &ExecId, start: ExecStart) -> Result<(), Error> {
+        let execs = self.clone();
+        let id = id.clone();
+        let task = self
+            .context
+            .tracker
+            .spawn(async move { execs.run(&id, start).await });
+        task.await.map_err(|_| Error::Stopping)?
+    }
+
+    async fn run(&self, id: &ExecId, start: ExecStart) -> Result<(), Error> {
+        let exec = self.context.execs.find(id)?;
+        let container = self.context.index.container(&exec.container)?.snapshot();
+        check(&exec.container, container.state.status)?;
+        let exec = self.context.execs.begin(id)?;
+        let (record, spec) = (&container.record, &exec.spec);
+        let size = start.size.or(spec
+            .console_size
+            .map(|(height, width)| Size { height, width }));
+        let process = crate::spec::exec_process(record, spec, size)?;
+        let stdin = match start.attach {
+            Some(_) if spec.attach_stdin => StdinPolicy::Once,
+            _ => StdinPolicy::Null,
+        };
+        let request = task::Exec {
+            container: exec.container.clone(),
+            id: id.clone(),
+            process,
+            stdin,
+            attach: start.attach.into_iter().collect(),
+        };
+        match self.context.tasks.exec(request).await {
+            Ok(task) => {
+                self.context.execs.started(id, task.pid);
+                let words = spec.command.join(" ");
+                let event =
+                    record.event(&format!("exec_start: {words}"), [("execID", id.as_str())]);
+                self.context.events.record(event).await
+            }
+            Err(error) => {
+                let error = Error::task("execute in", &exec.container)(error);
+                let code = match &error {
+                    Error::Command { exit_code, .. } => *exit_code,
+                    _ => 126,
+                };
+                self.context.execs.ended(id, code);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sets the size of an exec's terminal.
+    ///
+    /// # Errors
+    /// [`Problem::NotRunning`]; [`Problem::NoTerminal`].
+    pub async fn resize(&self, id: &ExecId, size: Size) -> Result<(), Error> {
+        let exec = self.context.execs.find(id)?;
+        let container = &exec.container;
+        if !exec.running {
+            return Err(Error::state("resize", container, Problem::NotRunning));
+        }
+        if !exec.spec.tty {
+            return Err(Error::state("resize", container, Problem::NoTerminal));
+        }
+        let resized = self.context.tasks.resize(container, Some(id), size).await;
+        resized.map_err(Error::task("resize", container))
+    }
+
+    /// An exec, as it is now; if its process has ended and its supervisor has not said so yet,
+    /// as it is when that was heard. Clients ask for the exit code as soon as output ends.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn settled(&self, id: &ExecId) -> Result<Exec, Error> {
+        let settled = self.context.execs.settled(id);
+        match tokio::time::timeout(SETTLING, settled).await {
+            Ok(exec) => exec,
+            Err(_) => self.inspect(id),
+        }
+    }
+
+    /// An exec, as it is now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn inspect(&self, id: &ExecId) -> Result<Exec, Error> {
+        self.context.execs.find(id)
+    }
+}
+
+fn check(container: &ContainerId, status: Status) -> Result<(), Error> {
+    let problem = match status {
+        Status::Running => return Ok(()),
+        Status::Paused => Problem::Paused,
+        Status::Restarting => Problem::Restarting,
+        _ => Problem::NotRunning,
+    };
+    Err(Error::state("execute in", container, problem))
+}
+
+/// Whether a process is gone or going: its files are closed, which its clients see, before it
+/// is a zombie.
+fn is_over(pid: u32) -> bool {
+    const EXITING: u64 = 0x4;
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    // After the name, which may hold anything: state, five ids, flags.
+    let mut fields = match stat.rsplit_once(") ") {
+        Some((_, rest)) => rest.split(' '),
+        None => return true,
+    };
+    let state = fields.next().unwrap_or("X");
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok());
+    matches!(state, "Z" | "X") || flags.is_none_or(|flags| flags & EXITING != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_zombie_is_over() {
+        assert!(!super::is_over(std::process::id()));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !super::is_over(child.id()) {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(super::is_over(child.id()));
+    }
+}

@@ -1,0 +1,136 @@
+//! Which containers a list is about.
+
+use crate::{Container, Status};
+
+/// A label that must be there, with a value if one is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelFilter {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None`: any.
+    pub value: Option<String>,
+}
+
+impl LabelFilter {
+    /// Reads `name` or `name=value`.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('=') {
+            Some((name, value)) => Self {
+                name: name.to_owned(),
+                value: Some(value.to_owned()),
+            },
+            None => Self {
+                name: text.to_owned(),
+                value: None,
+            },
+        }
+    }
+
+    fn matches(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
+        let found = labels.get(&self.name);
+        found.is_some_and(|found| self.value.as_ref().is_none_or(|value| value == found))
+    }
+}
+
+/// Which containers a list is about: those that match one value of every filter given.
+#[derive(Clone, Debug, Default)]
+pub struct ContainerFilter {
+    /// Also those that do not run. A filter by status, exit code or a limit implies it.
+    pub all: bool,
+    /// At most so many, the newest.
+    pub limit: Option<usize>,
+    /// Starts of ids.
+    pub ids: Vec<String>,
+    /// Parts of names; `^` and `$` bind them to the name's ends.
+    pub names: Vec<String>,
+    /// Labels; all of them must be there.
+    pub labels: Vec<LabelFilter>,
+    /// Labels none of which may be there.
+    pub without_labels: Vec<LabelFilter>,
+    /// What they do.
+    pub statuses: Vec<Status>,
+    /// Their images, by reference or id.
+    pub ancestors: Vec<String>,
+    /// Made before this one.
+    pub before: Option<String>,
+    /// Made after this one.
+    pub since: Option<String>,
+    /// Ended with this exit code.
+    pub exit_codes: Vec<u8>,
+    /// With this volume's name or mount target.
+    pub volumes: Vec<String>,
+    /// On this network.
+    pub networks: Vec<String>,
+    /// Made before this time, for prune's `until`.
+    pub until: Option<types::Timestamp>,
+}
+
+impl ContainerFilter {
+    /// Whether those that do not run are wanted.
+    pub(crate) fn wants_stopped(&self) -> bool {
+        self.all || self.limit.is_some() || !self.statuses.is_empty() || !self.exit_codes.is_empty()
+    }
+
+    /// Whether `container` matches, by what is known of it alone; `before`, `since`,
+    /// `ancestors` and `limit` need the others.
+    pub(crate) fn matches(&self, container: &Container) -> bool {
+        let (record, state) = (&container.record, &container.state);
+        let spec = &record.spec;
+        let one_of = |empty: bool, any: bool| empty || any;
+        one_of(
+            self.ids.is_empty(),
+            self.ids.iter().any(|id| record.id.as_str().starts_with(id)),
+        ) && one_of(
+            self.names.is_empty(),
+            self.names
+                .iter()
+                .any(|name| name_matches(name, &record.name)),
+        ) && self.labels.iter().all(|label| label.matches(&spec.labels))
+            && !self
+                .without_labels
+                .iter()
+                .any(|label| label.matches(&spec.labels))
+            && one_of(
+                self.statuses.is_empty(),
+                self.statuses.contains(&state.status),
+            )
+            && one_of(
+                self.exit_codes.is_empty(),
+                state.status == Status::Exited && self.exit_codes.contains(&state.exit_code),
+            )
+            && one_of(
+                self.volumes.is_empty(),
+                self.volumes.iter().any(|volume| {
+                    let mut mounts = record.mounts.iter();
+                    mounts.any(|m| m.target == *volume || m.name.as_ref() == Some(volume))
+                }),
+            )
+            && one_of(
+                self.networks.is_empty(),
+                self.networks
+                    .iter()
+                    .any(|network| *network == spec.namespaces.network.to_string()),
+            )
+            && self.until.is_none_or(|until| record.created < until)
+    }
+}
+
+/// COMPAT: Docker takes a name filter as a regular expression over the name with and without
+/// its slash; parts and the two anchors are what clients use.
+fn name_matches(pattern: &str, name: &str) -> bool {
+    let (start, pattern) = match pattern.strip_prefix('^') {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let (end, pattern) = match pattern.strip_suffix('$') {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let slashed = format!("/{name}");
+    [name, &slashed].into_iter().any(|name| match (start, end) {
+        (true, true) => name == pattern,
+        (true, false) => name.starts_with(pattern),
+        (false, true) => name.ends_with(pattern),
+        (false, false) => name.contains(pattern),
+    })
+}

@@ -1,0 +1,57 @@
+//! What people asked for: containers by name, with their policy, over the mechanisms.
+//!
+//! It knows names, restart policies, what Docker's defaults are as an OCI configuration, and
+//! what happened. It must not know any API's documents, nor how a process is made. Read
+//! first: [`Engine`], [`ContainerSpec`], [`Containers`].
+
+mod admission;
+mod config;
+mod container_record;
+mod container_spec;
+mod container_state;
+mod containers;
+mod context;
+mod engine;
+mod error;
+mod event;
+mod events;
+mod execs;
+mod files;
+mod filter;
+mod image;
+mod index;
+mod log;
+mod mount_points;
+mod names;
+mod owner;
+mod recovery;
+mod spec;
+mod system;
+mod top;
+mod user;
+
+pub use cgroup::Stats;
+pub use config::Config;
+pub use container_record::{Container, ContainerRecord, MountPoint};
+pub use container_spec::{
+    Bind, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device, DeviceKind, DeviceRule,
+    IpcMode, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode, ParseError, PidMode,
+    ProcessSpec, Propagation, Relabel, ResourceSpec, RestartPolicy, SeccompMode, SecuritySpec,
+    Streams, Ulimit, UserMode, UtsMode,
+};
+pub use container_state::{ContainerState, Status};
+pub use containers::{
+    Attachment, Containers, Created, Ended, Inspection, Log, LogQuery, Processes, Pruned, Removal,
+    Stop, Update, Wait, WaitCondition,
+};
+pub use engine::Engine;
+pub use error::{Error, Problem};
+pub use event::{Event, EventType};
+pub use events::{Events, Subscription};
+pub use execs::{Exec, ExecSpec, ExecStart, Execs};
+pub use filter::{ContainerFilter, LabelFilter};
+pub use image::ImageUsers;
+pub use logs::{Record as LogRecord, Stream as LogStream};
+pub use metadata::{Entry, Span};
+pub use system::{Counts, System};
+pub use task::{Attach, DetachKeys, Framing, Size};

@@ -1,0 +1,157 @@
+//! Learning what happened to a running container.
+
+use super::{Owner, Remains, backoff};
+use crate::{Container, ContainerState, Error, Event, Status};
+use task::{EventKind, ExitStatus};
+
+/// What `inspect` shows of an exit that nobody saw.
+const UNKNOWN: u8 = 255;
+
+impl Owner {
+    pub(super) async fn learn(&mut self, event: task::Event) -> Remains {
+        let outcome = match &event.kind {
+            EventKind::Exited(status) => self.exited(status).await,
+            kind => self.observe(kind).await.map(|()| Remains::Here),
+        };
+        match outcome {
+            Ok(remains) => {
+                self.context.tasks.acknowledge(&event);
+                remains
+            }
+            Err(error) => {
+                // Not acknowledged: the next daemon hears it again.
+                tracing::error!(container.id = %self.id(), %error, "cannot record a transition");
+                Remains::Here
+            }
+        }
+    }
+
+    /// Transitions that come from elsewhere than a caller of ours, or confirm one.
+    async fn observe(&mut self, kind: &EventKind) -> Result<(), Error> {
+        let mut container = (*self.now()).clone();
+        let state = &mut container.state;
+        let action = match kind {
+            EventKind::Oom => {
+                state.oom_killed = true;
+                "oom"
+            }
+            EventKind::Paused if state.status == Status::Running => {
+                state.status = Status::Paused;
+                "pause"
+            }
+            EventKind::Resumed if state.status == Status::Paused => {
+                state.status = Status::Running;
+                "unpause"
+            }
+            EventKind::Detached { exec: None } => "detach",
+            _ => return Ok(()),
+        };
+        let event = container.record.event(action, []);
+        self.commit_state("record a transition", container, vec![event])
+            .await
+    }
+
+    /// Takes over a program that an earlier daemon started, whether or not it recorded that.
+    pub(super) async fn adopt(
+        &mut self,
+        pid: u32,
+        started: types::Timestamp,
+        paused: bool,
+    ) -> Result<(), Error> {
+        let before = self.now();
+        let mut container = (*before).clone();
+        let state = &mut container.state;
+        if state.status != Status::Removing {
+            state.status = match paused {
+                true => Status::Paused,
+                false => Status::Running,
+            };
+        }
+        (state.pid, state.started) = (Some(pid), Some(started));
+        if *state == before.state {
+            return Ok(());
+        }
+        let was_recorded = before.state.status.is_live();
+        let start = (!was_recorded).then(|| container.record.event("start", []));
+        self.commit_state("record an adoption", container, start.into_iter().collect())
+            .await
+    }
+
+    async fn exited(&mut self, status: &ExitStatus) -> Result<Remains, Error> {
+        let before = self.now();
+        if is_stale(&before.state, status) {
+            return Ok(Remains::Here);
+        }
+        let mut container = (*before).clone();
+        let exit_code = status.code.unwrap_or(UNKNOWN);
+        let state = &mut container.state;
+        state.pid = None;
+        state.exit_code = exit_code;
+        state.finished = Some(status.at);
+        state.oom_killed |= status.oom_killed;
+        if status.code.is_none() {
+            state.error =
+                "the exit status was not seen: the container's supervisor had died".to_owned();
+            // Nor will it tell of these: whoever waits for one waits no longer.
+            for exec in self.context.execs.of(self.id()) {
+                self.context.execs.ended(&exec, UNKNOWN);
+            }
+        }
+        container.exits += 1;
+        let die = die(&container, status);
+        if self.removing.is_some() || container.record.spec.auto_remove {
+            container.state.status = Status::Removing;
+            return self.vanish(container, vec![die]).await;
+        }
+        self.plan_restart(&mut container);
+        self.commit_state("record an exit", container, vec![die])
+            .await?;
+        self.release().await;
+        Ok(Remains::Here)
+    }
+
+    /// Decides whether the restart policy starts it again, and when.
+    fn plan_restart(&mut self, container: &mut Container) {
+        let state = &mut container.state;
+        let policy = container.record.spec.restart;
+        let again = !state.stopped_by_caller
+            && backoff::restarts(policy, state.exit_code, state.restart_count);
+        if !again {
+            state.status = Status::Exited;
+            return;
+        }
+        let ran = match (state.finished, state.started) {
+            (Some(finished), Some(started)) => finished.since(started),
+            _ => std::time::Duration::ZERO,
+        };
+        state.status = Status::Restarting;
+        self.due = Some(tokio::time::Instant::now() + self.backoff.next(ran));
+    }
+
+    /// Lets the shim go, whose container has ended.
+    async fn release(&self) {
+        if let Err(error) = self.context.tasks.delete(self.id()).await {
+            tracing::warn!(container.id = %self.id(), %error, "cannot clean up after a container");
+        }
+    }
+}
+
+/// Whether an exit was heard before: its acknowledgement was lost.
+fn is_stale(state: &ContainerState, status: &ExitStatus) -> bool {
+    let ended = matches!(
+        state.status,
+        Status::Exited | Status::Dead | Status::Restarting
+    );
+    let of_earlier_run = state.started.is_some_and(|started| status.at < started);
+    ended || (state.pid.is_some() && of_earlier_run)
+}
+
+fn die(container: &Container, status: &ExitStatus) -> Event {
+    let ran = container
+        .state
+        .started
+        .map_or(0, |started| status.at.since(started).as_secs());
+    let (code, ran) = (container.state.exit_code.to_string(), ran.to_string());
+    let attributes = [("exitCode", code.as_str()), ("execDuration", ran.as_str())];
+    container.record.event("die", attributes)
+}

@@ -1,0 +1,114 @@
+//! Removing a container.
+
+use super::{Owner, Remains, Removing, Reply, answer};
+use crate::{Container, ContainerRecord, ContainerState, Error, Event, Problem, Removal, Status};
+use metadata::Batch;
+use types::Signal;
+
+impl Owner {
+    pub(super) async fn remove(&mut self, removal: Removal, reply: Reply<()>) -> Remains {
+        let container = self.now();
+        match container.state.status {
+            Status::Running | Status::Paused | Status::Restarting if !removal.force => {
+                answer(reply, self.refuse("remove", Problem::Running));
+                Remains::Here
+            }
+            Status::Running | Status::Paused => self.end_and_remove(removal, reply).await,
+            Status::Removing => {
+                match &mut self.removing {
+                    Some(removing) => removing.replies.push(reply),
+                    None => answer(reply, self.refuse("remove", Problem::Removing)),
+                }
+                Remains::Here
+            }
+            _ => {
+                self.removing = Some(Removing {
+                    removal,
+                    replies: vec![reply],
+                });
+                let mut container = (*container).clone();
+                container.state.status = Status::Removing;
+                self.vanish(container, Vec::new())
+                    .await
+                    .unwrap_or(Remains::Here)
+            }
+        }
+    }
+
+    /// Ends the program; its exit removes the container.
+    async fn end_and_remove(&mut self, removal: Removal, reply: Reply<()>) -> Remains {
+        let mut container = (*self.now()).clone();
+        if let Err(error) = self.context.tasks.kill(self.id(), None, Signal::KILL).await {
+            // It may have ended by itself: then its exit is on the way.
+            let error = Error::task("remove", self.id())(error);
+            if !matches!(
+                error,
+                Error::State {
+                    problem: Problem::NotRunning,
+                    ..
+                }
+            ) {
+                answer(reply, Err(error));
+                return Remains::Here;
+            }
+        }
+        container.state.stopped_by_caller = true;
+        container.state.status = Status::Removing;
+        self.removing = Some(Removing {
+            removal,
+            replies: vec![reply],
+        });
+        let event = container.record.event("kill", [("signal", "9")]);
+        let recorded = self
+            .commit_state("record a removal", container, vec![event])
+            .await;
+        if let Err(error) = recorded {
+            tracing::error!(container.id = %self.id(), %error, "cannot record a removal");
+        }
+        Remains::Here
+    }
+
+    /// Takes the container out of the records in one commit, tells everybody, and leaves its
+    /// files to be removed behind.
+    pub(super) async fn vanish(
+        &mut self,
+        mut container: Container,
+        mut events: Vec<Event>,
+    ) -> Result<Remains, Error> {
+        let removing = self.removing.take();
+        let removal = removing.as_ref().map_or(
+            Removal {
+                force: true,
+                volumes: true,
+            },
+            |removing| removing.removal,
+        );
+        let replies = removing
+            .map(|removing| removing.replies)
+            .unwrap_or_default();
+        events.push(container.record.event("destroy", []));
+        let mut batch = Batch::new();
+        batch.remove::<ContainerRecord>(self.id().as_str());
+        batch.remove::<ContainerState>(self.id().as_str());
+        let committed = self.context.commit("record a removal", batch, events).await;
+        if let Err(error) = committed {
+            container.state.status = Status::Dead;
+            container.state.error = error.to_string();
+            self.handle.publish(container);
+            for reply in replies {
+                answer(reply, self.refuse("remove", Problem::Dead));
+            }
+            return Err(error);
+        }
+        self.context.index.remove(self.id());
+        self.context.execs.forget_container(self.id());
+        container.removed = true;
+        let record = std::sync::Arc::clone(&container.record);
+        self.handle.publish(container);
+        for reply in replies {
+            answer(reply, Ok(()));
+        }
+        self.context.sweep_behind(record, removal);
+        Ok(Remains::Gone)
+    }
+}

@@ -1,0 +1,179 @@
+//! Starting a container.
+
+use super::{Owner, Remains, Reply, answer};
+use crate::spec::Bundle;
+use crate::{Container, ContainerRecord, Error, Problem, Status};
+use std::sync::Arc;
+use task::{Create, StdinPolicy, Task};
+use types::Timestamp;
+
+impl Owner {
+    pub(super) async fn start_for_caller(&mut self) -> Result<(), Error> {
+        let action = "start";
+        match self.now().state.status {
+            Status::Running => self.refuse(action, Problem::AlreadyStarted),
+            Status::Paused => self.refuse(action, Problem::Paused),
+            Status::Removing => self.refuse(action, Problem::Removing),
+            Status::Dead => self.refuse(action, Problem::Dead),
+            Status::Created | Status::Exited | Status::Restarting => {
+                self.backoff.reset();
+                self.due = None;
+                self.start(0).await
+            }
+        }
+    }
+
+    /// COMPAT: a container that is to be removed when it ends is also removed when it cannot be
+    /// started; `docker run --rm` waits for that.
+    pub(super) async fn start_or_remove(&mut self, reply: Reply<()>) -> Remains {
+        let started = self.start_for_caller().await;
+        let container = self.now();
+        let gone = started.is_err()
+            && container.record.spec.auto_remove
+            && !container.state.status.is_live()
+            && container.state.status != Status::Removing;
+        answer(reply, started);
+        if !gone {
+            return Remains::Here;
+        }
+        let mut container = (*container).clone();
+        container.state.status = Status::Removing;
+        match self.vanish(container, Vec::new()).await {
+            Ok(remains) => remains,
+            Err(error) => {
+                tracing::error!(container.id = %self.id(), %error, "cannot remove container");
+                Remains::Here
+            }
+        }
+    }
+
+    pub(super) async fn restart_for_caller(&mut self) -> Result<(), Error> {
+        match self.now().state.status {
+            Status::Running | Status::Paused => Ok(()),
+            _ => self.start_for_caller().await,
+        }?;
+        let event = self.now().record.event("restart", []);
+        self.context.events.record(event).await
+    }
+
+    /// Starts on behalf of the restart policy; a failure counts as a run that failed.
+    pub(super) async fn restart_by_policy(&mut self) {
+        let container = self.now();
+        if container.state.status != Status::Restarting {
+            return;
+        }
+        let count = container.state.restart_count.saturating_add(1);
+        if let Err(error) = self.start(count).await {
+            tracing::warn!(container.id = %self.id(), %error, "cannot restart container");
+            self.settle_failed_restart(count).await;
+        }
+    }
+
+    async fn settle_failed_restart(&mut self, count: u32) {
+        let mut container = (*self.now()).clone();
+        container.state.restart_count = count;
+        let again = super::backoff::restarts(container.record.spec.restart, 127, count);
+        container.state.status = match again {
+            true => Status::Restarting,
+            false => Status::Exited,
+        };
+        if again {
+            let wait = self.backoff.next(std::time::Duration::ZERO);
+            self.due = Some(tokio::time::Instant::now() + wait);
+        }
+        let committed = self
+            .commit_state("record a failed restart", container, Vec::new())
+            .await;
+        if let Err(error) = committed {
+            tracing::error!(container.id = %self.id(), %error, "cannot record a failed restart");
+        }
+    }
+
+    async fn start(&mut self, restart_count: u32) -> Result<(), Error> {
+        match self.run_task().await {
+            Ok(task) => self.started(&task, restart_count).await,
+            Err(error) => {
+                self.start_failed(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn run_task(&mut self) -> Result<Task, Error> {
+        let record = Arc::clone(&self.now().record);
+        let context = Arc::clone(&self.context);
+        let prepared = Arc::clone(&record);
+        let bundle =
+            crate::context::blocking(move || Bundle::prepare(&prepared, &context)).await??;
+        let create = create(&record, bundle, std::mem::take(&mut self.pending));
+        let run = self.context.tasks.run(create).await;
+        run.map_err(Error::task("start", self.id()))
+    }
+
+    async fn started(&mut self, task: &Task, restart_count: u32) -> Result<(), Error> {
+        let mut container = (*self.now()).clone();
+        let state = &mut container.state;
+        state.status = Status::Running;
+        state.pid = Some(task.pid);
+        state.started = Some(task.started.unwrap_or_else(Timestamp::now));
+        state.error = String::new();
+        state.oom_killed = false;
+        state.exit_code = 0;
+        state.restart_count = restart_count;
+        state.stopped_by_caller = false;
+        let event = container.record.event("start", []);
+        self.commit_state("record a start", container, vec![event])
+            .await
+    }
+
+    /// A program that cannot be executed leaves a container that has exited so.
+    async fn start_failed(&mut self, error: &Error) {
+        let mut container: Container = (*self.now()).clone();
+        let state = &mut container.state;
+        state.pid = None;
+        state.exit_code = match error {
+            Error::Command { exit_code, .. } => *exit_code,
+            _ => 128,
+        };
+        state.error = chain(error);
+        if state.status != Status::Created {
+            state.status = Status::Exited;
+        }
+        let committed = self
+            .commit_state("record a failed start", container, Vec::new())
+            .await;
+        if let Err(error) = committed {
+            tracing::error!(container.id = %self.id(), %error, "cannot record a failed start");
+        }
+    }
+}
+
+fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -> Create {
+    let streams = record.spec.streams;
+    let stdin = match (streams.open_stdin, streams.stdin_once) {
+        (false, _) => StdinPolicy::Null,
+        (true, false) => StdinPolicy::Open,
+        (true, true) => StdinPolicy::Once,
+    };
+    Create {
+        sandbox: record.id.clone(),
+        id: record.id.clone(),
+        spec: bundle.spec,
+        rootfs: record.rootfs.clone(),
+        stdin,
+        log: bundle.log,
+        attach,
+    }
+}
+
+/// An error with its causes, for inspect.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

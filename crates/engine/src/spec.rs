@@ -1,0 +1,117 @@
+//! A container as an OCI runtime configuration, with Docker's defaults.
+//!
+//! One file an area; each adds its part to the document.
+
+mod capabilities;
+mod devices;
+mod environment;
+mod mounts;
+mod namespaces;
+mod process;
+mod resources;
+mod security;
+
+pub(crate) use environment::merge as merge_env;
+pub(crate) use process::exec as exec_process;
+pub(crate) use resources::update as update_resources;
+
+use crate::context::Context;
+use crate::{ContainerRecord, ContainerSpec, Error, PidMode};
+use oci::runtime::{Linux, Root, Spec};
+use std::path::Path;
+
+/// What a supervisor is given besides the root file system.
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    pub(crate) spec: Spec,
+    pub(crate) log: logs::Config,
+}
+
+/// What the parts of the document are made from.
+struct Input<'a> {
+    record: &'a ContainerRecord,
+    /// The container's directory, where its own files are.
+    dir: &'a Path,
+    /// The cgroup under which its own is made.
+    cgroup_parent: String,
+    /// The executable of PID 1, if the container asks for one.
+    init: Option<&'a Path>,
+}
+
+/// Where the init is in a container. COMPAT: as in Docker's.
+const INIT: &str = "/sbin/docker-init";
+
+impl Input<'_> {
+    fn spec(&self) -> &ContainerSpec {
+        &self.record.spec
+    }
+}
+
+impl Bundle {
+    /// Makes the files that are mounted, and the document.
+    pub(crate) fn prepare(record: &ContainerRecord, context: &Context) -> Result<Self, Error> {
+        let dir = context.config.paths.container(&record.id);
+        crate::files::prepare(record, &dir)?;
+        let parent = match record.spec.resources.cgroup_parent.as_str() {
+            "" => context.config.cgroup_parent(),
+            parent => parent.to_owned(),
+        };
+        let input = Input {
+            record,
+            dir: &dir,
+            cgroup_parent: parent,
+            init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
+        };
+        Ok(Self {
+            spec: generate(&input)?,
+            log: crate::log::config(&record.spec.log, &dir)?,
+        })
+    }
+}
+
+/// A container in the host's pid namespace has a PID 1 already.
+fn asks_for_init(spec: &ContainerSpec) -> bool {
+    spec.init == Some(true) && spec.namespaces.pid == PidMode::Private
+}
+
+fn generate(input: &Input<'_>) -> Result<Spec, Error> {
+    let spec = input.spec();
+    let parent = input.cgroup_parent.trim_end_matches('/');
+    let mut linux = Linux {
+        cgroups_path: format!("{parent}/{}", input.record.id),
+        namespaces: namespaces::of(&spec.namespaces),
+        sysctl: security::sysctls(spec),
+        resources: Some(resources::of(spec)?),
+        devices: devices::nodes(spec)?,
+        ..Linux::default()
+    };
+    security::masks(spec, &mut linux);
+    linux.seccomp = security::seccomp(spec)?;
+    linux.rootfs_propagation = mounts::root_propagation(input.record);
+    Ok(Spec {
+        oci_version: oci::runtime::VERSION.to_owned(),
+        process: Some(process::of(input)?),
+        root: Some(Root {
+            path: "rootfs".to_owned(),
+            readonly: spec.read_only_root,
+        }),
+        hostname: namespaces::hostname(input.record),
+        domainname: namespaces::domainname(spec),
+        mounts: mounts::of(input)?,
+        annotations: spec.annotations.clone(),
+        linux: Some(linux),
+        ..Spec::default()
+    })
+}
+
+/// Whether the document can be made, as far as that is known before the start.
+pub(crate) fn check(spec: &ContainerSpec) -> Result<(), Error> {
+    capabilities::of(&spec.security)?;
+    security::seccomp(spec)?;
+    security::check(spec)?;
+    process::rlimits(&spec.resources)?;
+    mounts::check_tmpfs(spec)
+}
+
+#[cfg(test)]
+mod tests;

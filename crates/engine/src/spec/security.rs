@@ -1,0 +1,164 @@
+//! System call filters, masks and kernel parameters.
+
+use super::capabilities;
+use crate::{ContainerSpec, Error, IpcMode, NetworkMode, SeccompMode};
+use oci::runtime::{Linux, Seccomp};
+use seccomp::{Host, Profile};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Hidden from programs.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// Not to be written to by programs.
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+/// The default lists, for inspect and for callers that name none.
+pub(super) fn masks(spec: &ContainerSpec, linux: &mut Linux) {
+    if spec.security.privileged {
+        return;
+    }
+    let list = |given: &Option<Vec<String>>, default: &[&str]| match given {
+        Some(paths) => paths.clone(),
+        None => default.iter().map(|path| (*path).to_owned()).collect(),
+    };
+    linux.masked_paths = list(&spec.security.masked_paths, &MASKED);
+    linux.readonly_paths = list(&spec.security.read_only_paths, &READ_ONLY);
+}
+
+/// The filter as a document; `None` is none.
+pub(super) fn seccomp(spec: &ContainerSpec) -> Result<Option<Seccomp>, Error> {
+    let security = &spec.security;
+    let profile = match &security.seccomp {
+        SeccompMode::Unconfined => return Ok(None),
+        SeccompMode::Default if security.privileged => return Ok(None),
+        SeccompMode::Default => {
+            return Ok(Some(default_filter(capabilities::names(security)?)));
+        }
+        SeccompMode::Profile(profile) => profile,
+    };
+    let invalid = |reason: String| Error::invalid("HostConfig.SecurityOpt", reason);
+    let bytes = serde_json::to_vec(profile).map_err(|e| invalid(e.to_string()))?;
+    let profile = Profile::from_slice(&bytes)
+        .map_err(|e| invalid(format!("Decoding seccomp profile failed: {e}")))?;
+    Ok(Some(
+        profile.evaluate(&capabilities::names(security)?, Host::NATIVE),
+    ))
+}
+
+/// The default filter for these capabilities. Most containers have the same few sets.
+fn default_filter(names: Vec<&'static str>) -> Seccomp {
+    const KEPT: usize = 16;
+    static FILTERS: Mutex<Vec<(Vec<&'static str>, Seccomp)>> = Mutex::new(Vec::new());
+    let mut filters = FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, filter)) = filters.iter().find(|(known, _)| *known == names) {
+        return filter.clone();
+    }
+    let filter = seccomp::docker_default(&names, Host::NATIVE);
+    if filters.len() >= KEPT {
+        filters.remove(0);
+    }
+    filters.push((names, filter.clone()));
+    filter
+}
+
+/// Labels of modules that are not driven.
+pub(super) fn check(spec: &ContainerSpec) -> Result<(), Error> {
+    let selinux = spec
+        .security
+        .selinux
+        .iter()
+        .find(|label| *label != "disable");
+    if let Some(label) = selinux {
+        return Err(Error::Unsupported {
+            option: format!("HostConfig.SecurityOpt label={label}"),
+            reason: "SELinux labels are not set",
+        });
+    }
+    for name in spec.security.sysctls.keys() {
+        check_sysctl(name, spec)?;
+    }
+    let reserved = spec
+        .annotations
+        .keys()
+        .find(|name| name.starts_with("dev.corten."));
+    match reserved {
+        Some(name) => Err(Error::invalid(
+            "HostConfig.Annotations",
+            format!("{name:?} is reserved"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Only parameters of namespaces that are the container's own.
+fn check_sysctl(name: &str, spec: &ContainerSpec) -> Result<(), Error> {
+    let invalid =
+        |reason: &str| Error::invalid("HostConfig.Sysctls", format!("{name:?}: {reason}"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    if !name.chars().all(plain) || name.contains("..") {
+        return Err(invalid("no name of a kernel parameter"));
+    }
+    let ipc = [
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
+    ];
+    let (needs_net, needs_ipc) = (
+        name.starts_with("net."),
+        ipc.contains(&name) || name.starts_with("fs.mqueue."),
+    );
+    match (needs_net, needs_ipc) {
+        (true, _) if spec.namespaces.network == NetworkMode::Host => {
+            Err(invalid("not allowed in the host's network namespace"))
+        }
+        (_, true) if spec.namespaces.ipc == IpcMode::Host => {
+            Err(invalid("not allowed in the host's IPC namespace"))
+        }
+        (true, _) | (_, true) => Ok(()),
+        _ if matches!(name, "kernel.hostname" | "kernel.domainname") => {
+            Err(invalid("use Hostname and Domainname"))
+        }
+        _ => Err(invalid("it is of no namespace of the container's")),
+    }
+}
+
+pub(super) fn sysctls(spec: &ContainerSpec) -> BTreeMap<String, String> {
+    let mut sysctls = spec.security.sysctls.clone();
+    if spec.namespaces.network != NetworkMode::Host {
+        // COMPAT: since Docker 20.10 containers may use low ports and ping without privileges.
+        for (name, value) in [
+            ("net.ipv4.ip_unprivileged_port_start", "0"),
+            ("net.ipv4.ping_group_range", "0 2147483647"),
+        ] {
+            sysctls
+                .entry(name.to_owned())
+                .or_insert_with(|| value.to_owned());
+        }
+    }
+    sysctls
+}

@@ -1,0 +1,73 @@
+//! The engine as a whole.
+
+use crate::context::Context;
+use crate::{Config, Status};
+use std::sync::Arc;
+
+/// How many containers do what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All.
+    pub containers: usize,
+    /// Those that run.
+    pub running: usize,
+    /// Those that are frozen.
+    pub paused: usize,
+    /// The others.
+    pub stopped: usize,
+}
+
+/// The engine as a whole. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct System {
+    context: Arc<Context>,
+}
+
+impl System {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// How the daemon is set up.
+    pub fn config(&self) -> &Config {
+        &self.context.config
+    }
+
+    /// How many containers do what.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for container in self.context.index.snapshots() {
+            counts.containers += 1;
+            match container.state.status {
+                Status::Running | Status::Restarting => counts.running += 1,
+                Status::Paused => counts.paused += 1,
+                _ => counts.stopped += 1,
+            }
+        }
+        counts
+    }
+
+    /// Nanoseconds of processor time that the machine has had, on all processors together,
+    /// against which a container's share is reckoned; 0 if it cannot be read.
+    pub fn cpu_time(&self) -> u64 {
+        let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let words = stat.lines().next().unwrap_or_default().split_whitespace();
+        // The first word is a name; guests' time is in user's already.
+        let ticks: u64 = words
+            .skip(1)
+            .take(8)
+            .filter_map(|word| word.parse::<u64>().ok())
+            .sum();
+        // Linux fixes the tick that programs see at a hundredth of a second.
+        ticks * 10_000_000
+    }
+
+    /// Whether no container lives and no restart is due: the daemon may exit if nobody is
+    /// connected.
+    pub fn is_idle(&self) -> bool {
+        let snapshots = self.context.index.snapshots();
+        !snapshots
+            .iter()
+            .any(|container| container.state.status.is_live())
+    }
+}

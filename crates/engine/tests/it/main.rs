@@ -1,0 +1,12 @@
+//! The engine over real supervisors: needs root, busybox, and the built `corten-shim` and
+//! `corten-unpack` next to the tests.
+#![cfg(test)]
+
+mod attach;
+mod exec;
+mod host;
+mod lifecycle;
+mod limits;
+mod restart;
+mod takeover;
+mod users;
