@@ -1,0 +1,136 @@
+//! Progress of pulls and loads: on a terminal one line a layer, else one line an event.
+
+use crate::failure::{Failure, Result};
+use crate::{output, units};
+use client::JsonStream;
+use docker_schema::progress::Message;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::HashMap;
+use std::io::{IsTerminal, stderr, stdout};
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// With the results.
+    Output,
+    /// Beside them.
+    Error,
+    /// Nowhere; errors still end the command.
+    Nowhere,
+}
+
+/// Shows all messages of `stream`; an error in it is a failure. Gives the last `aux` object.
+pub(crate) async fn show(mut stream: JsonStream, to: To) -> Result<Option<serde_json::Value>> {
+    let mut shown = Shown::new(to);
+    let mut last = None;
+    while let Some(message) = stream.next::<Message>().await? {
+        let failed = message.error_detail.as_ref().map(|detail| &detail.message);
+        let failed = failed.unwrap_or(&message.error);
+        if !failed.is_empty() {
+            return Err(Failure::text(1, failed.clone()));
+        }
+        if message.aux.is_some() {
+            last = message.aux;
+            continue;
+        }
+        shown.message(&message)?;
+    }
+    Ok(last)
+}
+
+struct Shown {
+    to: To,
+    bars: Option<MultiProgress>,
+    layers: HashMap<String, ProgressBar>,
+}
+
+impl Shown {
+    fn new(to: To) -> Self {
+        let target = match to {
+            To::Output if stdout().is_terminal() => Some(ProgressDrawTarget::stdout()),
+            To::Error if stderr().is_terminal() => Some(ProgressDrawTarget::stderr()),
+            _ => None,
+        };
+        Self {
+            to,
+            bars: target.map(MultiProgress::with_draw_target),
+            layers: HashMap::new(),
+        }
+    }
+
+    fn line(&self, text: &str) -> Result<()> {
+        match (self.to, &self.bars) {
+            (To::Nowhere, _) => {}
+            (_, Some(bars)) => bars.println(text)?,
+            (To::Output, None) => output::line(text)?,
+            (To::Error, None) => output::error(text),
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: &Message) -> Result<()> {
+        if !message.stream.is_empty() {
+            return self.line(message.stream.trim_end_matches('\n'));
+        }
+        if message.id.is_empty() {
+            return self.line(&message.status);
+        }
+        let text = format!("{}: {}", message.id, message.status);
+        let Some(bars) = &self.bars else {
+            // Without a terminal only changes of status are worth a line.
+            return match message
+                .progress_detail
+                .as_ref()
+                .is_some_and(|d| d.current > 0)
+            {
+                true => Ok(()),
+                false => self.line(&text),
+            };
+        };
+        let bar = self.layers.entry(message.id.clone()).or_insert_with(|| {
+            let bar = bars.add(ProgressBar::no_length());
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_message(match &message.progress_detail {
+            Some(detail) if detail.total > 0 => {
+                format!("{text} {}", drawn(detail.current, detail.total))
+            }
+            Some(detail) if detail.current > 0 => {
+                format!("{text} {}", units::size(signed(detail.current)))
+            }
+            _ => text,
+        });
+        bar.tick();
+        Ok(())
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// `[=====>     ]  1.2MB/3MB`
+fn drawn(current: u64, total: u64) -> String {
+    const WIDTH: u64 = 30;
+    let filled = (current.min(total).saturating_mul(WIDTH) / total.max(1)).min(WIDTH);
+    let filled = usize::try_from(filled).unwrap_or(0);
+    let width = usize::try_from(WIDTH).unwrap_or(0);
+    let bar = format!("{}>", "=".repeat(filled));
+    format!(
+        "[{bar:<w$}]  {}/{}",
+        units::size(signed(current)),
+        units::size(signed(total)),
+        w = width + 1,
+    )
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        for bar in self.layers.values() {
+            bar.abandon();
+        }
+    }
+}

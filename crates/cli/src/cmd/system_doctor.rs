@@ -1,0 +1,86 @@
+//! `system doctor`: what is left that nothing owns.
+
+use crate::command::{Action, Takes};
+use crate::context::{self, Context};
+use crate::failure::{Failure, Result};
+use crate::output;
+use client::{Call, Client, Host};
+use docker_schema::container::Summary;
+use doctor::{Records, examine};
+use engine::ContainerRecord;
+use metadata::Database;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs::File;
+use types::Paths;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SystemDoctor {
+    /// Format output: 'json' for one document a line
+    #[arg(long, value_name = "string")]
+    format: Option<String>,
+}
+
+impl Action for SystemDoctor {
+    const ABOUT: &'static str = "Find what was left behind and nothing owns";
+    const USAGE: &'static str = "[OPTIONS]";
+    const TAKES: Takes = Takes::None;
+
+    async fn run(self, cx: &Context) -> Result {
+        let paths = match cx.own() {
+            Some(paths) => paths.clone(),
+            None => context::paths()?,
+        };
+        // The daemon is asked if it runs, and never started for this.
+        let client = Client::new(Host::Unix(paths.socket.clone()));
+        let records = match client.json::<Vec<Summary>>(all()).await {
+            Ok(found) => {
+                let ids = found.into_iter().filter_map(|one| one.id.parse().ok());
+                Records::Containers(ids.collect())
+            }
+            Err(_) => recorded(&paths).unwrap_or(Records::Unknown),
+        };
+        let findings = examine(&paths, &records);
+        for leak in &findings.leaks {
+            match self.format.as_deref() {
+                Some("json") => {
+                    let document = json!({
+                        "What": leak.what.to_string(), "Name": leak.name, "Why": leak.why,
+                    });
+                    output::line(&document.to_string())?;
+                }
+                None | Some(_) => output::line(&leak.to_string())?,
+            }
+        }
+        for place in &findings.unread {
+            output::error(&format!("not examined: {place}"));
+        }
+        if records == Records::Unknown {
+            output::error("the daemon does not run: what only it knows was passed over");
+        }
+        match findings.leaks.len() {
+            0 => Ok(0),
+            _ => Err(Failure::silent(1)),
+        }
+    }
+}
+
+/// The containers on record, from the database of a daemon that does not run; `None` if one
+/// does, or it cannot be read. No daemon can start meanwhile.
+fn recorded(paths: &Paths) -> Option<Records> {
+    if !paths.database().exists() {
+        return Some(Records::Containers(BTreeSet::new()));
+    }
+    let lock = File::open(paths.lock()).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    let database = Database::open(&paths.database()).ok()?;
+    let list = |read: &metadata::Read| read.list::<ContainerRecord>();
+    let records = database.read(list).ok()?;
+    let ids = records.into_iter().map(|(_, record)| record.id);
+    Some(Records::Containers(ids.collect()))
+}
+
+fn all() -> Call {
+    Call::get("/containers/json").query("all", "1")
+}

@@ -1,0 +1,36 @@
+//! The commands of corten, as people know them from docker.
+//!
+//! It knows arguments, tables, terminals, texts and exit codes, and how to start a daemon when
+//! there is none. It must not know anything of images or containers that the API does not say:
+//! every command works against dockerd too.
+//! Read first: `commands` (the list), `cmd/run` (the command that matters), `failure` (how
+//! errors look).
+
+mod cmd;
+mod command;
+mod commands;
+mod context;
+mod detach_keys;
+mod failure;
+mod help;
+mod options;
+mod output;
+mod session;
+mod signals;
+mod start;
+mod stdio;
+mod table;
+mod template;
+mod terminal;
+mod units;
+mod usage;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs one command: `args` are the process's arguments, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let status = commands::run(args).unwrap_or_else(|failure| failure.report());
+    ExitCode::from(status)
+}

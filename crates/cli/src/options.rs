@@ -1,0 +1,18 @@
+//! The options of `run` and `create`, and the request they make.
+
+mod block_io;
+mod container;
+mod device;
+mod health;
+mod key_value;
+mod mount;
+mod network;
+mod ports;
+mod request;
+mod security;
+mod ulimit;
+
+pub(crate) use container::ContainerOptions;
+pub(crate) use key_value::environment;
+pub(crate) use network::restart_policy;
+pub(crate) use request::Attached;

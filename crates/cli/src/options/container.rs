@@ -1,0 +1,416 @@
+//! The flags themselves, as docker names them.
+
+use crate::units;
+use clap::Args;
+use std::path::PathBuf;
+
+const LIMITS: &str = "Limits";
+const NETWORK: &str = "Network";
+const SECURITY: &str = "Security and isolation";
+const STORAGE: &str = "Storage";
+const HEALTH: &str = "Health";
+const WINDOWS: &str = "Windows only";
+
+/// All that `run` and `create` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct ContainerOptions {
+    /// Attach to STDIN, STDOUT or STDERR
+    #[arg(short, long, value_name = "list")]
+    pub(super) attach: Vec<String>,
+    /// Write the container ID to the file
+    #[arg(long, value_name = "string")]
+    pub(crate) cidfile: Option<PathBuf>,
+    /// Overwrite the default ENTRYPOINT of the image
+    #[arg(long, value_name = "string")]
+    pub(super) entrypoint: Option<String>,
+    /// Set environment variables
+    #[arg(short, long, value_name = "list")]
+    pub(super) env: Vec<String>,
+    /// Read in a file of environment variables
+    #[arg(long, value_name = "list")]
+    pub(super) env_file: Vec<PathBuf>,
+    /// Run an init inside the container that forwards signals and reaps processes
+    #[arg(long)]
+    pub(super) init: bool,
+    /// Keep STDIN open even if not attached
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Set meta data on a container
+    #[arg(short, long, value_name = "list")]
+    pub(super) label: Vec<String>,
+    /// Read in a line delimited file of labels
+    #[arg(long, value_name = "list")]
+    pub(super) label_file: Vec<PathBuf>,
+    /// Add an annotation to the container (passed through to the OCI runtime)
+    #[arg(long, value_name = "map")]
+    pub(super) annotation: Vec<String>,
+    /// Logging driver for the container
+    #[arg(long, value_name = "string")]
+    pub(super) log_driver: Option<String>,
+    /// Log driver options
+    #[arg(long, value_name = "list")]
+    pub(super) log_opt: Vec<String>,
+    /// Assign a name to the container
+    #[arg(long, value_name = "string")]
+    pub(crate) name: Option<String>,
+    /// Set platform if server is multi-platform capable
+    #[arg(long, value_name = "string")]
+    pub(crate) platform: Option<String>,
+    /// Pull image before running ("always", "missing", "never")
+    #[arg(long, value_name = "string", default_value = "missing")]
+    pub(crate) pull: String,
+    /// Suppress the pull output
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Restart policy to apply when a container exits
+    #[arg(long, value_name = "string", default_value = "no")]
+    pub(super) restart: String,
+    /// Automatically remove the container and its associated anonymous volumes when it exits
+    #[arg(long)]
+    pub(crate) rm: bool,
+    /// Runtime to use for this container
+    #[arg(long, value_name = "string")]
+    pub(super) runtime: Option<String>,
+    /// Signal to stop the container
+    #[arg(long, value_name = "string")]
+    pub(super) stop_signal: Option<String>,
+    /// Timeout (in seconds) to stop a container
+    #[arg(long, value_name = "int")]
+    pub(super) stop_timeout: Option<i64>,
+    /// Allocate a pseudo-TTY
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Username or UID (format: <name|uid>[:<group|gid>])
+    #[arg(short, long, value_name = "string")]
+    pub(super) user: Option<String>,
+    /// Working directory inside the container
+    #[arg(short, long, value_name = "string")]
+    pub(super) workdir: Option<String>,
+    /// Skip image verification
+    #[arg(long, hide = true, default_value = "true", value_name = "")]
+    pub(super) disable_content_trust: String,
+
+    #[command(flatten)]
+    pub(super) limits: Limits,
+    #[command(flatten)]
+    pub(super) network: Network,
+    #[command(flatten)]
+    pub(super) security: Security,
+    #[command(flatten)]
+    pub(super) storage: Storage,
+    #[command(flatten)]
+    pub(super) health: Health,
+    #[command(flatten)]
+    pub(super) windows: Windows,
+}
+
+/// What a container may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = LIMITS)]
+pub(super) struct Limits {
+    /// Memory limit
+    #[arg(short, long, value_name = "bytes", value_parser = units::bytes)]
+    pub(super) memory: Option<i64>,
+    /// Memory soft limit
+    #[arg(long, value_name = "bytes", value_parser = units::bytes)]
+    pub(super) memory_reservation: Option<i64>,
+    /// Swap limit equal to memory plus swap: '-1' to enable unlimited swap
+    #[arg(long, value_name = "bytes", value_parser = units::bytes_or_unlimited)]
+    pub(super) memory_swap: Option<i64>,
+    /// Tune container memory swappiness (0 to 100)
+    #[arg(long, value_name = "int", default_value = "-1")]
+    pub(super) memory_swappiness: i64,
+    /// Kernel memory limit
+    #[arg(long, value_name = "bytes", hide = true, value_parser = units::bytes)]
+    pub(super) kernel_memory: Option<i64>,
+    /// Disable OOM Killer
+    #[arg(long)]
+    pub(super) oom_kill_disable: bool,
+    /// Tune host's OOM preferences (-1000 to 1000)
+    #[arg(long, value_name = "int", default_value = "0")]
+    pub(super) oom_score_adj: i32,
+    /// Tune container pids limit (set -1 for unlimited)
+    #[arg(long, value_name = "int")]
+    pub(super) pids_limit: Option<i64>,
+    /// Number of CPUs
+    #[arg(long, value_name = "decimal", value_parser = units::processors)]
+    pub(super) cpus: Option<i64>,
+    /// CPU shares (relative weight)
+    #[arg(short = 'c', long, value_name = "int", default_value = "0")]
+    pub(super) cpu_shares: i64,
+    /// Limit CPU CFS (Completely Fair Scheduler) period
+    #[arg(long, value_name = "int", default_value = "0")]
+    pub(super) cpu_period: i64,
+    /// Limit CPU CFS (Completely Fair Scheduler) quota
+    #[arg(long, value_name = "int", default_value = "0")]
+    pub(super) cpu_quota: i64,
+    /// Limit CPU real-time period in microseconds
+    #[arg(long, value_name = "int", default_value = "0")]
+    pub(super) cpu_rt_period: i64,
+    /// Limit CPU real-time runtime in microseconds
+    #[arg(long, value_name = "int", default_value = "0")]
+    pub(super) cpu_rt_runtime: i64,
+    /// CPUs in which to allow execution (0-3, 0,1)
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) cpuset_cpus: String,
+    /// MEMs in which to allow execution (0-3, 0,1)
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) cpuset_mems: String,
+    /// Block IO (relative weight), between 10 and 1000, or 0 to disable
+    #[arg(long, value_name = "uint16", default_value = "0")]
+    pub(super) blkio_weight: u16,
+    /// Block IO weight (relative device weight)
+    #[arg(long, value_name = "list")]
+    pub(super) blkio_weight_device: Vec<String>,
+    /// Limit read rate (bytes per second) from a device
+    #[arg(long, value_name = "list")]
+    pub(super) device_read_bps: Vec<String>,
+    /// Limit read rate (IO per second) from a device
+    #[arg(long, value_name = "list")]
+    pub(super) device_read_iops: Vec<String>,
+    /// Limit write rate (bytes per second) to a device
+    #[arg(long, value_name = "list")]
+    pub(super) device_write_bps: Vec<String>,
+    /// Limit write rate (IO per second) to a device
+    #[arg(long, value_name = "list")]
+    pub(super) device_write_iops: Vec<String>,
+    /// Optional parent cgroup for the container
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) cgroup_parent: String,
+    /// Ulimit options
+    #[arg(long, value_name = "ulimit")]
+    pub(super) ulimit: Vec<String>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "bytes", value_parser = units::bytes)]
+    pub(super) shm_size: Option<i64>,
+}
+
+/// How a container is reached and reaches others.
+#[derive(Debug, Args)]
+#[command(next_help_heading = NETWORK)]
+pub(super) struct Network {
+    /// Add a custom host-to-IP mapping (host:ip)
+    #[arg(long, value_name = "list")]
+    pub(super) add_host: Vec<String>,
+    /// Set custom DNS servers
+    #[arg(long, value_name = "list")]
+    pub(super) dns: Vec<String>,
+    /// Set DNS options
+    #[arg(long, value_name = "list", alias = "dns-opt")]
+    pub(super) dns_option: Vec<String>,
+    /// Set custom DNS search domains
+    #[arg(long, value_name = "list")]
+    pub(super) dns_search: Vec<String>,
+    /// Container NIS domain name
+    #[arg(long, value_name = "string")]
+    pub(super) domainname: Option<String>,
+    /// Expose a port or a range of ports
+    #[arg(long, value_name = "list")]
+    pub(super) expose: Vec<String>,
+    /// Container host name
+    #[arg(short = 'h', long, value_name = "string")]
+    pub(super) hostname: Option<String>,
+    /// IPv4 address (e.g., 172.30.100.104)
+    #[arg(long, value_name = "string")]
+    pub(super) ip: Option<String>,
+    /// IPv6 address (e.g., 2001:db8::33)
+    #[arg(long, value_name = "string")]
+    pub(super) ip6: Option<String>,
+    /// Add link to another container
+    #[arg(long, value_name = "list")]
+    pub(super) link: Vec<String>,
+    /// Container IPv4/IPv6 link-local addresses
+    #[arg(long, value_name = "list")]
+    pub(super) link_local_ip: Vec<String>,
+    /// Container MAC address (e.g., 92:d0:c6:0a:29:33)
+    #[arg(long, value_name = "string")]
+    pub(super) mac_address: Option<String>,
+    /// Connect a container to a network
+    #[arg(long, value_name = "network", alias = "net")]
+    pub(super) network: Vec<String>,
+    /// Add network-scoped alias for the container
+    #[arg(long, value_name = "list", alias = "net-alias")]
+    pub(super) network_alias: Vec<String>,
+    /// Publish a container's port(s) to the host
+    #[arg(short, long, value_name = "list")]
+    pub(super) publish: Vec<String>,
+    /// Publish all exposed ports to random ports
+    #[arg(short = 'P', long)]
+    pub(super) publish_all: bool,
+}
+
+/// What a container may do, and what it shares.
+#[derive(Debug, Args)]
+#[command(next_help_heading = SECURITY)]
+pub(super) struct Security {
+    /// Add Linux capabilities
+    #[arg(long, value_name = "list")]
+    pub(super) cap_add: Vec<String>,
+    /// Drop Linux capabilities
+    #[arg(long, value_name = "list")]
+    pub(super) cap_drop: Vec<String>,
+    /// Cgroup namespace to use (host|private)
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) cgroupns: String,
+    /// Add a host device to the container
+    #[arg(long, value_name = "list")]
+    pub(super) device: Vec<String>,
+    /// Add a rule to the cgroup allowed devices list
+    #[arg(long, value_name = "list")]
+    pub(super) device_cgroup_rule: Vec<String>,
+    /// GPU devices to add to the container ('all' to pass all GPUs)
+    #[arg(long, value_name = "gpu-request")]
+    pub(super) gpus: Option<String>,
+    /// Add additional groups to join
+    #[arg(long, value_name = "list")]
+    pub(super) group_add: Vec<String>,
+    /// IPC mode to use
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) ipc: String,
+    /// Container isolation technology
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) isolation: String,
+    /// PID namespace to use
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) pid: String,
+    /// Give extended privileges to this container
+    #[arg(long)]
+    pub(super) privileged: bool,
+    /// Security Options
+    #[arg(long, value_name = "list")]
+    pub(super) security_opt: Vec<String>,
+    /// Sysctl options
+    #[arg(long, value_name = "map")]
+    pub(super) sysctl: Vec<String>,
+    /// User namespace to use
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) userns: String,
+    /// UTS namespace to use
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) uts: String,
+    /// Bind mount Docker API socket and required auth
+    #[arg(long)]
+    pub(super) use_api_socket: bool,
+}
+
+/// A container's files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = STORAGE)]
+pub(super) struct Storage {
+    /// Attach a filesystem mount to the container
+    #[arg(long, value_name = "mount")]
+    pub(super) mount: Vec<String>,
+    /// Mount the container's root filesystem as read only
+    #[arg(long)]
+    pub(super) read_only: bool,
+    /// Storage driver options for the container
+    #[arg(long, value_name = "list")]
+    pub(super) storage_opt: Vec<String>,
+    /// Mount a tmpfs directory
+    #[arg(long, value_name = "list")]
+    pub(super) tmpfs: Vec<String>,
+    /// Bind mount a volume
+    #[arg(short, long, value_name = "list")]
+    pub(super) volume: Vec<String>,
+    /// Optional volume driver for the container
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) volume_driver: String,
+    /// Mount volumes from the specified container(s)
+    #[arg(long, value_name = "list")]
+    pub(super) volumes_from: Vec<String>,
+}
+
+/// How a container's health is asked for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = HEALTH)]
+pub(super) struct Health {
+    /// Command to run to check health
+    #[arg(long, value_name = "string")]
+    pub(super) health_cmd: Option<String>,
+    /// Time between running the check (ms|s|m|h)
+    #[arg(long, value_name = "duration", value_parser = units::duration)]
+    pub(super) health_interval: Option<i64>,
+    /// Consecutive failures needed to report unhealthy
+    #[arg(long, value_name = "int")]
+    pub(super) health_retries: Option<i64>,
+    /// Time between running the check during the start period (ms|s|m|h)
+    #[arg(long, value_name = "duration", value_parser = units::duration)]
+    pub(super) health_start_interval: Option<i64>,
+    /// Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)
+    #[arg(long, value_name = "duration", value_parser = units::duration)]
+    pub(super) health_start_period: Option<i64>,
+    /// Maximum time to allow one check to run (ms|s|m|h)
+    #[arg(long, value_name = "duration", value_parser = units::duration)]
+    pub(super) health_timeout: Option<i64>,
+    /// Disable any container-specified HEALTHCHECK
+    #[arg(long)]
+    pub(super) no_healthcheck: bool,
+}
+
+/// Sent as they are; a Linux daemon refuses them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = WINDOWS)]
+pub(super) struct Windows {
+    /// CPU count (Windows only)
+    #[arg(long, value_name = "int", default_value = "0", hide = true)]
+    pub(super) cpu_count: i64,
+    /// CPU percent (Windows only)
+    #[arg(long, value_name = "int", default_value = "0", hide = true)]
+    pub(super) cpu_percent: i64,
+    /// Maximum IO bandwidth limit for the system drive (Windows only)
+    #[arg(long, value_name = "bytes", hide = true, value_parser = units::bytes)]
+    pub(super) io_maxbandwidth: Option<i64>,
+    /// Maximum IOps limit for the system drive (Windows only)
+    #[arg(long, value_name = "uint", default_value = "0", hide = true)]
+    pub(super) io_maxiops: u64,
+}

@@ -1,0 +1,254 @@
+//! Flags to the request.
+
+use super::container::{ContainerOptions, Limits, Security, Storage};
+use super::{block_io, device, health, key_value, mount, network, ports, security, ulimit};
+use crate::terminal;
+use docker_schema::container::{Config, CreateRequest, HostConfig, LogConfig};
+
+/// What is attached to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attached {
+    /// Standard input.
+    pub(crate) stdin: bool,
+    /// Standard output.
+    pub(crate) stdout: bool,
+    /// Standard error.
+    pub(crate) stderr: bool,
+}
+
+impl Attached {
+    /// Whether anything is.
+    pub(crate) fn any(self) -> bool {
+        self.stdin || self.stdout || self.stderr
+    }
+}
+
+fn list(values: &[String]) -> Option<Vec<String>> {
+    (!values.is_empty()).then(|| values.to_vec())
+}
+
+impl ContainerOptions {
+    /// The streams that `-a` names, else all that there are.
+    pub(crate) fn attached(&self, detach: bool) -> Result<Attached, String> {
+        let mut attached = Attached::default();
+        for stream in &self.attach {
+            match stream.to_ascii_lowercase().as_str() {
+                "stdin" => attached.stdin = true,
+                "stdout" => attached.stdout = true,
+                "stderr" => attached.stderr = true,
+                _ => {
+                    return Err(format!(
+                        "invalid argument {stream:?} for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR"
+                    ));
+                }
+            }
+        }
+        match (detach, self.attach.is_empty()) {
+            (true, true) => {}
+            (true, false) => return Err("Conflicting options: -a and -d".into()),
+            (false, true) => {
+                attached.stdout = true;
+                attached.stderr = true;
+                attached.stdin = self.interactive;
+            }
+            // COMPAT: -i attaches, whatever -a says.
+            (false, false) => attached.stdin |= self.interactive,
+        }
+        Ok(attached)
+    }
+
+    /// The request for a container of `image` that runs `command`.
+    pub(crate) fn request(
+        &self,
+        image: &str,
+        command: &[String],
+        attached: Attached,
+    ) -> Result<CreateRequest, String> {
+        let volumes = mount::volumes(&self.storage.volume)?;
+        let ports = ports::parse(&self.network.publish, &self.network.expose)?;
+        let (network_mode, networking_config) = network::networks(&self.network)?;
+        let entrypoint = self
+            .entrypoint
+            .as_ref()
+            .map(|entrypoint| match entrypoint.as_str() {
+                // An empty list would mean the image's own.
+                "" => vec![String::new()],
+                entrypoint => vec![entrypoint.to_owned()],
+            });
+        let config = Config {
+            hostname: self.network.hostname.clone().unwrap_or_default(),
+            domainname: self.network.domainname.clone().unwrap_or_default(),
+            user: self.user.clone().unwrap_or_default(),
+            attach_stdin: attached.stdin,
+            attach_stdout: attached.stdout,
+            attach_stderr: attached.stderr,
+            exposed_ports: (!ports.exposed.is_empty()).then_some(ports.exposed),
+            tty: self.tty,
+            open_stdin: self.interactive,
+            stdin_once: self.interactive && attached.stdin,
+            env: list(&key_value::environment(&self.env_file, &self.env)?),
+            cmd: list(command),
+            healthcheck: health::config(&self.health)?,
+            image: image.to_owned(),
+            volumes: (!volumes.anonymous.is_empty()).then_some(volumes.anonymous),
+            working_dir: self.workdir.clone().unwrap_or_default(),
+            entrypoint,
+            mac_address: self.network.mac_address.clone().unwrap_or_default(),
+            labels: Some(key_value::labels(&self.label_file, &self.label)?),
+            stop_signal: self.stop_signal.clone().unwrap_or_default(),
+            stop_timeout: self.stop_timeout,
+            ..Config::default()
+        };
+        let mut host = HostConfig {
+            binds: list(&volumes.binds),
+            network_mode,
+            port_bindings: Some(ports.bindings),
+            publish_all_ports: self.network.publish_all,
+            ..HostConfig::default()
+        };
+        self.apply(&mut host)?;
+        apply_limits(&self.limits, &mut host)?;
+        apply_security(&self.security, &mut host)?;
+        apply_storage(&self.storage, &mut host)?;
+        Ok(CreateRequest {
+            config,
+            host_config: host,
+            networking_config,
+        })
+    }
+
+    fn apply(&self, host: &mut HostConfig) -> Result<(), String> {
+        if !matches!(self.disable_content_trust.as_str(), "" | "true" | "1") {
+            return Err(
+                "content trust is not supported: leave out --disable-content-trust=false".into(),
+            );
+        }
+        host.restart_policy = network::restart_policy(&self.restart)?;
+        let restarts = !matches!(host.restart_policy.name.as_str(), "" | "no");
+        if self.rm && restarts {
+            return Err("conflicting options: cannot specify both --restart and --rm".into());
+        }
+        host.auto_remove = self.rm;
+        host.container_id_file = self
+            .cidfile
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let log_options = key_value::strict_map("--log-opt", &self.log_opt)?;
+        host.log_config = LogConfig {
+            r#type: self.log_driver.clone().unwrap_or_default(),
+            config: Some(log_options),
+        };
+        if host.log_config.r#type == "none" && !self.log_opt.is_empty() {
+            return Err("invalid logging opts for driver none".into());
+        }
+        let annotations = key_value::strict_map("--annotation", &self.annotation)?;
+        host.annotations = (!annotations.is_empty()).then_some(annotations);
+        host.runtime = self.runtime.clone().unwrap_or_default();
+        host.init = self.init.then_some(true);
+        host.console_size = match self.tty {
+            true => terminal::size().unwrap_or_default(),
+            false => [0, 0],
+        };
+        host.dns = list(&self.network.dns);
+        host.dns_options = list(&self.network.dns_option);
+        host.dns_search = list(&self.network.dns_search);
+        host.extra_hosts = list(&network::extra_hosts(&self.network.add_host)?);
+        host.links = list(&self.network.link);
+        host.cpu_count = self.windows.cpu_count;
+        host.cpu_percent = self.windows.cpu_percent;
+        host.io_maximum_iops = self.windows.io_maxiops;
+        host.io_maximum_bandwidth =
+            u64::try_from(self.windows.io_maxbandwidth.unwrap_or_default()).unwrap_or_default();
+        Ok(())
+    }
+}
+
+fn apply_limits(limits: &Limits, host: &mut HostConfig) -> Result<(), String> {
+    if limits.memory_swappiness != -1 {
+        if !(0..=100).contains(&limits.memory_swappiness) {
+            return Err(format!(
+                "invalid value: {}. Valid memory swappiness range is 0-100",
+                limits.memory_swappiness
+            ));
+        }
+        host.memory_swappiness = Some(limits.memory_swappiness);
+    }
+    host.memory = limits.memory.unwrap_or_default();
+    host.memory_reservation = limits.memory_reservation.unwrap_or_default();
+    host.memory_swap = limits.memory_swap.unwrap_or_default();
+    host.kernel_memory = limits.kernel_memory.unwrap_or_default();
+    host.oom_kill_disable = limits.oom_kill_disable.then_some(true);
+    host.oom_score_adj = limits.oom_score_adj;
+    host.pids_limit = limits.pids_limit;
+    host.nano_cpus = limits.cpus.unwrap_or_default();
+    host.cpu_shares = limits.cpu_shares;
+    host.cpu_period = limits.cpu_period;
+    host.cpu_quota = limits.cpu_quota;
+    host.cpu_realtime_period = limits.cpu_rt_period;
+    host.cpu_realtime_runtime = limits.cpu_rt_runtime;
+    limits.cpuset_cpus.clone_into(&mut host.cpuset_cpus);
+    limits.cpuset_mems.clone_into(&mut host.cpuset_mems);
+    host.blkio_weight = limits.blkio_weight;
+    let some = |list: Vec<_>| (!list.is_empty()).then_some(list);
+    let weights = block_io::weights(&limits.blkio_weight_device)?;
+    host.blkio_weight_device = (!weights.is_empty()).then_some(weights);
+    host.blkio_device_read_bps = some(block_io::bytes(&limits.device_read_bps)?);
+    host.blkio_device_write_bps = some(block_io::bytes(&limits.device_write_bps)?);
+    host.blkio_device_read_iops = some(block_io::operations(&limits.device_read_iops)?);
+    host.blkio_device_write_iops = some(block_io::operations(&limits.device_write_iops)?);
+    limits.cgroup_parent.clone_into(&mut host.cgroup_parent);
+    let ulimits = limits.ulimit.iter().map(|text| ulimit::parse(text));
+    let ulimits: Vec<_> = ulimits.collect::<Result<_, _>>()?;
+    host.ulimits = (!ulimits.is_empty()).then_some(ulimits);
+    host.shm_size = limits.shm_size.unwrap_or_default();
+    Ok(())
+}
+
+fn apply_security(flags: &Security, host: &mut HostConfig) -> Result<(), String> {
+    if flags.use_api_socket {
+        return Err("--use-api-socket is not supported; mount the socket with -v".into());
+    }
+    host.cap_add = list(&flags.cap_add);
+    host.cap_drop = list(&flags.cap_drop);
+    flags.cgroupns.clone_into(&mut host.cgroupns_mode);
+    let devices = flags.device.iter().map(|text| device::mapping(text));
+    let devices: Vec<_> = devices.collect::<Result<_, _>>()?;
+    host.devices = (!devices.is_empty()).then_some(devices);
+    host.device_cgroup_rules = list(&flags.device_cgroup_rule);
+    let gpus = flags.gpus.as_deref().map(device::gpus).transpose()?;
+    host.device_requests = gpus.map(|gpus| vec![gpus]);
+    host.group_add = list(&flags.group_add);
+    flags.ipc.clone_into(&mut host.ipc_mode);
+    flags.isolation.clone_into(&mut host.isolation);
+    flags.pid.clone_into(&mut host.pid_mode);
+    host.privileged = flags.privileged;
+    let (options, unconfined) = security::system_paths(security::options(&flags.security_opt)?);
+    host.security_opt = list(&options);
+    if unconfined {
+        host.masked_paths = Some(Vec::new());
+        host.readonly_paths = Some(Vec::new());
+    }
+    let sysctls = key_value::strict_map("--sysctl", &flags.sysctl)?;
+    host.sysctls = (!sysctls.is_empty()).then_some(sysctls);
+    flags.userns.clone_into(&mut host.userns_mode);
+    flags.uts.clone_into(&mut host.uts_mode);
+    Ok(())
+}
+
+fn apply_storage(flags: &Storage, host: &mut HostConfig) -> Result<(), String> {
+    let mounts = flags.mount.iter().map(|text| {
+        mount::mount(text)
+            .map_err(|reason| format!("invalid argument {text:?} for \"--mount\" flag: {reason}"))
+    });
+    let mounts: Vec<_> = mounts.collect::<Result<_, _>>()?;
+    host.mounts = (!mounts.is_empty()).then_some(mounts);
+    host.readonly_rootfs = flags.read_only;
+    let options = key_value::strict_map("--storage-opt", &flags.storage_opt)?;
+    host.storage_opt = (!options.is_empty()).then_some(options);
+    let tmpfs = mount::tmpfs(&flags.tmpfs);
+    host.tmpfs = (!tmpfs.is_empty()).then_some(tmpfs);
+    flags.volume_driver.clone_into(&mut host.volume_driver);
+    host.volumes_from = list(&flags.volumes_from);
+    Ok(())
+}

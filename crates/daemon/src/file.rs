@@ -1,0 +1,125 @@
+//! `daemon.json`: dockerd's keys; a key that is not known, or not done, is an error naming it.
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What the file may say.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(crate) struct File {
+    pub(crate) data_root: Option<PathBuf>,
+    pub(crate) exec_root: Option<PathBuf>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) debug: Option<bool>,
+    pub(crate) log_level: Option<String>,
+    pub(crate) log_format: Option<String>,
+    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) shutdown_timeout: Option<u64>,
+    pub(crate) log_driver: Option<String>,
+    pub(crate) log_opts: BTreeMap<String, String>,
+    pub(crate) init: Option<bool>,
+    pub(crate) cgroup_parent: Option<String>,
+    pub(crate) registry_mirrors: Vec<String>,
+    pub(crate) insecure_registries: Vec<String>,
+    pub(crate) idle_timeout: Option<u64>,
+    /// Containers live on without the daemon always: `false` cannot be had.
+    pub(crate) live_restore: Option<bool>,
+}
+
+/// The keys of [`File`].
+const KNOWN: [&str; 18] = [
+    "data-root",
+    "exec-root",
+    "hosts",
+    "group",
+    "debug",
+    "log-level",
+    "log-format",
+    "pidfile",
+    "labels",
+    "shutdown-timeout",
+    "log-driver",
+    "log-opts",
+    "init",
+    "cgroup-parent",
+    "registry-mirrors",
+    "insecure-registries",
+    "idle-timeout",
+    "live-restore",
+];
+
+impl File {
+    /// Reads the file; without `required` there need not be one.
+    pub(crate) fn read(path: &Path, required: bool) -> anyhow::Result<Self> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => {
+                return Ok(Self::default());
+            }
+            Err(error) => Err(error).with_context(|| unable(path))?,
+        };
+        Self::parse(&bytes).with_context(|| unable(path))
+    }
+
+    fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        let keys: BTreeMap<String, serde_json::Value> = serde_json::from_slice(bytes)?;
+        let unknown: Vec<&str> = keys
+            .keys()
+            .map(String::as_str)
+            .filter(|key| !KNOWN.contains(key))
+            .collect();
+        if !unknown.is_empty() {
+            bail!(
+                "the following directives don't match any configuration option: {}",
+                unknown.join(", ")
+            );
+        }
+        let file: Self = serde_json::from_slice(bytes)?;
+        if file.live_restore == Some(false) {
+            bail!(
+                "live-restore: containers always live on without the daemon; false is not offered"
+            );
+        }
+        Ok(file)
+    }
+}
+
+/// dockerd's words.
+pub(crate) fn unable(path: &Path) -> String {
+    format!(
+        "unable to configure the daemon with file {}",
+        path.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_read() {
+        let file = File::parse(br#"{"debug":true,"hosts":["fd://"],"log-opts":{"max-size":"1m"}}"#);
+        let file = file.unwrap();
+        assert_eq!(file.debug, Some(true));
+        assert_eq!(file.hosts, ["fd://"]);
+        assert_eq!(file.log_opts["max-size"], "1m");
+        assert!(File::parse(b" \n").is_ok());
+    }
+
+    #[test]
+    fn keys_that_are_not_known_are_named() {
+        let error = File::parse(br#"{"debug":true,"bip":"x","nope":1}"#).unwrap_err();
+        let expected = "the following directives don't match any configuration option: bip, nope";
+        assert_eq!(error.to_string(), expected);
+        assert!(File::parse(br#"{"live-restore":false}"#).is_err());
+        assert!(File::parse(br#"{"debug":"yes"}"#).is_err());
+    }
+}

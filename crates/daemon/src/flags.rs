@@ -1,0 +1,70 @@
+//! The command line, in dockerd's words where it has them.
+
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Run corten's daemon, which serves the Docker Engine API
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "corten daemon", version, disable_help_subcommand = true)]
+pub(crate) struct Flags {
+    /// What must outlive a reboot
+    #[arg(long, visible_alias = "data-root", value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// What a reboot may take
+    #[arg(long, visible_alias = "exec-root", value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// Socket to listen on: unix://PATH, tcp://127.0.0.1:PORT or fd:// (repeatable)
+    #[arg(short = 'H', long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Group that may use the Unix sockets
+    #[arg(short = 'G', long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
+    /// Check the configuration and stop
+    #[arg(long)]
+    pub(crate) validate: bool,
+    /// Log for debugging
+    #[arg(short = 'D', long)]
+    pub(crate) debug: bool,
+    /// Log from this level on: trace, debug, info, warn or error
+    #[arg(short = 'l', long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// Form of the log: text or json
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// File that the daemon's process id is written to
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub(crate) pidfile: Option<PathBuf>,
+    /// Label of the daemon, key=value (repeatable)
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// Seconds that running requests get when the daemon stops
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) shutdown_timeout: Option<u64>,
+    /// Log driver of containers that name none
+    #[arg(long, value_name = "DRIVER")]
+    pub(crate) log_driver: Option<String>,
+    /// Option of that driver, key=value (repeatable)
+    #[arg(long = "log-opt", value_name = "OPTION")]
+    pub(crate) log_opts: Vec<String>,
+    /// Give containers an init
+    #[arg(long)]
+    pub(crate) init: bool,
+    /// Cgroup under which those of containers are made
+    #[arg(long, value_name = "CGROUP")]
+    pub(crate) cgroup_parent: Option<String>,
+    /// Registry asked before Docker Hub (repeatable)
+    #[arg(long = "registry-mirror", value_name = "URL")]
+    pub(crate) registry_mirrors: Vec<String>,
+    /// Registry reached without TLS (repeatable)
+    #[arg(long = "insecure-registry", value_name = "REGISTRY")]
+    pub(crate) insecure_registries: Vec<String>,
+    /// Stop after so many seconds without container and client; 0: never
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_timeout: Option<u64>,
+    /// Descriptor that a byte is written to once the daemon answers; says that a client started it
+    #[arg(long, value_name = "FD", hide = true)]
+    pub(crate) ready_fd: Option<i32>,
+}

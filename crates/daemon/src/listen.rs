@@ -1,0 +1,170 @@
+//! The sockets that are listened on.
+
+use crate::activation::{self, Activated};
+use crate::host::Host;
+use crate::{group, lock};
+use anyhow::{Context, bail};
+use api_docker::Stream;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener};
+
+/// A socket that is listened on.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    /// Of the Unix family.
+    Unix {
+        /// Its file, which goes with it, unless systemd owns it. It goes first: as long as the
+        /// socket lives, no other file can have its inode.
+        _file: Option<SocketFile>,
+        /// The socket.
+        listener: UnixListener,
+    },
+    /// Of TCP.
+    Tcp(TcpListener),
+}
+
+/// The file of a Unix socket, removed with the listener if it is still ours.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| (found.dev(), found.ino()) == self.identity) {
+            // Nobody could do anything about it now.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+impl Listener {
+    /// The next connection.
+    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
+}
+
+/// Opens all of them.
+pub(crate) fn all(hosts: &[String], group: Option<&str>) -> anyhow::Result<Vec<Listener>> {
+    let group = group.map(group::number).transpose()?;
+    let mut listeners = Vec::new();
+    for host in hosts {
+        match host.parse::<Host>()? {
+            Host::Unix(path) => listeners.push(unix(&path, group)?),
+            Host::Tcp(address) => {
+                let what = || format!("cannot listen on {address}");
+                let listener = std::net::TcpListener::bind(address).with_context(what)?;
+                listeners.push(tcp(listener).with_context(what)?);
+            }
+            Host::Activated => listeners.extend(activated()?),
+        }
+    }
+    Ok(listeners)
+}
+
+fn tcp(listener: std::net::TcpListener) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+}
+
+fn activated() -> anyhow::Result<Vec<Listener>> {
+    let sockets = activation::sockets()?;
+    if sockets.is_empty() {
+        bail!("fd://: no sockets were passed by systemd");
+    }
+    let listeners = sockets.into_iter().map(|socket| match socket {
+        Activated::Tcp(listener) => tcp(listener),
+        Activated::Unix(listener) => {
+            listener.set_nonblocking(true)?;
+            let listener = UnixListener::from_std(listener)?;
+            Ok(Listener::Unix {
+                listener,
+                _file: None,
+            })
+        }
+    });
+    let listeners: io::Result<Vec<_>> = listeners.collect();
+    listeners.context("fd://: cannot listen on a socket passed by systemd")
+}
+
+fn unix(path: &Path, group: Option<u32>) -> anyhow::Result<Listener> {
+    let what = || format!("cannot listen on {}", path.display());
+    if let Some(directory) = path.parent() {
+        lock::private(directory)?;
+    }
+    if path.exists() {
+        if UnixStream::connect(path).is_ok() {
+            bail!("{}: another process listens there", what());
+        }
+        fs::remove_file(path).with_context(what)?;
+    }
+    // Nobody gets in before group and mode are right: the name is given last.
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    drop(fs::remove_file(&draft));
+    let listener = UnixListener::bind(&draft).with_context(what)?;
+    let prepared = || {
+        fs::set_permissions(&draft, Permissions::from_mode(0o660))?;
+        chown(&draft, None, group)?;
+        fs::rename(&draft, path)?;
+        fs::symlink_metadata(path)
+    };
+    let made = prepared().inspect_err(|_| drop(fs::remove_file(&draft)));
+    let made = made.with_context(what)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        identity: (made.dev(), made.ino()),
+    };
+    Ok(Listener::Unix {
+        listener,
+        _file: Some(file),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run/a.sock");
+        drop(
+            all(
+                &["unix:///nowhere-relative".to_owned()],
+                Some("no such group"),
+            )
+            .unwrap_err(),
+        );
+        let first = unix(&path, None).unwrap();
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        assert!(
+            unix(&path, None)
+                .unwrap_err()
+                .to_string()
+                .contains("another process")
+        );
+        fs::remove_file(&path).unwrap();
+        let second = unix(&path, None).unwrap();
+        drop(first);
+        assert!(path.exists(), "the first must not remove the second's file");
+        drop(second);
+        assert!(!path.exists());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,182 @@
+//! The daemon's life: locks, services, sockets, then waiting, then an orderly end.
+
+use crate::flags::Flags;
+use crate::idle::idle;
+use crate::listen::{self, Listener};
+use crate::lock::{self, Lock};
+use crate::logging::{self, Level};
+use crate::notify::Notify;
+use crate::ready::Ready;
+use crate::reload::reload;
+use crate::settings::Settings;
+use crate::{foreign, process, wiring};
+use anyhow::Context;
+use api_docker::Api;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Threads that serve requests; what blocks has threads of its own.
+const WORKERS: usize = 2;
+/// How long an unused one of those is kept.
+const KEEP: Duration = Duration::from_secs(2);
+
+/// Runs the daemon until it is told to stop.
+pub(crate) fn run(flags: &Flags, settings: Settings) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let ready = flags.ready_fd.map(Ready::inherit).transpose()?;
+    if ready.is_some() {
+        foreign::refuse()?;
+        process::detach()?;
+    }
+    process::prepare()?;
+    let level = logging::begin(settings.log_level, settings.log_format)?;
+    let lock = Lock::take(&settings.paths.lock())?;
+    lock::private(&settings.paths.run)?;
+    let pidfile = settings
+        .pidfile
+        .as_deref()
+        .map(PidFile::write)
+        .transpose()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_keep_alive(KEEP)
+        .enable_all()
+        .build()
+        .context("cannot start the threads")?;
+    let served = runtime.block_on(serve(flags, &settings, &level, ready, began));
+    // Whoever waits in a blocking call is not waited for: the end was orderly before.
+    runtime.shutdown_background();
+    drop(pidfile);
+    drop(lock);
+    served
+}
+
+async fn serve(
+    flags: &Flags,
+    settings: &Settings,
+    level: &Level,
+    ready: Option<Ready>,
+    began: Instant,
+) -> anyhow::Result<()> {
+    let api = wiring::services(settings).await?;
+    let listeners = listen::all(&settings.hosts, settings.group.as_deref())?;
+    let connections = TaskTracker::new();
+    let accepting = CancellationToken::new();
+    for listener in listeners {
+        let listening = accept(
+            listener,
+            api.clone(),
+            connections.clone(),
+            accepting.clone(),
+        );
+        api.tracker.spawn(listening);
+    }
+    let notify = Notify::from_environment();
+    notify.ready();
+    if let Some(ready) = ready {
+        ready.tell();
+    }
+    tracing::info!(hosts = ?settings.hosts, took = ?began.elapsed(), "daemon answers");
+    let reason = told_to_stop(flags, settings, level, &api, &connections).await?;
+    tracing::info!(reason, "daemon stops; containers run on");
+    notify.stopping();
+    accepting.cancel();
+    stop(&api, &connections, settings.shutdown_timeout).await;
+    Ok(())
+}
+
+/// Accepts connections; the listener, and its file, go when the daemon stops.
+async fn accept(
+    listener: Listener,
+    api: Api,
+    connections: TaskTracker,
+    accepting: CancellationToken,
+) {
+    let listener = Arc::new(listener);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = accepting.cancelled() => return,
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                // Out of descriptors, mostly: others must be given up first.
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let api = api.clone();
+        connections.spawn(async move {
+            if let Err(error) = api.serve(stream).await {
+                tracing::debug!(error = %error, "connection ended early");
+            }
+        });
+    }
+}
+
+async fn told_to_stop(
+    flags: &Flags,
+    settings: &Settings,
+    level: &Level,
+    api: &Api,
+    connections: &TaskTracker,
+) -> anyhow::Result<&'static str> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    let idle = idle(settings.idle_timeout, connections, &api.engine);
+    let mut idle = std::pin::pin!(idle);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok("SIGTERM"),
+            _ = interrupt.recv() => return Ok("SIGINT"),
+            _ = hangup.recv() => reload(flags, level),
+            () = &mut idle => return Ok("nothing to do"),
+        }
+    }
+}
+
+/// Lets what goes on finish, and reports what does not.
+async fn stop(api: &Api, connections: &TaskTracker, timeout: Duration) {
+    let deadline = tokio::time::Instant::now() + timeout;
+    api.stopping.cancel();
+    connections.close();
+    api.tracker.close();
+    for (what, tracker) in [("connections", connections), ("requests", &api.tracker)] {
+        if tokio::time::timeout_at(deadline, tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(what, count = tracker.len(), "given up at the deadline");
+        }
+    }
+    let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+    if !api.engine.stop(left.max(Duration::from_millis(100))).await {
+        tracing::warn!(what = "engine", "given up at the deadline");
+    }
+}
+
+/// The file that the process id is written to, removed at the end.
+#[derive(Debug)]
+struct PidFile(std::path::PathBuf);
+
+impl PidFile {
+    fn write(path: &std::path::Path) -> anyhow::Result<Self> {
+        std::fs::write(path, std::process::id().to_string())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Nobody could do anything about it now.
+        drop(std::fs::remove_file(&self.0));
+    }
+}

@@ -1,0 +1,313 @@
+//! What holds: flags and file together, with the defaults.
+
+use crate::file::{File, unable};
+use crate::flags::Flags;
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+use types::Paths;
+
+/// Seconds without work after which a daemon that a client started goes.
+const IDLE: u64 = 300;
+
+/// What holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) paths: Paths,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) config_file: PathBuf,
+    pub(crate) log_level: LevelFilter,
+    pub(crate) log_format: Format,
+    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) log_driver: Option<String>,
+    pub(crate) log_opts: BTreeMap<String, String>,
+    pub(crate) init: bool,
+    pub(crate) cgroup_parent: String,
+    pub(crate) registry_mirrors: Vec<String>,
+    pub(crate) insecure_registries: Vec<String>,
+    /// `None`: never.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// The form of the daemon's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Reads the file and takes both together.
+    pub(crate) fn load(flags: &Flags) -> anyhow::Result<Self> {
+        let default = default_file();
+        let path = flags.config_file.clone().unwrap_or(default);
+        let file = File::read(&path, flags.config_file.is_some())?;
+        Self::of(flags, file, path.clone()).with_context(|| unable(&path))
+    }
+
+    fn of(flags: &Flags, file: File, config_file: PathBuf) -> anyhow::Result<Self> {
+        conflicts(flags, &file)?;
+        let paths = places(
+            flags.root.clone().or(file.data_root),
+            flags.run.clone().or(file.exec_root),
+        )?;
+        let debug = flags.debug || file.debug.unwrap_or_default();
+        let level = flags.log_level.clone().or(file.log_level);
+        let hosts = non_empty(&flags.hosts, file.hosts);
+        let idle = flags.idle_timeout.or(file.idle_timeout);
+        let idle = idle.unwrap_or(if flags.ready_fd.is_some() { IDLE } else { 0 });
+        let mut log_opts = file.log_opts;
+        for option in &flags.log_opts {
+            let (key, value) = pair("--log-opt", option)?;
+            log_opts.insert(key, value);
+        }
+        let labels = non_empty(&flags.labels, file.labels);
+        for label in &labels {
+            pair("label", label)?;
+        }
+        Ok(Self {
+            hosts: match hosts.is_empty() {
+                true => vec![format!("unix://{}", paths.socket.display())],
+                false => hosts,
+            },
+            paths,
+            group: flags.group.clone().or(file.group),
+            config_file,
+            log_level: log_level(level.as_deref(), debug)?,
+            log_format: log_format(flags.log_format.as_deref().or(file.log_format.as_deref()))?,
+            pidfile: flags.pidfile.clone().or(file.pidfile),
+            labels,
+            shutdown_timeout: Duration::from_secs(
+                flags
+                    .shutdown_timeout
+                    .or(file.shutdown_timeout)
+                    .unwrap_or(15),
+            ),
+            log_driver: flags.log_driver.clone().or(file.log_driver),
+            log_opts,
+            init: flags.init || file.init.unwrap_or_default(),
+            cgroup_parent: flags
+                .cgroup_parent
+                .clone()
+                .or(file.cgroup_parent)
+                .unwrap_or_default(),
+            registry_mirrors: non_empty(&flags.registry_mirrors, file.registry_mirrors),
+            insecure_registries: non_empty(&flags.insecure_registries, file.insecure_registries),
+            idle_timeout: (idle > 0).then(|| Duration::from_secs(idle)),
+        })
+    }
+}
+
+fn non_empty(flags: &[String], file: Vec<String>) -> Vec<String> {
+    match flags {
+        [] => file,
+        flags => flags.to_vec(),
+    }
+}
+
+fn pair(what: &str, text: &str) -> anyhow::Result<(String, String)> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => bail!("bad attribute format for {what}: {text}"),
+    }
+}
+
+fn log_level(text: Option<&str>, debug: bool) -> anyhow::Result<LevelFilter> {
+    if debug {
+        return Ok(LevelFilter::DEBUG);
+    }
+    Ok(match text {
+        None | Some("info") => LevelFilter::INFO,
+        Some("trace") => LevelFilter::TRACE,
+        Some("debug") => LevelFilter::DEBUG,
+        Some("warn" | "warning") => LevelFilter::WARN,
+        Some("error" | "fatal" | "panic") => LevelFilter::ERROR,
+        Some(other) => bail!("invalid logging level: {other}"),
+    })
+}
+
+fn log_format(text: Option<&str>) -> anyhow::Result<Format> {
+    match text {
+        None | Some("text") => Ok(Format::Text),
+        Some("json") => Ok(Format::Json),
+        Some(other) => bail!("invalid log format: {other}"),
+    }
+}
+
+/// What is said on both sides, in dockerd's words.
+fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
+    let mut found = Vec::new();
+    let mut check = |key: &str, flag: Option<String>, file: Option<String>| {
+        if let (Some(flag), Some(file)) = (flag, file) {
+            found.push(format!("{key}: (from flag: {flag}, from file: {file})"));
+        }
+    };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let list = |list: &[String]| (!list.is_empty()).then(|| format!("[{}]", list.join(" ")));
+    let switch = |on: bool| on.then(|| "true".to_owned());
+    let shown = |value: Option<bool>| value.map(|value| value.to_string());
+    let number = |value: Option<u64>| value.map(|value| value.to_string());
+    let map: Vec<String> = file
+        .log_opts
+        .iter()
+        .map(|(k, v)| format!("{k}:{v}"))
+        .collect();
+    check("data-root", path(&flags.root), path(&file.data_root));
+    check("exec-root", path(&flags.run), path(&file.exec_root));
+    check("hosts", list(&flags.hosts), list(&file.hosts));
+    check("group", flags.group.clone(), file.group.clone());
+    check("debug", switch(flags.debug), shown(file.debug));
+    check("log-level", flags.log_level.clone(), file.log_level.clone());
+    check(
+        "log-format",
+        flags.log_format.clone(),
+        file.log_format.clone(),
+    );
+    check("pidfile", path(&flags.pidfile), path(&file.pidfile));
+    check("labels", list(&flags.labels), list(&file.labels));
+    check(
+        "shutdown-timeout",
+        number(flags.shutdown_timeout),
+        number(file.shutdown_timeout),
+    );
+    check(
+        "log-driver",
+        flags.log_driver.clone(),
+        file.log_driver.clone(),
+    );
+    check("log-opts", list(&flags.log_opts), list(&map));
+    check("init", switch(flags.init), shown(file.init));
+    check(
+        "cgroup-parent",
+        flags.cgroup_parent.clone(),
+        file.cgroup_parent.clone(),
+    );
+    check(
+        "registry-mirrors",
+        list(&flags.registry_mirrors),
+        list(&file.registry_mirrors),
+    );
+    check(
+        "insecure-registries",
+        list(&flags.insecure_registries),
+        list(&file.insecure_registries),
+    );
+    check(
+        "idle-timeout",
+        number(flags.idle_timeout),
+        number(file.idle_timeout),
+    );
+    if found.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the following directives are specified both as a flag and in the configuration file: {}",
+        found.join(", ")
+    )
+}
+
+/// The two roots, and where the user's own are if this is not root.
+fn places(root: Option<PathBuf>, run: Option<PathBuf>) -> anyhow::Result<Paths> {
+    let defaults = match rustix::process::geteuid().is_root() {
+        true => Paths::system(),
+        false => Paths::user(&data_home()?, &runtime_dir()?),
+    };
+    let root = absolute(root.unwrap_or(defaults.root))?;
+    let run = absolute(run.unwrap_or(defaults.run))?;
+    Ok(Paths::under(&root, &run))
+}
+
+fn absolute(path: PathBuf) -> anyhow::Result<PathBuf> {
+    std::path::absolute(&path).with_context(|| format!("{} is no path", path.display()))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    let value = PathBuf::from(std::env::var_os(name)?);
+    value.is_absolute().then_some(value)
+}
+
+fn data_home() -> anyhow::Result<PathBuf> {
+    let home = || Some(variable("HOME")?.join(".local/share"));
+    variable("XDG_DATA_HOME")
+        .or_else(home)
+        .context("neither XDG_DATA_HOME nor HOME is set: give --root")
+}
+
+fn runtime_dir() -> anyhow::Result<PathBuf> {
+    variable("XDG_RUNTIME_DIR").context("XDG_RUNTIME_DIR is not set: give --run")
+}
+
+fn default_file() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return Path::new("/etc/corten/daemon.json").to_owned();
+    }
+    let home = || Some(variable("HOME")?.join(".config"));
+    let config = variable("XDG_CONFIG_HOME").or_else(home);
+    config.unwrap_or_default().join("corten/daemon.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(flags: &Flags, file: &str) -> anyhow::Result<Settings> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("daemon.json");
+        std::fs::write(&path, file)?;
+        Settings::load(&Flags {
+            config_file: Some(path),
+            ..flags.clone()
+        })
+    }
+
+    #[test]
+    fn what_flag_and_file_say_both_is_refused_in_dockers_words() {
+        let flags = Flags {
+            debug: true,
+            hosts: vec!["fd://".to_owned()],
+            ..Flags::default()
+        };
+        let error = settings(&flags, r#"{"debug":false,"hosts":["unix:///a"]}"#).unwrap_err();
+        assert_eq!(
+            error.root_cause().to_string(),
+            "the following directives are specified both as a flag and in the configuration \
+             file: hosts: (from flag: [fd://], from file: [unix:///a]), debug: (from flag: true, \
+             from file: false)"
+        );
+    }
+
+    #[test]
+    fn flags_and_file_make_one() {
+        let flags = Flags {
+            root: Some("/r".into()),
+            run: Some("/n".into()),
+            ready_fd: Some(3),
+            ..Flags::default()
+        };
+        let settings = settings(&flags, r#"{"log-level":"warn","log-opts":{"a":"b"}}"#).unwrap();
+        assert_eq!(
+            settings.paths,
+            Paths::under(Path::new("/r"), Path::new("/n"))
+        );
+        assert_eq!(settings.hosts, ["unix:///n/corten.sock"]);
+        assert_eq!(settings.log_level, LevelFilter::WARN);
+        assert_eq!(settings.log_opts["a"], "b");
+        assert_eq!(settings.idle_timeout, Some(Duration::from_secs(IDLE)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for file in [
+            r#"{"log-level":"loud"}"#,
+            r#"{"labels":["x"]}"#,
+            r#"{"log-format":"x"}"#,
+        ] {
+            assert!(settings(&Flags::default(), file).is_err(), "{file}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What exists and who gets what: constructors, called once, in this order.
+
+use crate::machine;
+use crate::settings::Settings;
+use anyhow::Context;
+use api_docker::{About, Api, Services};
+use engine::{Config, Engine, ImageUsers, LogSpec};
+use images::{Images, Options};
+use metadata::Database;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::level_filters::LevelFilter;
+
+/// Makes every service.
+pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
+    let paths = &settings.paths;
+    let database = Database::open(&paths.database()).context("cannot open the database")?;
+    let database = Arc::new(database);
+    let images = Images::open(
+        paths,
+        Arc::clone(&database),
+        Options {
+            unpack: sibling("corten-unpack")?,
+            hello: sibling("corten-hello").ok(),
+            registries: images::Settings {
+                insecure: settings.insecure_registries.clone(),
+                mirrors: settings.registry_mirrors.clone(),
+                ..images::Settings::default()
+            },
+            users: Arc::new(ImageUsers::new(Arc::clone(&database))),
+            steps: images::Steps::default(),
+        },
+    );
+    let images = Arc::new(images.context("cannot open the images")?);
+    let config = Config {
+        init: settings.init,
+        cgroup_parent: settings.cgroup_parent.clone(),
+        ..Config::new(paths.clone(), sibling("corten-shim")?)
+    };
+    let config = with_log(config, settings);
+    let engine = Engine::open(config, database, images).await;
+    Ok(Api::new(Services {
+        engine: engine.context("cannot open the engine")?,
+        tracker: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        about: About {
+            id: machine::id(&paths.root)?,
+            host: machine::host(),
+            labels: settings.labels.clone(),
+            debug: settings.log_level >= LevelFilter::DEBUG,
+            insecure_registries: settings.insecure_registries.clone(),
+            registry_mirrors: settings.registry_mirrors.clone(),
+        },
+    }))
+}
+
+fn with_log(mut config: Config, settings: &Settings) -> Config {
+    if let Some(driver) = &settings.log_driver {
+        config.log = LogSpec {
+            driver: driver.clone(),
+            ..LogSpec::default()
+        };
+    }
+    config.log.options.extend(settings.log_opts.clone());
+    config
+}
+
+/// An executable of ours, beside the running one.
+fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find the running executable")?;
+    let path = own.with_file_name(name);
+    anyhow::ensure!(path.exists(), "{} is missing", path.display());
+    Ok(path)
+}
