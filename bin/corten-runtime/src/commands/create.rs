@@ -1,0 +1,313 @@
+//! `create` and `run`.
+
+use super::{Context, delete, start, state};
+use crate::arguments::{Arguments, Flag, switch, value};
+use crate::foreground::{self, Signals, Terminal};
+use crate::store::{Place, Record, parse_id};
+use crate::{capabilities, console, log, sealed, status};
+use anyhow::{Context as _, Result, bail};
+use cgroup::{Cgroup, Driver, Request};
+use container::{Create, Gate, Init, Stdio, Waiting};
+use oci::runtime::{Namespace, NamespaceKind, Process, SeccompAction, Spec, Status};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use types::{ContainerId, Rootfs, Timestamp};
+
+pub(super) const CREATE_FLAGS: &[Flag] = &[
+    value("bundle").or("b"),
+    value("console-socket"),
+    value("pidfd-socket"),
+    value("pid-file"),
+    switch("no-pivot"),
+    switch("no-new-keyring"),
+    value("preserve-fds"),
+];
+pub(super) const RUN_FLAGS: &[Flag] = &[
+    value("bundle").or("b"),
+    value("console-socket"),
+    value("pidfd-socket"),
+    switch("detach").or("d"),
+    switch("keep"),
+    value("pid-file"),
+    switch("no-subreaper"),
+    switch("no-pivot"),
+    switch("no-new-keyring"),
+    value("preserve-fds"),
+];
+
+/// How far a container is brought, and who stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Up to its gate.
+    Create,
+    /// Started, and left alone.
+    Detached,
+    /// Started, and waited for.
+    Foreground,
+}
+
+pub(super) fn create(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    sealed::ensure()?;
+    make(context, arguments, Mode::Create).context("corten-runtime create failed")
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    sealed::ensure()?;
+    let mode = match arguments.on("detach") {
+        true => Mode::Detached,
+        false => Mode::Foreground,
+    };
+    make(context, arguments, mode).context("corten-runtime run failed")
+}
+
+/// What the command line and the bundle ask for.
+struct Wanted<'a> {
+    id: ContainerId,
+    bundle: PathBuf,
+    config: Vec<u8>,
+    spec: Spec,
+    rootfs: PathBuf,
+    driver: Driver,
+    rootless: bool,
+    arguments: &'a Arguments,
+    mode: Mode,
+}
+
+fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode> {
+    let id = parse_id(&arguments.words[0])?;
+    if arguments.on("no-pivot") {
+        bail!("--no-pivot is not supported");
+    }
+    let bundle = std::path::absolute(arguments.text("bundle").unwrap_or("."))?;
+    let bundle: PathBuf = bundle.components().collect();
+    let config = read_config(&bundle)?;
+    let mut spec = Spec::from_slice(&config).context("read config.json")?;
+    check_process(spec.process.as_ref())?;
+    let process = spec
+        .process
+        .as_mut()
+        .context("process property must not be empty")?;
+    console::check_flags(process.terminal, mode != Mode::Foreground, arguments)?;
+    console::pass_sockets(process);
+    override_env(process);
+    capabilities::drop_unknown(process);
+    let root = spec.root.as_ref().context("root must be specified")?;
+    let wanted = Wanted {
+        id,
+        rootfs: bundle.join(&root.path).components().collect(),
+        bundle,
+        config,
+        spec,
+        driver: if context.systemd {
+            Driver::Systemd
+        } else {
+            Driver::Cgroupfs
+        },
+        rootless: context.rootless,
+        arguments,
+        mode,
+    };
+    let place = context.store().create(&wanted.id)?;
+    let mut record = wanted.record();
+    match bring_up(&wanted, &place, &mut record) {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            // What failed is told; whatever was made goes again.
+            if let Err(left) = delete::discard(&place, &record) {
+                log::warn(&format!("{left:#}"));
+            }
+            Err(error)
+        }
+    }
+}
+
+fn read_config(bundle: &Path) -> Result<Vec<u8>> {
+    match std::fs::read(bundle.join("config.json")) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && bundle.is_dir() => {
+            bail!("JSON specification file config.json not found")
+        }
+        Err(error) => Err(error).with_context(|| format!("open {}", bundle.display())),
+    }
+}
+
+/// What runc says of an unusable process, in its words.
+pub(super) fn check_process(process: Option<&Process>) -> Result<()> {
+    let Some(process) = process else {
+        bail!("process property must not be empty");
+    };
+    if process.cwd.is_empty() {
+        bail!("Cwd property must not be empty");
+    }
+    if !process.cwd.starts_with('/') {
+        bail!("Cwd must be an absolute path");
+    }
+    if process.args.is_empty() {
+        bail!("args must not be empty");
+    }
+    if !process.selinux_label.is_empty() && !Path::new("/sys/fs/selinux/enforce").exists() {
+        bail!("selinux label is specified in config, but selinux is disabled or not supported");
+    }
+    Ok(())
+}
+
+/// Of several values of a variable the last one counts; the others are not passed on.
+pub(super) fn override_env(process: &mut Process) {
+    let name = |line: &String| line.split('=').next().unwrap_or_default().to_owned();
+    let mut later = std::collections::HashSet::new();
+    let kept = process
+        .env
+        .iter()
+        .rev()
+        .filter(|line| later.insert(name(line)));
+    let mut kept: Vec<String> = kept.cloned().collect();
+    kept.reverse();
+    process.env = kept;
+}
+
+impl Wanted<'_> {
+    fn record(&self) -> Record {
+        let own = |namespace: &Namespace| {
+            namespace.kind == NamespaceKind::Pid && namespace.path.is_empty()
+        };
+        let linux = self.spec.linux.as_ref();
+        let hooks = self.spec.hooks.as_ref();
+        Record {
+            version: Record::VERSION,
+            id: self.id.clone(),
+            oci_version: self.spec.oci_version.clone(),
+            bundle: self.bundle.clone(),
+            rootfs: self.rootfs.clone(),
+            created: Timestamp::now(),
+            pid: 0,
+            start_time: 0,
+            cgroup: None,
+            own_pid_namespace: linux.is_some_and(|linux| linux.namespaces.iter().any(own)),
+            poststart: hooks.is_some_and(|hooks| !hooks.poststart.is_empty()),
+            poststop: hooks.is_some_and(|hooks| !hooks.poststop.is_empty()),
+            annotations: self.spec.annotations.clone(),
+        }
+    }
+
+    fn cgroup(&self) -> Result<Option<Cgroup>> {
+        let linux = self.spec.linux.as_ref();
+        let path = linux.map(|linux| linux.cgroups_path.as_str());
+        let made = Cgroup::create(&Request {
+            id: self.id.as_str(),
+            path,
+            resources: linux.and_then(|linux| linux.resources.as_ref()),
+            driver: self.driver,
+        });
+        match made {
+            Ok(cgroup) => Ok(Some(cgroup)),
+            // Without rights on any cgroup a container can still be.
+            Err(_) if self.rootless && path.is_none_or(str::is_empty) => Ok(None),
+            Err(error) => Err(error).context("unable to apply cgroup configuration"),
+        }
+    }
+}
+
+/// The compiled filter of a configuration, if it has one that does anything.
+pub(super) fn filter(spec: &Spec) -> Result<Option<seccomp::Program>> {
+    let seccomp = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let Some(seccomp) = seccomp else {
+        return Ok(None);
+    };
+    if seccomp.default_action == SeccompAction::Allow && seccomp.syscalls.is_empty() {
+        return Ok(None);
+    }
+    let program = seccomp::compile(seccomp)?;
+    log::debug(&format!("seccomp filter flags: {}", program.flags()));
+    Ok(Some(program))
+}
+
+/// A container may run on every CPU that its cgroup has, whatever its caller was pinned to.
+pub(super) fn reset_affinity() {
+    let mut all = CpuSet::new();
+    for cpu in 0..CpuSet::MAX_CPU {
+        all.set(cpu);
+    }
+    // Where that is refused the caller's CPUs are what there is.
+    if let Err(errno) = sched_setaffinity(None, &all) {
+        log::debug(&format!("cannot reset the CPU affinity: {errno}"));
+    }
+}
+
+fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<ExitCode> {
+    let filter = filter(&wanted.spec)?;
+    place.keep_config(&wanted.config)?;
+    let cgroup = wanted.cgroup()?;
+    record.cgroup = cgroup.as_ref().map(Cgroup::state);
+    // From here on a killed create can be deleted by name.
+    place.write(record)?;
+    let foreground = wanted.mode == Mode::Foreground;
+    let signals = match foreground {
+        true => Some(Signals::catch(!wanted.arguments.on("no-subreaper"))?),
+        false => None,
+    };
+    let mut init = create_init(wanted, place, (cgroup.as_ref(), filter.as_ref()))?;
+    drop(cgroup);
+    record.pid = init.pid();
+    record.start_time = status::process(record.pid).map_or(0, |process| process.start_time);
+    place.write(record)?;
+    let terminal = match signals {
+        Some(_) => Terminal::of(&mut init)?,
+        None => None,
+    };
+    let told = tell(wanted, &mut init, record);
+    if let Err(error) = told {
+        foreground::end(&init);
+        return Err(error);
+    }
+    match signals {
+        None => Ok(ExitCode::SUCCESS),
+        Some(signals) => {
+            let code = signals.supervise(&init, terminal)?;
+            if !wanted.arguments.on("keep") {
+                delete::destroy(place, record)?;
+            }
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+fn create_init(
+    wanted: &Wanted<'_>,
+    place: &Place,
+    (cgroup, filter): (Option<&Cgroup>, Option<&seccomp::Program>),
+) -> Result<Init> {
+    let gate = match wanted.mode {
+        Mode::Create => Some(Waiting::create(&place.gate())?),
+        Mode::Detached | Mode::Foreground => None,
+    };
+    let rootfs = Rootfs::Directory(wanted.rootfs.clone());
+    let request = Create {
+        id: &wanted.id,
+        spec: &wanted.spec,
+        bundle: &wanted.bundle,
+        rootfs: &rootfs,
+        stdio: Stdio::Inherit,
+        cgroup,
+        seccomp: filter,
+        gate: gate.as_ref().map_or(Gate::Held, Gate::Waiting),
+        preserve_fds: console::preserved(wanted.arguments)?,
+        keep_keyring: wanted.arguments.on("no-new-keyring"),
+    };
+    reset_affinity();
+    container::create(&request).context("unable to start container process")
+}
+
+/// Tells the caller of the init, and starts it unless somebody else will.
+fn tell(wanted: &Wanted<'_>, init: &mut Init, record: &Record) -> Result<()> {
+    if wanted.mode != Mode::Foreground {
+        console::hand_over(wanted.arguments, init)?;
+    }
+    console::send_pidfd(wanted.arguments, init)?;
+    console::write_pid_file(wanted.arguments, init.pid())?;
+    if wanted.mode == Mode::Create {
+        return Ok(());
+    }
+    init.start().context("unable to start container process")?;
+    start::poststart(&wanted.spec, &state::document(record, Status::Running))
+}

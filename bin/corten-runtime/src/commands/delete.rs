@@ -1,0 +1,103 @@
+//! `delete`: takes away all that a container has.
+
+use super::Context;
+use crate::arguments::{Arguments, Flag, switch};
+use crate::store::{NotExist, Place, Record};
+use crate::{log, status};
+use anyhow::{Context as _, Result, bail};
+use cgroup::Cgroup;
+use container::hooks::{self, Stage};
+use oci::runtime::{Hook, Status};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+pub(super) const FLAGS: &[Flag] = &[switch("force").or("f")];
+/// How long an init may take to die.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
+
+pub(super) fn delete(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    let (id, force) = (&arguments.words[0], arguments.on("force"));
+    let (place, record) = match context.store().load(id) {
+        Ok(found) => found,
+        Err(error) if error.is::<NotExist>() => {
+            // What an aborted create left has no state.
+            context
+                .store()
+                .place(&crate::store::parse_id(id)?)
+                .remove()?;
+            if force {
+                return Ok(ExitCode::SUCCESS);
+            }
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    if !force {
+        match status::of(&place, &record)? {
+            Status::Stopped | Status::Created => {}
+            other => bail!("cannot delete container {id} that is not stopped: {other}"),
+        }
+    }
+    end(&record)?;
+    destroy(&place, &record)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the container's init and waits for its end.
+fn end(record: &Record) -> Result<()> {
+    let Some(pidfd) = status::pidfd(record)? else {
+        return Ok(());
+    };
+    match pidfd_send_signal(&pidfd, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(errno) => return Err(errno).context("unable to signal init"),
+    }
+    if let Some(state) = &record.cgroup {
+        // Whatever is frozen, or outside of the init's pid namespace.
+        Cgroup::open(state)?.kill()?;
+    }
+    let mut ended = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
+    match poll(&mut ended, Some(&PATIENCE)).context("wait for init")? {
+        0 => bail!("container init still running"),
+        _ => Ok(()),
+    }
+}
+
+/// Takes away what a create that failed has made so far; no hook is told.
+pub(super) fn discard(place: &Place, record: &Record) -> Result<()> {
+    end(record)?;
+    if let Some(state) = &record.cgroup {
+        let cgroup = Cgroup::open(state)?;
+        cgroup.kill()?;
+        cgroup.delete()?;
+    }
+    place.remove()
+}
+
+/// Takes away what a container without its init still has.
+pub(super) fn destroy(place: &Place, record: &Record) -> Result<()> {
+    if let Some(state) = &record.cgroup {
+        let cgroup = Cgroup::open(state)?;
+        if !record.own_pid_namespace || record.pid == 0 {
+            cgroup.kill()?;
+        }
+        cgroup.delete()?;
+    }
+    let config = record.poststop.then(|| place.config());
+    place.remove()?;
+    if let Some(config) = config {
+        let spec = config?;
+        let list: &[Hook] = spec.hooks.as_ref().map_or(&[], |hooks| &hooks.poststop);
+        let state = super::state::document(record, Status::Stopped);
+        // The container is gone; a hook cannot bring it back.
+        if let Err(error) = hooks::run(list, Stage::Poststop, &state) {
+            log::warn(&error.to_string());
+        }
+    }
+    Ok(())
+}

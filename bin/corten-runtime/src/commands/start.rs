@@ -1,0 +1,33 @@
+//! `start`: opens the gate.
+
+use super::Context;
+use crate::arguments::Arguments;
+use crate::status;
+use anyhow::{Context as _, Result, bail};
+use container::hooks::{self, Stage};
+use oci::runtime::{Hook, Spec, State, Status};
+use std::process::ExitCode;
+
+pub(super) fn start(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    let (place, record) = context.container(arguments)?;
+    match status::of(&place, &record)? {
+        Status::Created => {}
+        Status::Stopped => bail!("cannot start a container that has stopped"),
+        Status::Running => bail!("cannot start an already running container"),
+        other => bail!("cannot start a container in the {other} state"),
+    }
+    container::start(&place.gate()).context("unable to start container process")?;
+    // Most configurations have no such hooks, and need not be read then.
+    if record.poststart {
+        let spec = place.config()?;
+        let state = super::state::document(&record, Status::Running);
+        poststart(&spec, &state)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the hooks that follow the program's start.
+pub(super) fn poststart(spec: &Spec, state: &State) -> Result<()> {
+    let list: &[Hook] = spec.hooks.as_ref().map_or(&[], |hooks| &hooks.poststart);
+    hooks::run(list, Stage::Poststart, state).map_err(Into::into)
+}

@@ -1,0 +1,124 @@
+//! Messages in the forms of logrus, which runc's callers read.
+
+use anyhow::{Context, Result, bail};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::OnceLock;
+use types::Timestamp;
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Where messages go.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    file: Option<File>,
+    format: Format,
+    debug: bool,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// How much a message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Error,
+    Warning,
+    Debug,
+}
+
+impl Level {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+/// Opens the log once.
+pub(crate) fn open(path: Option<&str>, format: Option<&str>, debug: bool) -> Result<()> {
+    let format = match format {
+        None | Some("" | "text") => Format::Text,
+        Some("json") => Format::Json,
+        Some(other) => bail!("invalid log-format: {other}"),
+    };
+    let file = path.filter(|path| !path.is_empty());
+    let file = file.map(|path| {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(0o644);
+        options.open(path).with_context(|| format!("open {path}"))
+    });
+    let log = Log {
+        file: file.transpose()?,
+        format,
+        debug,
+    };
+    // Only the first command line counts; there is only one.
+    LOG.get_or_init(|| log);
+    Ok(())
+}
+
+/// Writes a message.
+pub(crate) fn write(level: Level, message: &str) {
+    let fallback = Log::default();
+    let log = LOG.get().unwrap_or(&fallback);
+    if level == Level::Debug && !log.debug {
+        return;
+    }
+    let line = line(log.format, level, message);
+    // There is nowhere to tell that a message could not be told.
+    drop(match &log.file {
+        Some(file) => (&*file).write_all(line.as_bytes()),
+        None => std::io::stderr().write_all(line.as_bytes()),
+    });
+}
+
+/// What only those who look for a fault want to know.
+pub(crate) fn debug(message: &str) {
+    write(Level::Debug, message);
+}
+
+/// A warning.
+pub(crate) fn warn(message: &str) {
+    write(Level::Warning, message);
+}
+
+/// Ends a command that failed: into the log, and to standard error if that is another place.
+pub(crate) fn fatal(error: &anyhow::Error) {
+    let message = format!("{error:#}");
+    write(Level::Error, &message);
+    if LOG.get().is_some_and(|log| log.file.is_some()) {
+        drop(writeln!(std::io::stderr(), "{message}"));
+    }
+}
+
+fn line(format: Format, level: Level, message: &str) -> String {
+    let (time, level) = (Timestamp::now().to_string(), level.as_str());
+    match format {
+        Format::Text => format!(
+            "time={:?} level={level} msg={message:?}\n",
+            whole_seconds(&time)
+        ),
+        Format::Json => {
+            let line =
+                serde_json::json!({"level": level, "msg": message, "time": whole_seconds(&time)});
+            format!("{line}\n")
+        }
+    }
+}
+
+/// logrus leaves fractions out.
+fn whole_seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time.to_owned(),
+    }
+}

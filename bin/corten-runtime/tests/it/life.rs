@@ -1,0 +1,292 @@
+//! A container's life by runc's commands.
+
+use crate::bundle::Bundle;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::process::Stdio;
+
+#[test]
+fn run_gives_output_and_exit_status_and_leaves_nothing() {
+    let Some(bundle) = Bundle::new(&["sh", "-c", "echo out; echo err >&2; exit 7"]) else {
+        return;
+    };
+    let said = bundle.run(&[
+        "run",
+        "-bundle",
+        bundle.path().to_str().unwrap(),
+        &bundle.id,
+    ]);
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (Some(7), "out\n", "err\n")
+    );
+    assert_eq!(fs::read_dir(bundle.state()).unwrap().count(), 0);
+    assert!(bundle.groups().is_empty());
+    bundle.change(|spec| spec["process"]["args"] = json!(["sh", "-c", "kill -9 $$; sleep 9"]));
+    // As PID 1 it does not die of its own signal; the parent's counts.
+    bundle.change(|spec| spec["process"]["args"] = json!(["sh", "-c", "exit 137"]));
+    let said = bundle.run(&["run", "-b", bundle.path().to_str().unwrap(), &bundle.id]);
+    assert_eq!(said.code, Some(137), "{said:?}");
+}
+
+#[test]
+fn a_container_is_created_started_listed_killed_and_deleted() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let (path, id) = (bundle.path(), bundle.id.as_str());
+    let pid_file = path.join("pid");
+    bundle.ok(&[
+        "create",
+        "--bundle",
+        path.to_str().unwrap(),
+        "--pid-file",
+        pid_file.to_str().unwrap(),
+        id,
+    ]);
+    assert_eq!(bundle.status(), "created");
+    let state: Value = serde_json::from_str(&bundle.ok(&["state", id])).unwrap();
+    assert_eq!(
+        state["pid"].to_string(),
+        fs::read_to_string(&pid_file).unwrap()
+    );
+    assert_eq!(state["bundle"], path.to_str().unwrap());
+    assert!(
+        bundle
+            .fails(&["exec", id])
+            .contains("exec args cannot be empty")
+    );
+
+    bundle.ok(&["start", id]);
+    assert_eq!(bundle.status(), "running");
+    assert!(
+        bundle
+            .fails(&["start", id])
+            .contains("cannot start an already running container")
+    );
+    assert_eq!(bundle.ok(&["list", "-q"]), format!("{id}\n"));
+    let listed: Value = serde_json::from_str(&bundle.ok(&["list", "--format=json"])).unwrap();
+    assert_eq!(listed[0]["owner"], "root");
+    assert!(bundle.ok(&["list"]).starts_with("ID "));
+    let pids: Vec<i64> = serde_json::from_str(&bundle.ok(&["ps", "-f", "json", id])).unwrap();
+    assert_eq!(json!(pids), json!([state["pid"]]));
+    assert!(
+        bundle
+            .fails(&["delete", id])
+            .contains("that is not stopped: running")
+    );
+
+    bundle.ok(&["pause", id]);
+    assert_eq!(bundle.status(), "paused");
+    assert!(
+        bundle
+            .fails(&["exec", id, "true"])
+            .contains("cannot exec in a paused container")
+    );
+    bundle.ok(&["resume", id]);
+    assert!(
+        bundle
+            .fails(&["resume", id])
+            .contains("container not paused")
+    );
+
+    bundle.ok(&["kill", id, "KILL"]);
+    bundle.wait_for("stopped");
+    assert!(
+        bundle
+            .fails(&["kill", id])
+            .contains("container not running")
+    );
+    assert!(
+        bundle
+            .fails(&["start", id])
+            .contains("cannot start a container that has stopped")
+    );
+    bundle.ok(&["delete", id]);
+    assert!(
+        bundle
+            .fails(&["state", id])
+            .contains("container does not exist")
+    );
+    assert!(bundle.groups().is_empty());
+}
+
+#[test]
+fn exec_joins_with_its_own_output_status_user_and_environment() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let id = bundle.id.as_str();
+    bundle.create();
+    bundle.ok(&["start", id]);
+    assert_eq!(bundle.ok(&["exec", id, "echo", "-n", "x"]), "x");
+    assert_eq!(
+        bundle.run(&["exec", id, "sh", "-c", "exit 5"]).code,
+        Some(5)
+    );
+    let out = bundle.ok(&[
+        "exec",
+        "-u",
+        "1000:1001",
+        "-g=7",
+        "-e",
+        "A=b",
+        "--cwd",
+        "/tmp",
+        id,
+        "sh",
+        "-c",
+        "id; echo $A; pwd",
+    ]);
+    assert!(out.contains("uid=1000 gid=1001 groups=7\nb\n/tmp"), "{out}");
+    let said = bundle.run(&["exec", id, "nosuch"]);
+    assert_eq!(said.code, Some(255), "{said:?}");
+    assert!(
+        said.err.contains("executable file not found in $PATH"),
+        "{said:?}"
+    );
+
+    let pid_file = bundle.path().join("exec.pid");
+    bundle.ok(&[
+        "exec",
+        "-d",
+        "--pid-file",
+        pid_file.to_str().unwrap(),
+        id,
+        "sleep",
+        "50",
+    ]);
+    let pids: Vec<i32> = serde_json::from_str(&bundle.ok(&["ps", "--format", "json", id])).unwrap();
+    let pid: i32 = fs::read_to_string(pid_file).unwrap().parse().unwrap();
+    assert!(pids.len() == 2 && pids.contains(&pid), "{pids:?} {pid}");
+}
+
+#[test]
+fn signals_reach_a_foreground_container() {
+    let Some(bundle) = Bundle::new(&[
+        "sh",
+        "-c",
+        "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done",
+    ]) else {
+        return;
+    };
+    let mut child = bundle
+        .command(&["run", "-b", bundle.path().to_str().unwrap(), &bundle.id])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut ready)
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+}
+
+#[test]
+fn a_terminal_is_sent_to_the_socket() {
+    let Some(bundle) = Bundle::new(&["sh", "-c", "tty; read line; echo got $line"]) else {
+        return;
+    };
+    bundle.change(|spec| spec["process"]["terminal"] = json!(true));
+    let path = bundle.path();
+    assert!(
+        bundle
+            .fails(&["create", "-b", path.to_str().unwrap(), &bundle.id])
+            .contains("cannot allocate tty if runc will detach without setting console socket")
+    );
+    let socket = path.join("console.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    bundle.ok(&[
+        "create",
+        "-b",
+        path.to_str().unwrap(),
+        "--console-socket",
+        socket.to_str().unwrap(),
+        &bundle.id,
+    ]);
+    let (connection, _) = listener.accept().unwrap();
+    let mut name = [0; 64];
+    let (_, master) =
+        sys::socket::receive(std::os::fd::AsFd::as_fd(&connection), &mut name).unwrap();
+    let mut master = fs::File::from(master.unwrap());
+    bundle.ok(&["start", &bundle.id]);
+    master.write_all(b"hello\n").unwrap();
+    let mut text = String::new();
+    let mut piece = [0; 256];
+    while !text.contains("got hello") {
+        let count = master.read(&mut piece).unwrap();
+        text.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    assert!(text.contains("/dev/pts/0"), "{text}");
+    bundle.wait_for("stopped");
+}
+
+#[test]
+fn limits_are_changed_and_use_is_told() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let id = bundle.id.as_str();
+    bundle.create();
+    bundle.ok(&["start", id]);
+    bundle.ok(&["update", "--memory", "64m", "--pids-limit", "30", id]);
+    let events: Value = serde_json::from_str(&bundle.ok(&["events", "--stats", id])).unwrap();
+    assert_eq!(events["type"], "stats");
+    assert_eq!(events["data"]["pids"]["limit"], 30);
+    assert_eq!(events["data"]["memory"]["usage"]["limit"], 64 << 20);
+    let resources = bundle.path().join("resources.json");
+    fs::write(&resources, r#"{"pids":{"limit":40}}"#).unwrap();
+    bundle.ok(&["update", "-r", resources.to_str().unwrap(), id]);
+    let events: Value = serde_json::from_str(&bundle.ok(&["events", "--stats", id])).unwrap();
+    assert_eq!(events["data"]["pids"]["limit"], 40);
+}
+
+#[test]
+fn hooks_run_in_their_order() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    let log = bundle.path().join("hooks");
+    let hook = |name: &str| {
+        let line = format!("echo {name} >> {}", log.display());
+        json!([{"path": "/bin/sh", "args": ["sh", "-c", line], "env": ["PATH=/usr/bin:/bin"]}])
+    };
+    bundle.change(|spec| {
+        spec["hooks"] = json!({"prestart": hook("prestart"), "createRuntime": hook("createRuntime"),
+            "poststart": hook("poststart"), "poststop": hook("poststop")});
+    });
+    bundle.create();
+    bundle.ok(&["start", &bundle.id]);
+    bundle.wait_for("stopped");
+    bundle.ok(&["delete", &bundle.id]);
+    let ran = fs::read_to_string(log).unwrap();
+    assert_eq!(ran, "prestart\ncreateRuntime\npoststart\npoststop\n");
+}
+
+/// CVE-2019-5736: whoever sees the waiting init's executable keeps it, and writes to it when
+/// nothing runs from it any more.
+#[test]
+fn the_runtime_cannot_be_written_through_its_process() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    bundle.create();
+    let state: Value = serde_json::from_str(&bundle.ok(&["state", &bundle.id])).unwrap();
+    let exe = format!("/proc/{}/exe", state["pid"]);
+    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+    let exe = rustix::fs::open(exe, flags, rustix::fs::Mode::empty()).unwrap();
+    bundle.ok(&["delete", "-f", &bundle.id]);
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&exe));
+    let error = fs::OpenOptions::new().write(true).open(path).unwrap_err();
+    assert!(
+        [libc::EROFS, libc::EPERM].contains(&error.raw_os_error().unwrap()),
+        "{error}"
+    );
+}

@@ -1,0 +1,10 @@
+//! The built runtime on the real kernel, with bundles and a state directory of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may fail by panic and says why it skips"
+)]
+
+mod bundle;
+mod errors;
+mod life;
