@@ -1,0 +1,55 @@
+//! For tests: kills a process at its n-th system call, and counts how many it makes.
+//!
+//! `corten-fault PID VICTIM [N]` seizes the process with all its threads and follows it into
+//! its children. VICTIM is `itself`, or the name of a program: the first process that
+//! executes it, the seized one or a child, is the victim.
+//! Entries into system calls and returns from them are counted alike, over all threads, in
+//! the order in which they stop; at number N the victim is killed, without N it is only
+//! counted. `seized` is printed when it begins. When its standard input ends, or nothing is
+//! left to trace, it lets all go and prints `COUNT killed` or `COUNT spared`.
+#![expect(clippy::print_stdout, reason = "its output is its answer")]
+
+mod tracer;
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::Pid;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tracer::{Trace, Victim};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (pid, victim, at) = match arguments.as_slice() {
+        [pid, victim] => (pid, victim, None),
+        [pid, victim, at] => (
+            pid,
+            victim,
+            Some(at.parse().context("N is a number from 1")?),
+        ),
+        _ => bail!("usage: corten-fault PID itself|PROGRAM [N]"),
+    };
+    let victim = if victim == "itself" {
+        Victim::Itself
+    } else {
+        Victim::Child(victim.clone())
+    };
+    let pid = Pid::from_raw(pid.parse().context("PID is a number")?);
+    let mut trace =
+        Trace::seize(pid, victim, at).with_context(|| format!("cannot seize process {pid}"))?;
+    println!("seized");
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        std::io::stdin().read_to_end(&mut Vec::new()).ok();
+        told.store(true, Ordering::Relaxed);
+    });
+    trace.follow(&stop);
+    let outcome = trace.outcome();
+    println!(
+        "{} {}",
+        outcome.calls,
+        if outcome.killed { "killed" } else { "spared" }
+    );
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! A host for tests: own daemon, directories and network namespace, gone without trace at the end.
+//!
+//! It knows how the built executables are found and started, and what they must leave behind:
+//! nothing. It must not know how anything is done inside them. Read first: [`TestHost`],
+//! [`Ran`], [`Pty`].
+//!
+//! It is for tests, so it panics where something is not as it must be.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test's way to fail is to panic"
+)]
+
+mod binaries;
+mod http;
+mod image;
+mod pty;
+mod ran;
+mod skip;
+
+pub use binaries::{binary, directory};
+pub use http::{Answer, request};
+pub use pty::Pty;
+pub use ran::{Ran, run, run_with_input};
+pub use skip::{missing, skipped};
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use types::Paths;
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The image that every host has: a static busybox.
+pub const IMAGE: &str = "busybox";
+
+/// A daemon of its own in places of its own. When dropped, everything it made is removed, and
+/// the test fails if something is left.
+#[derive(Debug)]
+pub struct TestHost {
+    places: tempfile::TempDir,
+    paths: Paths,
+    daemon: Option<Child>,
+    /// A daemon that somebody else runs, in whose place ours is being compared.
+    foreign: Option<String>,
+}
+
+impl TestHost {
+    /// A running daemon that has the image [`IMAGE`].
+    pub fn start() -> Self {
+        let mut host = Self::idle();
+        host.start_daemon();
+        host.import_image();
+        host
+    }
+
+    /// Places without a daemon: a command starts one.
+    pub fn idle() -> Self {
+        let places = tempfile::Builder::new()
+            .prefix("corten-test-")
+            .tempdir()
+            .expect("a temporary directory");
+        let paths = Paths::under(&places.path().join("root"), &places.path().join("run"));
+        Self {
+            places,
+            paths,
+            daemon: None,
+            foreign: std::env::var("CORTEN_TEST_HOST").ok(),
+        }
+    }
+
+    /// Imports [`IMAGE`].
+    pub fn import_image(&self) {
+        let archive = image::busybox();
+        let import = self.command(&["import", "-c", "CMD [\"sh\"]", "-", IMAGE]);
+        run_with_input(import, archive).success();
+    }
+
+    /// Where the daemon's things are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// A directory for the test's own files.
+    pub fn scratch(&self) -> &Path {
+        self.places.path()
+    }
+
+    /// The daemon's socket as `DOCKER_HOST` has it.
+    pub fn address(&self) -> String {
+        match &self.foreign {
+            Some(address) => address.clone(),
+            None => format!("unix://{}", self.paths.socket.display()),
+        }
+    }
+
+    /// The daemon's process id, if this host started it.
+    pub fn daemon_pid(&self) -> Option<u32> {
+        self.daemon.as_ref().map(Child::id)
+    }
+
+    /// Starts the daemon, in a network namespace of its own, and waits until it answers.
+    pub fn start_daemon(&mut self) {
+        if self.foreign.is_some() {
+            return;
+        }
+        let log = self.places.path().join("daemon.log");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("a log file");
+        let daemon = Command::new("unshare")
+            .args(["--net", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"])
+            .arg(binary("corten"))
+            .args(["daemon", "--root"])
+            .arg(&self.paths.root)
+            .arg("--run")
+            .arg(&self.paths.run)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second descriptor"))
+            .stderr(log)
+            .spawn()
+            .expect("unshare starts");
+        self.daemon = Some(daemon);
+        self.await_daemon();
+    }
+
+    fn await_daemon(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let daemon = self.daemon.as_mut().expect("a daemon was started");
+        loop {
+            if request(&self.paths.socket, "GET", "/_ping", None).is_some() {
+                return;
+            }
+            if let Some(status) = daemon.try_wait().expect("the daemon is our child") {
+                panic!("the daemon ended with {status}:\n{}", self.daemon_log());
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the daemon does not answer:\n{}",
+                self.daemon_log()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// What the daemon wrote.
+    pub fn daemon_log(&self) -> String {
+        let started = std::fs::read_to_string(self.places.path().join("daemon.log"));
+        let own = std::fs::read_to_string(self.paths.run.join("daemon.log"));
+        started.unwrap_or_default() + &own.unwrap_or_default()
+    }
+
+    /// Kills the daemon without warning.
+    pub fn kill_daemon(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().expect("the daemon is our child");
+            daemon.wait().expect("the daemon is our child");
+        }
+    }
+
+    /// Stops the daemon as a service manager does, and gives its exit code.
+    pub fn stop_daemon(&mut self) -> Option<i32> {
+        let mut daemon = self.daemon.take()?;
+        let pid = rustix::process::Pid::from_child(&daemon);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be told");
+        let status = ran::wait(&mut daemon, PATIENCE).expect("the daemon ends when told to");
+        status.code()
+    }
+
+    /// A `corten` command that talks to this host's daemon, or starts it.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary("corten"));
+        self.surround(&mut command);
+        command.args(args);
+        command
+    }
+
+    /// A docker command that talks to this host's daemon.
+    pub fn docker_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.places.path())
+            .env("DOCKER_HOST", self.address())
+            .args(args);
+        command
+    }
+
+    /// Gives a command the surroundings of this host, and nothing of ours.
+    pub fn surround(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TZ", "UTC");
+        match &self.foreign {
+            Some(address) => command.env("DOCKER_HOST", address),
+            None => command
+                .env("CORTEN_ROOT", &self.paths.root)
+                .env("CORTEN_RUN", &self.paths.run),
+        };
+    }
+
+    /// Runs `corten` to its end, with nothing on standard input.
+    pub fn cli(&self, args: &[&str]) -> Ran {
+        run(self.command(args))
+    }
+
+    /// Runs `corten` to its end with this on standard input.
+    pub fn cli_with_input(&self, args: &[&str], input: impl Into<Vec<u8>>) -> Ran {
+        run_with_input(self.command(args), input.into())
+    }
+
+    /// Runs docker's own client to its end.
+    pub fn docker(&self, args: &[&str]) -> Ran {
+        run(self.docker_command(args))
+    }
+
+    /// Runs `corten` on a terminal of this many rows and columns.
+    pub fn terminal(&self, args: &[&str], size: (u16, u16)) -> Pty {
+        Pty::spawn(&self.command(args), size)
+    }
+
+    /// Sends one request to the daemon's socket.
+    pub fn http(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let address = self.address();
+        let socket = PathBuf::from(address.trim_start_matches("unix://"));
+        request(&socket, method, path, body).expect("the daemon answers")
+    }
+
+    /// Runs a container in the background and gives its id.
+    pub fn run_detached(&self, args: &[&str]) -> String {
+        let args: Vec<_> = ["run", "-d"].iter().chain(args).copied().collect();
+        self.cli(&args).success().text().trim().to_owned()
+    }
+
+    /// Asks again and again until `condition` holds.
+    pub fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(self) {
+            assert!(
+                Instant::now() < deadline,
+                "not within {PATIENCE:?}: {what}\n{}",
+                self.daemon_log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// One field of a container by a Go template.
+    pub fn inspect(&self, name: &str, template: &str) -> String {
+        let found = self.cli(&["inspect", "--format", template, name]);
+        found.success().text().trim().to_owned()
+    }
+
+    /// Removes all containers, and ends the daemon, whoever started it.
+    fn clear(&mut self) -> Vec<String> {
+        if self.foreign.is_some() {
+            return Vec::new();
+        }
+        let mut left = Vec::new();
+        let listed = self.http_if_answering("/containers/json?all=1");
+        for id in listed.iter().filter_map(|one| one["Id"].as_str()) {
+            let path = format!("/containers/{id}?force=1&v=1");
+            let answer = request(&self.paths.socket, "DELETE", &path, None);
+            if answer.is_none_or(|answer| answer.status >= 300 && answer.status != 404) {
+                left.push(format!("container {id} cannot be removed"));
+            }
+        }
+        self.stop_daemon();
+        left.extend(self.stop_self_started());
+        left.extend(self.leaks());
+        left
+    }
+
+    fn http_if_answering(&self, path: &str) -> Vec<serde_json::Value> {
+        request(&self.paths.socket, "GET", path, None)
+            .and_then(|answer| serde_json::from_slice(&answer.body).ok())
+            .unwrap_or_default()
+    }
+
+    /// Stops the daemon that a command started, if there is one: it is no child of ours. Gives
+    /// words if it does not end.
+    pub fn stop_self_started(&self) -> Option<String> {
+        request(&self.paths.socket, "GET", "/_ping", None)?;
+        let pids = processes_of(&self.paths);
+        for pid in &pids {
+            // It may have ended since it was listed.
+            let _gone = rustix::process::kill_process(*pid, rustix::process::Signal::TERM);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !processes_of(&self.paths).is_empty() {
+            if Instant::now() > deadline {
+                return Some("the daemon that a command started does not end".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
+    /// What nothing owns any more.
+    fn leaks(&self) -> Vec<String> {
+        let records = doctor::Records::Containers(std::collections::BTreeSet::new());
+        let found = doctor::examine(&self.paths, &records);
+        let leaks = found.leaks.iter().map(ToString::to_string);
+        leaks.chain(found.unread.iter().cloned()).collect()
+    }
+}
+
+/// Daemons whose command line names this root.
+fn processes_of(paths: &Paths) -> Vec<rustix::process::Pid> {
+    let root = paths.root.to_string_lossy().into_owned();
+    let entries = std::fs::read_dir("/proc").expect("/proc is there");
+    let pids = entries.flatten().filter_map(|entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let words: Vec<_> = line.split(|byte| *byte == 0).collect();
+        let state = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let dead = state.rsplit(')').next()?.trim_start().starts_with('Z');
+        let ours = words.contains(&&b"daemon"[..]) && words.contains(&root.as_bytes());
+        (ours && !dead)
+            .then(|| rustix::process::Pid::from_raw(pid))
+            .flatten()
+    });
+    pids.collect()
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        let left = self.clear();
+        if left.is_empty() {
+            return;
+        }
+        let text = format!("left behind:\n{}\n{}", left.join("\n"), self.daemon_log());
+        match std::thread::panicking() {
+            true => eprintln!("{text}"),
+            false => panic!("{text}"),
+        }
+    }
+}

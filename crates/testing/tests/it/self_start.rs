@@ -1,0 +1,141 @@
+//! The daemon that starts itself.
+
+use std::os::unix::fs::PermissionsExt;
+use testing::TestHost;
+
+fn foreign() -> bool {
+    std::env::var_os("CORTEN_TEST_HOST").is_some()
+}
+
+#[test]
+fn a_command_starts_the_daemon_when_there_is_none() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    assert_eq!(host.cli(&["ps", "-q"]).success().text(), "");
+    assert!(std::fs::exists(&host.paths().socket).unwrap());
+    host.cli(&["ps"]).success();
+}
+
+#[test]
+fn the_daemon_it_starts_runs_containers() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    host.import_image();
+    assert_eq!(
+        host.cli(&["run", "--rm", "--network", "none", "busybox", "echo", "x"])
+            .success()
+            .text(),
+        "x\n"
+    );
+}
+
+#[test]
+fn of_many_commands_at_once_one_starts_it() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| host.cli(&["ps"]).success());
+        }
+    });
+}
+
+#[test]
+fn it_holds_nothing_of_its_callers() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    // The runner reads both pipes to their end: a daemon that kept one would hang it.
+    host.cli(&["version"]).success();
+    let answer = host.http("GET", "/info", None);
+    assert_eq!(answer.status, 200);
+    let pid = daemon(&host);
+    assert_eq!(
+        std::fs::read_link(format!("/proc/{pid}/cwd"))
+            .unwrap()
+            .to_str(),
+        Some("/")
+    );
+    let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    assert!(!environment.contains("CARGO"), "{environment}");
+    let session = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = session
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(fields[3], pid.to_string(), "it leads a session of its own");
+}
+
+fn daemon(host: &TestHost) -> u32 {
+    let root = host.paths().root.to_string_lossy().into_owned();
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = entries.filter_map(|entry| {
+        let line = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        let ours = line.contains("daemon") && line.contains(&root);
+        ours.then(|| entry.file_name().to_str()?.parse().ok())?
+    });
+    pids.next().unwrap()
+}
+
+#[test]
+fn an_open_descriptor_of_the_caller_is_not_kept() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    let mut shell = std::process::Command::new("sh");
+    let corten = testing::binary("corten");
+    host.surround(&mut shell);
+    // The output of the command substitution ends only when nobody holds descriptor 7.
+    shell.args([
+        "-c",
+        &format!(
+            "out=$({{ {} ps -q 7>&1 >/dev/null; }}); echo done$out",
+            corten.display()
+        ),
+    ]);
+    assert_eq!(testing::run(shell).success().text(), "done\n");
+}
+
+#[test]
+fn a_daemon_that_cannot_start_is_explained_in_its_own_words() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    std::fs::create_dir_all(host.paths().root.parent().unwrap()).unwrap();
+    std::fs::write(&host.paths().root, "a file where the root should be").unwrap();
+    let ran = host.cli(&["ps"]).code(1);
+    let error = ran.error();
+    assert!(
+        error.starts_with("error: cannot start the corten daemon\n"),
+        "{ran}"
+    );
+    assert!(error.contains(host.paths().root.to_str().unwrap()), "{ran}");
+    assert!(error.contains("\nhint: "), "{ran}");
+    std::fs::remove_file(&host.paths().root).unwrap();
+    host.cli(&["ps"]).success();
+}
+
+#[test]
+fn the_socket_is_for_its_owner() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::idle();
+    host.cli(&["ps"]).success();
+    let mode = std::fs::metadata(&host.paths().socket)
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
+}
