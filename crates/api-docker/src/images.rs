@@ -1,12 +1,16 @@
 //! Images.
 
+mod credentials;
 mod document;
 mod fetch;
 mod list;
 mod progress;
+mod push;
 
+pub(crate) use credentials::login;
 pub(crate) use fetch::{create, load};
 pub(crate) use list::{list, prune, summaries};
+pub(crate) use push::{offered, push, save, save_all};
 
 use crate::body::{self, Response};
 use crate::call::Call;

@@ -54,10 +54,16 @@ routes! {
     POST "/images/create" => images::create;
     POST "/images/load" => images::load;
     POST "/images/prune" => images::prune;
+    GET "/images/get" => images::save_all;
+    GET "/images/{name...}/get" => images::save;
+    POST "/images/{name...}/push" => images::push;
     GET "/images/{name...}/json" => images::inspect;
     GET "/images/{name...}/history" => images::history;
     POST "/images/{name...}/tag" => images::tag;
     DELETE "/images/{name...}" => images::remove;
+
+    POST "/auth" => images::login;
+    GET "/distribution/{name...}/json" => images::offered;
 
     GET "/networks" => networks::list;
     GET "/networks/" => networks::list;

@@ -2,9 +2,9 @@
 
 use crate::cmd::{
     attach, completion, create, events, exec, export, history, image_inspect, image_list,
-    image_prune, image_remove, import, info, inspect, kill, list, load, logs, pause, port, prune,
-    pull, remove, rename, restart, run, save, start, stats, stop, system_df, system_doctor,
-    system_prune, tag, top, unpause, update, version, wait,
+    image_prune, image_remove, import, info, inspect, kill, list, load, login, logout, logs, pause,
+    port, prune, pull, push, remove, rename, restart, run, save, start, stats, stop, system_df,
+    system_doctor, system_prune, tag, top, unpause, update, version, wait,
 };
 use crate::command::{Entry, Leaf, Node, alias, group, leaf};
 use crate::context::Context;
@@ -30,11 +30,14 @@ const COMMANDS: &[Entry] = &[
     leaf::<inspect::Inspect>("inspect"),
     leaf::<kill::Kill>("kill"),
     leaf::<load::Load>("load"),
+    leaf::<login::Login>("login"),
+    leaf::<logout::Logout>("logout"),
     leaf::<logs::Logs>("logs"),
     leaf::<pause::Pause>("pause"),
     leaf::<port::Port>("port"),
     leaf::<list::List>("ps"),
     leaf::<pull::Pull>("pull"),
+    leaf::<push::Push>("push"),
     leaf::<rename::Rename>("rename"),
     leaf::<restart::Restart>("restart"),
     leaf::<remove::Remove>("rm"),
@@ -86,6 +89,7 @@ const IMAGE: &[Entry] = &[
     alias::<image_list::ImageList>("ls", &["list"]),
     leaf::<image_prune::ImagePrune>("prune"),
     leaf::<pull::Pull>("pull"),
+    leaf::<push::Push>("push"),
     alias::<image_remove::ImageRemove>("rm", &["remove"]),
     leaf::<save::Save>("save"),
     leaf::<tag::Tag>("tag"),

@@ -1,6 +1,6 @@
 //! The user's terminal: raw while a container's terminal is shown, restored on every way out.
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io::{self, IsTerminal};
 
 /// The terminal in raw mode; restored when dropped.
@@ -25,6 +25,30 @@ impl Raw {
 }
 
 impl Drop for Raw {
+    fn drop(&mut self) {
+        // Nothing can be done about a terminal that went away.
+        let _restored = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// The terminal without echo; restored when dropped.
+#[derive(Debug)]
+pub(crate) struct Silent {
+    before: Termios,
+}
+
+impl Silent {
+    /// Makes standard input's terminal show nothing of what is typed.
+    pub(crate) fn input() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Now, &silent)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Silent {
     fn drop(&mut self) {
         // Nothing can be done about a terminal that went away.
         let _restored = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);

@@ -35,7 +35,6 @@ impl std::fmt::Debug for AuthConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct AuthResponse {
-    pub status: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub identity_token: String,
+    pub status: String,
 }

@@ -44,6 +44,37 @@ pub enum Error {
         /// What was asked for.
         platform: Box<Platform>,
     },
+    /// The registry has nothing of that name.
+    #[error("{reason}")]
+    NotOffered {
+        /// Its words.
+        reason: String,
+    },
+    /// The image is for another platform than was asked for.
+    #[error(
+        "image with reference {reference} was found but its platform ({own}) does not match the \
+         specified platform ({wanted})"
+    )]
+    OtherPlatform {
+        /// The image.
+        reference: String,
+        /// What it is for.
+        own: Box<Platform>,
+        /// What was asked for.
+        wanted: Box<Platform>,
+    },
+    /// No image that is to be saved is for the platform.
+    #[error("no suitable export target found for platform {platform}")]
+    NoExport {
+        /// What was asked for.
+        platform: Box<Platform>,
+    },
+    /// No image has the name to be pushed.
+    #[error("{reason}")]
+    NothingToPush {
+        /// What is missing.
+        reason: String,
+    },
     /// The registry did not give the image.
     #[error("{source}")]
     Registry {
@@ -223,7 +254,12 @@ impl From<registry::Error> for Error {
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } | Self::NoPlatform { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. }
+            | Self::NoPlatform { .. }
+            | Self::NotOffered { .. }
+            | Self::OtherPlatform { .. }
+            | Self::NoExport { .. }
+            | Self::NothingToPush { .. } => ErrorKind::NotFound,
             Self::Reference { source } => source.kind(),
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Invalid { .. } | Self::Malformed { .. } => ErrorKind::InvalidArgument,

@@ -2,7 +2,7 @@
 
 use crate::holds::Hold;
 use crate::records::{ImageRecord, LayerRecord};
-use crate::{Config, Reference};
+use crate::{Config, Platform, Reference};
 use oci::image::Descriptor;
 use std::sync::Arc;
 use types::{Digest, Layer, Timestamp};
@@ -30,6 +30,7 @@ pub struct Image {
     pub tagged: Option<Timestamp>,
     /// By diff id, the lowest first.
     pub(crate) parts: Vec<LayerRecord>,
+    pub(crate) config_blob: Descriptor,
     pub(crate) _hold: Arc<Hold>,
 }
 
@@ -78,6 +79,16 @@ impl Image {
         entries
     }
 
+    /// What it is for.
+    pub fn platform(&self) -> Platform {
+        self.config.platform()
+    }
+
+    /// Whether it is for `wanted`.
+    pub fn suits(&self, wanted: &Platform) -> bool {
+        wanted.rank(&self.platform()).is_some()
+    }
+
     /// The digests of the layers' archives, the lowest first.
     pub fn diff_ids(&self) -> impl Iterator<Item = &Digest> {
         self.parts.iter().map(|part| &part.diff_id)
@@ -91,6 +102,7 @@ impl Image {
             created: record.config.created.as_deref().and_then(time),
             size: record.size(),
             config: Arc::new(record.config),
+            config_blob: record.config_blob,
             layers,
             manifest: record.manifest,
             tagged: names.last,

@@ -140,6 +140,16 @@ impl Images {
         Ok(image.id)
     }
 
+    /// The names of the reference's repository that have tags.
+    pub(crate) fn tags_of(&self, reference: &Reference) -> Result<Vec<Reference>, Error> {
+        let all = self.0.database.read(metadata::Read::list::<NameRecord>)?;
+        let parsed = all.iter().filter_map(|(name, _)| name.parse().ok());
+        let same = |known: &Reference| {
+            known.name() == reference.name() && known.tag().is_some() && known.digest().is_none()
+        };
+        Ok(parsed.filter(same).collect())
+    }
+
     /// The operations that have begun and not ended, for diagnosis.
     pub fn operations(&self) -> Result<Vec<String>, Error> {
         let listed = self

@@ -1,4 +1,4 @@
-//! Images: pulled, loaded, imported, named, listed and removed.
+//! Images: pulled, loaded, imported, pushed, saved, named, listed and removed.
 //!
 //! It knows how references lead to image records, and those to blobs and layers, and what of
 //! these nobody needs any more. It must not know containers (it asks [`Users`] about them),
@@ -7,6 +7,7 @@
 
 mod change;
 mod collect;
+mod distribution;
 mod error;
 mod facts;
 mod hello;
@@ -19,14 +20,17 @@ mod load;
 mod operation;
 mod progress;
 mod pull;
+mod push;
 mod records;
 mod remove;
 mod requests;
+mod save;
 mod steps;
 mod users;
 
 pub use change::configure;
 pub use collect::Collected;
+pub use distribution::Offered;
 pub use error::{Conflict, Error};
 pub use image::{HistoryEntry, Image};
 pub use images::{Images, Options};
@@ -35,7 +39,8 @@ pub use oci::{Reference, ReferenceError};
 pub use progress::{Event, Progress};
 pub use registry::{Credentials, Patience, Settings};
 pub use requests::{
-    Force, ImageUsage, Import, Input, Loaded, Parents, Pull, Removal, Remove, Usage,
+    Force, ImageUsage, Import, Input, Loaded, Parents, Pull, Push, Removal, Remove, Usage,
 };
+pub use save::Archive;
 pub use steps::Steps;
 pub use users::{NoUsers, User, Users};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use types::Digest;
 
 /// One line of a long operation's story.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +18,21 @@ pub enum Event {
     Advance {
         /// The layer.
         id: String,
-        /// `Downloading`, `Extracting`.
+        /// `Downloading`, `Extracting`, `Pushing`.
         status: &'static str,
         /// Bytes done.
         current: u64,
         /// Bytes in all; 0 if unknown.
         total: u64,
+    },
+    /// A tag is at the registry.
+    Pushed {
+        /// The tag.
+        tag: String,
+        /// The manifest's.
+        digest: Digest,
+        /// Bytes of the manifest.
+        size: u64,
     },
     /// A line of text for people: `Loaded image: debian:12`, with its line feed.
     Text(String),

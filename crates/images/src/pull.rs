@@ -2,15 +2,15 @@
 
 mod layer;
 
+use crate::distribution::fetch;
 use crate::error::short;
 use crate::load::{MAX_CONFIG, read_config};
 use crate::operation::{Made, Operation, Origin, joined};
 use crate::records::{LayerRecord, NameRecord, key};
 use crate::{Config, Error, Image, Images, Platform, Progress, Pull, Reference};
-use content::Hasher;
 use oci::image::media_type::Role;
 use oci::image::{Descriptor, Document, Manifest};
-use registry::{Fetched, Repository};
+use registry::{Access, Fetched, Repository};
 use std::sync::Arc;
 use types::Digest;
 
@@ -33,11 +33,11 @@ impl Images {
         let subject = reference.familiar();
         let run = |operation: Arc<Operation>| async move {
             let pulling = Pulling {
-                repository: operation
-                    .images
-                    .0
-                    .registries
-                    .repository(&reference, pull.credentials),
+                repository: operation.images.0.registries.repository(
+                    &reference,
+                    pull.credentials,
+                    Access::Pull,
+                ),
                 operation,
                 reference,
                 platform: pull.platform,
@@ -131,42 +131,13 @@ impl Pulling {
         if let Ok(bytes) = content.read(digest, MAX_CONFIG) {
             return Ok(bytes);
         }
-        if descriptor.size > MAX_CONFIG {
-            let reason = format!(
-                "{} bytes, more than the limit of {MAX_CONFIG}",
-                descriptor.size
-            );
-            return Err(Error::malformed(format!("configuration {digest}"), reason));
-        }
-        let mut bytes = Vec::new();
-        let mut download = self.repository.blob(descriptor, 0);
-        while let Some(chunk) = download.chunk().await? {
-            bytes.extend_from_slice(&chunk);
-        }
-        let found = Hasher::digest(digest.algorithm(), &bytes);
-        match found == *digest {
-            true => Ok(bytes),
-            false => Err(Error::malformed(
-                format!("image config verification failed for digest {digest}"),
-                format!("its bytes have digest {found}"),
-            )),
-        }
+        fetch(&self.repository, descriptor).await
     }
 
     fn check_platform(&self, config: &Config) -> Result<(), Error> {
-        let own = Platform {
-            variant: config.variant.clone(),
-            ..Platform::new(&config.os, &config.architecture)
-        };
         match &self.platform {
-            Some(wanted) if wanted.rank(&own).is_none() => Err(Error::Invalid {
-                reason: format!(
-                    "image with reference {} was found but its platform ({own}) does not match \
-                     the specified platform ({wanted})",
-                    self.reference.familiar()
-                ),
-            }),
-            _ => Ok(()),
+            Some(wanted) => matches(&self.reference, wanted, &config.platform()),
+            None => Ok(()),
         }
     }
 
@@ -234,6 +205,22 @@ impl Pulling {
             Ok((id, updated))
         };
         self.operation.blocking(commit).await
+    }
+}
+
+/// Refuses an image that is for another platform than was asked for.
+pub(crate) fn matches(
+    reference: &Reference,
+    wanted: &Platform,
+    own: &Platform,
+) -> Result<(), Error> {
+    match wanted.rank(own) {
+        Some(_) => Ok(()),
+        None => Err(Error::OtherPlatform {
+            reference: reference.familiar(),
+            own: Box::new(own.clone()),
+            wanted: Box::new(wanted.clone()),
+        }),
     }
 }
 

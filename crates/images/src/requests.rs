@@ -19,6 +19,17 @@ pub struct Pull {
     pub credentials: Option<Credentials>,
 }
 
+/// Send an image to its registry.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// The image; without a tag every tag of the repository.
+    pub reference: Reference,
+    /// What the image must be for.
+    pub platform: Option<Platform>,
+    /// What to show to the reference's registry.
+    pub credentials: Option<Credentials>,
+}
+
 /// Make an image of one layer from an archive of a root file system.
 #[derive(Clone, Debug, Default)]
 pub struct Import {

@@ -2,14 +2,13 @@
 
 use crate::challenge::Challenge;
 use crate::http::{Http, shown};
+use crate::payload::{Body, Payload};
 use crate::target::Target;
 use crate::{Cause, Credentials, Error};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::Full;
 use serde::Deserialize;
 use std::fmt::Write;
 
@@ -25,8 +24,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) target: &'a Target,
     /// Only ever shown to the reference's own registry and the token server that it names.
     pub(crate) credentials: Option<&'a Credentials>,
-    /// The scope if the challenge names none.
-    pub(crate) scope: &'a str,
+    /// What of the registry is wanted; nothing signs in.
+    pub(crate) scopes: &'a [String],
 }
 
 #[derive(Deserialize)]
@@ -35,6 +34,25 @@ struct Token {
     token: String,
     #[serde(default)]
     access_token: String,
+    #[serde(default)]
+    refresh_token: String,
+}
+
+/// What convinces a registry.
+#[derive(Debug)]
+pub(crate) struct Convincing {
+    pub(crate) authorization: HeaderValue,
+    /// A token that will do in the place of the password.
+    pub(crate) refresh_token: Option<String>,
+}
+
+impl Convincing {
+    fn header(authorization: HeaderValue) -> Self {
+        Self {
+            authorization,
+            refresh_token: None,
+        }
+    }
 }
 
 impl Asking<'_> {
@@ -51,7 +69,7 @@ impl Asking<'_> {
         &self,
         url: &str,
         challenges: &[Challenge],
-    ) -> Result<HeaderValue, Error> {
+    ) -> Result<Convincing, Error> {
         let unauthorized = |reason: &str| Error::Unauthorized {
             url: url.to_owned(),
             reason: reason.to_owned(),
@@ -65,15 +83,27 @@ impl Asking<'_> {
                 service,
                 scope,
             }) => {
-                let scope = scope.as_deref().unwrap_or(self.scope);
-                let request = self.request(url, realm, service.as_deref(), scope)?;
+                let scopes = self.wanted(scope.as_deref());
+                let request = self.request(url, realm, service.as_deref(), &scopes)?;
                 let token = self.token(request).await?;
-                sensitive(&format!("Bearer {token}"))
-                    .ok_or_else(|| unauthorized("the token server's token is no header"))
+                let text = match token.token.is_empty() {
+                    true => token.access_token,
+                    false => token.token,
+                };
+                let header = sensitive(&format!("Bearer {text}"));
+                let header =
+                    header.ok_or_else(|| unauthorized("the token server's token is no header"))?;
+                let refresh = token.refresh_token;
+                Ok(Convincing {
+                    authorization: header,
+                    refresh_token: (!refresh.is_empty()).then_some(refresh),
+                })
             }
             Some(Challenge::Basic) => match self.own() {
                 Some(Credentials::Password { username, password }) => {
-                    sensitive(&basic(username, password))
+                    let header = sensitive(&basic(username, password));
+                    header
+                        .map(Convincing::header)
                         .ok_or_else(|| unauthorized("the credentials are no header"))
                 }
                 _ => Err(unauthorized("no basic auth credentials")),
@@ -86,14 +116,27 @@ impl Asking<'_> {
         self.credentials.filter(|_| self.target.own)
     }
 
+    /// The scopes to ask for: those wanted here, and what the challenge says of other
+    /// repositories.
+    fn wanted<'b>(&'b self, challenge: Option<&'b str>) -> Vec<&'b str> {
+        let mut wanted: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        for scope in challenge.unwrap_or_default().split_whitespace() {
+            let object = |scope: &str| scope.rsplit_once(':').map(|(name, _)| name.to_owned());
+            if !wanted.iter().any(|known| object(known) == object(scope)) {
+                wanted.push(scope);
+            }
+        }
+        wanted
+    }
+
     /// The request for a token.
     fn request(
         &self,
         url: &str,
         realm: &str,
         service: Option<&str>,
-        scope: &str,
-    ) -> Result<Request<Full<Bytes>>, Error> {
+        scopes: &[&str],
+    ) -> Result<Request<Body>, Error> {
         let protocol = |reason: String| Error::Protocol {
             url: url.to_owned(),
             reason,
@@ -106,10 +149,11 @@ impl Asking<'_> {
             )));
         }
         let mut query = String::new();
-        for (name, value) in [("service", service), ("scope", Some(scope))] {
-            if let Some(value) = value {
-                pair(&mut query, name, value);
-            }
+        if let Some(service) = service {
+            pair(&mut query, "service", service);
+        }
+        for scope in scopes {
+            pair(&mut query, "scope", scope);
         }
         let mut builder = Request::builder().header(USER_AGENT, AGENT);
         let request = match self.own() {
@@ -121,11 +165,15 @@ impl Asking<'_> {
                     .method(Method::POST)
                     .uri(realm)
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(Full::from(query))
+                    .body(Payload::Bytes(query.into()).body())
             }
             own => {
                 if let Some(Credentials::Password { username, password }) = own {
                     pair(&mut query, "account", username);
+                    if scopes.is_empty() {
+                        pair(&mut query, "client_id", "corten");
+                        pair(&mut query, "offline_token", "true");
+                    }
                     if let Some(value) = sensitive(&basic(username, password)) {
                         builder = builder.header(AUTHORIZATION, value);
                     }
@@ -133,28 +181,22 @@ impl Asking<'_> {
                 let joint = if realm.contains('?') { '&' } else { '?' };
                 builder
                     .uri(format!("{realm}{joint}{query}"))
-                    .body(Full::default())
+                    .body(Payload::None.body())
             }
         };
         request.map_err(|error| protocol(format!("token server {realm:?}: {error}")))
     }
 
     /// Asks the token server. It may not send the credentials on to anybody.
-    async fn token(&self, request: Request<Full<Bytes>>) -> Result<String, Error> {
+    async fn token(&self, request: Request<Body>) -> Result<Token, Error> {
         let url = shown(request.uri());
         let answer = self.http.send(request).await?;
         let status = answer.status();
         if status == StatusCode::OK {
             let body = self.http.body(&url, answer.into_body(), MAX_TOKEN).await?;
             let token: Option<Token> = serde_json::from_slice(&body).ok();
-            let text = token.map(|t| {
-                if t.token.is_empty() {
-                    t.access_token
-                } else {
-                    t.token
-                }
-            });
-            return text.filter(|text| !text.is_empty()).ok_or(Error::Protocol {
+            let has = |token: &Token| !token.token.is_empty() || !token.access_token.is_empty();
+            return token.filter(has).ok_or(Error::Protocol {
                 url,
                 reason: "the token server's answer has no token".to_owned(),
             });

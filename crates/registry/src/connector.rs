@@ -55,7 +55,13 @@ impl Connector {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let name = name_of(host);
         let dialled = TcpStream::connect((name, port)).await;
-        let tcp = dialled.map_err(|error| said(&error, format!("dial tcp {name}:{port}")))?;
+        let tcp = dialled.map_err(|error| {
+            let place = match error.raw_os_error() {
+                Some(_) => format!("{name}:{port}: connect"),
+                None => format!("lookup {name}"),
+            };
+            said(&error, format!("dial tcp {place}"))
+        })?;
         drop(tcp.set_nodelay(true)); // Slower without, but no worse.
         if !secure {
             return Ok(Stream(Box::pin(TokioIo::new(tcp))));
@@ -81,8 +87,16 @@ impl Connector {
     }
 }
 
+/// COMPAT: the reasons are in Go's words, which people know.
 fn said(error: &io::Error, attempt: String) -> io::Error {
-    io::Error::new(error.kind(), format!("{attempt}: {error}"))
+    let words = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
+        _ if attempt.contains("lookup") => "no such host".to_owned(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("{attempt}: {words}"))
 }
 
 impl tower::Service<Uri> for Connector {

@@ -76,6 +76,7 @@ impl Download {
         let next = http.next(&connection.url, &mut connection.body).await?;
         let Some(mut bytes) = next else {
             return Err(Error::Unreachable {
+                method: "Get",
                 url: connection.url,
                 reason: "unexpected EOF".to_owned(),
             });
@@ -94,16 +95,10 @@ impl Download {
     }
 
     async fn connect(&self) -> Result<Connection, Error> {
-        let ask = Ask {
-            path: format!(
-                "{}/blobs/{}",
-                self.repository.path(),
-                self.descriptor.digest
-            ),
-            accept: None,
-            from: self.at,
-        };
-        let Answered { url, answer } = self.repository.ask(&ask, What::Blob).await?;
+        let digest = &self.descriptor.digest;
+        let path = format!("{}/blobs/{digest}", self.repository.path());
+        let ask = Ask::get(path).from(self.at);
+        let Answered { url, answer } = self.repository.ask(ask, What::Blob).await?;
         let skip = match answer.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let start = header(&answer, &CONTENT_RANGE).and_then(start_of);

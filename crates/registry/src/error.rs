@@ -9,10 +9,10 @@ use types::{Digest, ErrorKind, Kind, Resource};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The registry hides the repository from this caller.
-    #[error(
-        "pull access denied for {repository}, repository does not exist or may require 'docker login': {cause}"
-    )]
+    #[error("{}", Denial { access: *access, repository, cause })]
     Denied {
+        /// What was refused.
+        access: Access,
         /// The repository as people write it.
         repository: String,
         /// The registry's words.
@@ -42,6 +42,14 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The registry does not take a sign-in.
+    #[error("login attempt to {url} failed with status: {status}")]
+    Login {
+        /// What was asked.
+        url: String,
+        /// The status line: `401 Unauthorized`.
+        status: String,
+    },
     /// The registry limits how often it is asked.
     #[error("toomanyrequests: {message}")]
     RateLimited {
@@ -51,8 +59,10 @@ pub enum Error {
         after: Option<Duration>,
     },
     /// The registry does not answer, or not to the end.
-    #[error("Get \"{url}\": {reason}")]
+    #[error("{method} \"{url}\": {reason}")]
     Unreachable {
+        /// How, as Go's client writes it: `Get`.
+        method: &'static str,
         /// What was asked.
         url: String,
         /// What went wrong.
@@ -108,6 +118,40 @@ pub enum Error {
     },
 }
 
+/// What a caller wants of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To read.
+    Pull,
+    /// To write, and to read.
+    Push,
+}
+
+/// A refusal in Docker's words, which differ.
+struct Denial<'a> {
+    access: Access,
+    repository: &'a str,
+    cause: &'a Cause,
+}
+
+impl std::fmt::Display for Denial<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            access,
+            repository,
+            cause,
+        } = self;
+        match access {
+            Access::Pull => write!(
+                f,
+                "pull access denied for {repository}, repository does not exist or may require \
+                 'docker login': {cause}"
+            ),
+            Access::Push => write!(f, "{cause}"),
+        }
+    }
+}
+
 /// A registry's own words: `manifest unknown: manifest unknown`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
@@ -144,11 +188,15 @@ impl Error {
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
+            Self::Denied {
+                access: Access::Push,
+                ..
+            } => ErrorKind::PermissionDenied,
             // COMPAT: dockerd answers 404 to a pull that a registry denies.
             Self::Denied { .. } | Self::ManifestUnknown { .. } | Self::RepositoryUnknown { .. } => {
                 ErrorKind::NotFound
             }
-            Self::Unauthorized { .. } => ErrorKind::Unauthenticated,
+            Self::Unauthorized { .. } | Self::Login { .. } => ErrorKind::Unauthenticated,
             Self::RateLimited { .. } | Self::Unreachable { .. } | Self::Status { .. } => {
                 ErrorKind::Unavailable
             }

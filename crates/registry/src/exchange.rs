@@ -3,13 +3,15 @@
 use crate::auth::{AGENT, Asking};
 use crate::challenge;
 use crate::http::{Answer, Http, header, shown};
+use crate::payload::{Body, Payload};
 use crate::target::Target;
 use crate::{Credentials, Error};
-use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, LOCATION, RANGE, USER_AGENT, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RANGE, USER_AGENT,
+    WWW_AUTHENTICATE,
+};
 use http::uri::Uri;
-use http::{HeaderValue, Request, StatusCode};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Request, StatusCode};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,11 +21,70 @@ const MAX_REDIRECTS: usize = 5;
 /// What to ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
+    method: Method,
+    place: Place,
+    headers: Vec<(HeaderName, String)>,
+    payload: Payload,
+}
+
+/// Where something is asked for.
+#[derive(Clone, Debug)]
+enum Place {
     /// After `/v2/`.
-    pub(crate) path: String,
-    pub(crate) accept: Option<String>,
-    /// The first byte wanted, if not 0.
-    pub(crate) from: u64,
+    Path(String),
+    /// A URL that the registry gave: where an upload goes on.
+    Url(String),
+}
+
+impl Ask {
+    /// Reads what is at `path`, after `/v2/`.
+    pub(crate) fn get(path: String) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// Does `method` at `path`, after `/v2/`.
+    pub(crate) fn new(method: Method, path: String) -> Self {
+        Self {
+            method,
+            place: Place::Path(path),
+            headers: Vec::new(),
+            payload: Payload::None,
+        }
+    }
+
+    /// Does `method` at a URL that the registry gave.
+    pub(crate) fn at(method: Method, url: &str) -> Self {
+        Self {
+            place: Place::Url(url.to_owned()),
+            ..Self::new(method, String::new())
+        }
+    }
+
+    pub(crate) fn accept(self, media_types: &[&str]) -> Self {
+        self.header(ACCEPT, media_types.join(", "))
+    }
+
+    /// From this byte on.
+    pub(crate) fn from(self, first: u64) -> Self {
+        match first {
+            0 => self,
+            first => self.header(RANGE, format!("bytes={first}-")),
+        }
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn send(mut self, media_type: &str, payload: Payload) -> Self {
+        self.payload = payload;
+        self.header(CONTENT_TYPE, media_type.to_owned())
+    }
+
+    fn is_safe(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
 }
 
 /// What was learnt of servers in the course of one caller's requests. It is never shared
@@ -32,6 +93,14 @@ pub(crate) struct Ask {
 pub(crate) struct Learnt {
     schemes: Mutex<HashMap<String, &'static str>>,
     tokens: Mutex<HashMap<String, HeaderValue>>,
+    refresh_token: Mutex<Option<String>>,
+}
+
+impl Learnt {
+    /// What a token server gave to be kept.
+    pub(crate) fn refresh_token(&self) -> Option<String> {
+        lock(&self.refresh_token).clone()
+    }
 }
 
 /// Everything that a request needs.
@@ -40,7 +109,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) http: &'a Http,
     pub(crate) target: &'a Target,
     pub(crate) credentials: Option<&'a Credentials>,
-    pub(crate) scope: &'a str,
+    pub(crate) scopes: &'a [String],
     pub(crate) learnt: &'a Learnt,
 }
 
@@ -69,21 +138,32 @@ impl Exchange<'_> {
             }
         }
         Err(failed.unwrap_or_else(|| Error::Unreachable {
+            method: "Get",
             url: host.clone(),
             reason: "no way to reach it".to_owned(),
         }))
     }
 
     /// The answer after at most one challenge: a registry that is not convinced then never is.
+    /// A server that an upload leads to, and that is not the registry, is shown nothing.
     async fn convinced(&self, scheme: &str, ask: &Ask) -> Result<Answered, Error> {
         let Target { host, prefix, .. } = self.target;
-        let url = format!("{scheme}://{host}{prefix}/v2/{}", ask.path);
+        let url = match &ask.place {
+            Place::Path(path) => format!("{scheme}://{host}{prefix}/v2/{path}"),
+            Place::Url(url) => url.clone(),
+        };
         let asking = Asking {
             http: self.http,
             target: self.target,
             credentials: self.credentials,
-            scope: self.scope,
+            scopes: self.scopes,
         };
+        let own = format!("{scheme}://{host}").parse::<Uri>();
+        let foreign =
+            url.parse::<Uri>().ok().map(|uri| origin(&uri)) != own.ok().map(|uri| origin(&uri));
+        if foreign {
+            return self.follow(&url, ask, None).await;
+        }
         let known = lock(&self.learnt.tokens).get(host).cloned();
         let shown = known.or_else(|| asking.at_first());
         let first = self.follow(&url, ask, shown).await?;
@@ -96,7 +176,9 @@ impl Exchange<'_> {
         if challenges.is_empty() {
             return Ok(first);
         }
-        let authorization = asking.convince(&url, &challenges).await?;
+        let convincing = asking.convince(&url, &challenges).await?;
+        *lock(&self.learnt.refresh_token) = convincing.refresh_token;
+        let authorization = convincing.authorization;
         lock(&self.learnt.tokens).insert(host.clone(), authorization.clone());
         let second = self.follow(&url, ask, Some(authorization)).await?;
         if second.answer.status() == StatusCode::UNAUTHORIZED {
@@ -129,6 +211,9 @@ impl Exchange<'_> {
             let location = header(&answer, &LOCATION);
             let next = location.and_then(|location| resolve(&at, location));
             let next = next.ok_or_else(|| protocol(&url, "redirect without a target"))?;
+            if !ask.is_safe() && !matches!(answer.status().as_u16(), 307 | 308) {
+                return Err(protocol(&url, "redirect of an upload to another method"));
+            }
             if at.scheme() == Some(&http::uri::Scheme::HTTPS)
                 && next.scheme() != Some(&http::uri::Scheme::HTTPS)
             {
@@ -150,27 +235,32 @@ fn request(
     uri: &Uri,
     ask: &Ask,
     authorization: Option<&HeaderValue>,
-) -> Result<Request<Full<Bytes>>, http::Error> {
+) -> Result<Request<Body>, http::Error> {
     let mut builder = Request::builder()
+        .method(ask.method.clone())
         .uri(uri.clone())
         .header(USER_AGENT, AGENT);
-    if let Some(accept) = &ask.accept {
-        builder = builder.header(ACCEPT, accept);
+    for (name, value) in &ask.headers {
+        builder = builder.header(name, value);
     }
-    if ask.from > 0 {
-        builder = builder.header(RANGE, format!("bytes={}-", ask.from));
+    if !ask.is_safe() {
+        builder = builder.header(CONTENT_LENGTH, ask.payload.len());
     }
     if let Some(authorization) = authorization {
         builder = builder.header(AUTHORIZATION, authorization);
     }
-    builder.body(Full::default())
+    if let Some(sent) = ask.payload.sent() {
+        builder = builder.extension(sent.clone());
+    }
+    builder.body(ask.payload.body())
 }
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn resolve(base: &Uri, location: &str) -> Option<Uri> {
+/// Where `location` leads from `base`; a relative path is none.
+pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let scheme = base.scheme_str()?;
     let authority = base.authority()?;
     let text = match location {

@@ -1,11 +1,12 @@
 //! One request, one answer: with deadlines, and errors in words.
 
 use crate::connector::Connector;
+use crate::payload::{Body, Sent};
 use crate::{Cause, Error, Settings};
 use bytes::{Bytes, BytesMut};
 use http::header::{HeaderName, RETRY_AFTER};
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -22,7 +23,7 @@ const IDLE: usize = 8;
 /// A client of HTTP/1.1 that keeps connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Body>,
     settings: Arc<Settings>,
 }
 
@@ -48,19 +49,34 @@ impl Http {
     }
 
     /// Sends a request; the answer's body is still to come.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Answer, Error> {
         let url = shown(request.uri());
-        let silence = self.settings.patience.silence + self.settings.patience.connect;
-        match timeout(silence, self.client.request(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let reason = innermost(&error);
-                Err(Error::Unreachable { url, reason })
-            }
-            Err(_) => Err(Error::Unreachable {
+        let method = verb(request.method());
+        let failed = |reason: String| {
+            let url = url.clone();
+            Error::Unreachable {
+                method,
                 url,
-                reason: "net/http: timeout awaiting response headers".to_owned(),
-            }),
+                reason,
+            }
+        };
+        let sent = request.extensions().get::<Sent>().cloned();
+        let patience = self.settings.patience.silence + self.settings.patience.connect;
+        let mut answering = std::pin::pin!(self.client.request(request));
+        let mut before = None;
+        loop {
+            match timeout(patience, &mut answering).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => return Err(failed(innermost(&error))),
+                Err(_) => {}
+            }
+            // As long as bytes leave, the server is there.
+            let now = sent.as_ref().map(Sent::bytes);
+            if now.is_none() || now == before {
+                let reason = "net/http: timeout awaiting response headers";
+                return Err(failed(reason.to_owned()));
+            }
+            before = now;
         }
     }
 
@@ -71,6 +87,7 @@ impl Http {
         body: &mut Incoming,
     ) -> Result<Option<Bytes>, Error> {
         let unreachable = |reason: String| Error::Unreachable {
+            method: "Get",
             url: url.to_owned(),
             reason,
         };
@@ -152,6 +169,18 @@ fn parse(body: &[u8]) -> Option<Cause> {
         code: cut(first.code),
         message: cut(first.message),
     })
+}
+
+/// The method as Go's client writes it in errors.
+fn verb(method: &Method) -> &'static str {
+    match method.as_str() {
+        "HEAD" => "Head",
+        "POST" => "Post",
+        "PUT" => "Put",
+        "PATCH" => "Patch",
+        "DELETE" => "Delete",
+        _ => "Get",
+    }
 }
 
 /// A URL without its query, which may carry a signature.

@@ -1,4 +1,4 @@
-//! The distribution client: manifests and blobs fetched from registries.
+//! The distribution client: manifests and blobs fetched from registries and sent to them.
 //!
 //! It knows HTTP, the distribution specification and how registries authenticate. It must
 //! not know where anything is stored or what an image is made into. Read first:
@@ -12,13 +12,18 @@ mod download;
 mod error;
 mod exchange;
 mod http;
+mod login;
+mod payload;
+mod referrers;
 mod repository;
 mod settings;
 mod target;
 mod tls;
+mod upload;
 
 pub use credentials::Credentials;
 pub use download::Download;
-pub use error::{Cause, Error};
+pub use error::{Access, Cause, Error};
 pub use repository::{Fetched, Registries, Repository};
 pub use settings::{Patience, Settings};
+pub use upload::{Upload, Uploaded};

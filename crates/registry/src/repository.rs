@@ -2,10 +2,11 @@
 
 use crate::exchange::{Answered, Ask, Exchange, Learnt};
 use crate::http::{Http, header};
+use crate::payload::Payload;
 use crate::target::{Target, targets};
-use crate::{Cause, Credentials, Download, Error, Settings};
+use crate::{Access, Cause, Credentials, Download, Error, Settings};
 use content::Hasher;
-use http::StatusCode;
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName};
 use oci::Reference;
 use oci::image::{Descriptor, Document, MAX_DOCUMENT, media_type};
@@ -13,6 +14,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{Algorithm, Digest};
+
+/// Tags asked for at once, and in all.
+const TAGS: usize = 1000;
+const MAX_TAGS: usize = 100_000;
 
 /// The registries of the world, over connections that are kept.
 #[derive(Clone, Debug)]
@@ -30,7 +35,8 @@ struct Inner {
     reference: Reference,
     credentials: Option<Credentials>,
     targets: Vec<Target>,
-    scope: String,
+    access: Access,
+    scopes: Vec<String>,
     learnt: Learnt,
 }
 
@@ -54,16 +60,31 @@ impl Registries {
         }
     }
 
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
     /// The repository of `reference`, seen with `credentials`.
     pub fn repository(
         &self,
         reference: &Reference,
         credentials: Option<Credentials>,
+        access: Access,
     ) -> Repository {
+        let mut targets = targets(reference, self.http.settings());
+        let actions = match access {
+            Access::Pull => "pull",
+            Access::Push => {
+                // Mirrors are read, never written.
+                targets.retain(|target| target.own);
+                "pull,push"
+            }
+        };
         Repository(Arc::new(Inner {
-            targets: targets(reference, self.http.settings()),
+            targets,
             http: self.http.clone(),
-            scope: format!("repository:{}:pull", reference.path()),
+            access,
+            scopes: vec![format!("repository:{}:{actions}", reference.path())],
             reference: reference.clone(),
             credentials,
             learnt: Learnt::default(),
@@ -96,20 +117,82 @@ impl Repository {
         Download::new(self.clone(), descriptor.clone(), from)
     }
 
+    /// The manifest or index under a tag of the repository.
+    pub(crate) async fn manifest_at(&self, tag: &str) -> Result<Fetched, Error> {
+        self.fetch(tag, None, None).await
+    }
+
+    /// The tags, in the registry's order.
+    pub async fn tags(&self) -> Result<Vec<String>, Error> {
+        let mut found: Vec<String> = Vec::new();
+        let mut last = String::new();
+        loop {
+            let path = format!("{}/tags/list?n={TAGS}{last}", self.path());
+            let ask = Ask::get(path);
+            let page = self.patiently(async || {
+                let Answered { url, answer } = self.ask(ask.clone(), What::Blob).await?;
+                let more = answer.headers().contains_key(http::header::LINK);
+                let body = self.0.http.body(&url, answer.into_body(), MAX_DOCUMENT);
+                let page: Result<Tags, _> = serde_json::from_slice(&body.await?);
+                page.map(|page| (page, more))
+                    .map_err(|error| Error::Protocol {
+                        url,
+                        reason: error.to_string(),
+                    })
+            });
+            let (page, more) = page.await?;
+            let tags = page.tags.unwrap_or_default();
+            let end = tags.last().cloned();
+            found.extend(tags);
+            match end {
+                Some(tag) if more && found.len() < MAX_TAGS => last = format!("&last={tag}"),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Sends a manifest as it is.
+    pub(crate) async fn send_manifest(
+        &self,
+        name: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Subject, Error> {
+        let path = format!("{}/manifests/{name}", self.path());
+        let payload = Payload::Bytes(bytes.to_vec().into());
+        let ask = Ask::new(Method::PUT, path).send(media_type, payload);
+        let answered = self.patiently(|| self.ask(ask.clone(), What::Blob)).await?;
+        let announced = HeaderName::from_static("docker-content-digest");
+        let announced: Option<Digest> =
+            header(&answered.answer, &announced).and_then(|text| text.parse().ok());
+        if let Some(announced) = announced {
+            let sent = Hasher::digest(announced.algorithm(), bytes);
+            if sent != announced {
+                return Err(Error::Mismatch {
+                    expected: sent,
+                    found: announced,
+                });
+            }
+        }
+        Ok(
+            match answered.answer.headers().contains_key("oci-subject") {
+                true => Subject::Listed,
+                false => Subject::Unknown,
+            },
+        )
+    }
+
     async fn fetch(
         &self,
         name: &str,
         expected: Option<&Digest>,
         declared: Option<&str>,
     ) -> Result<Fetched, Error> {
-        let ask = Ask {
-            path: format!("{}/manifests/{name}", self.0.reference.path()),
-            accept: Some(media_type::ACCEPTED.join(", ")),
-            from: 0,
-        };
+        let ask = Ask::get(format!("{}/manifests/{name}", self.0.reference.path()));
+        let ask = ask.accept(&media_type::ACCEPTED);
         let (url, content_type, announced, bytes) = self
             .patiently(async || {
-                let Answered { url, answer } = self.ask(&ask, What::Manifest).await?;
+                let Answered { url, answer } = self.ask(ask.clone(), What::Manifest).await?;
                 let content_type = header(&answer, &CONTENT_TYPE).map(str::to_owned);
                 let announced = HeaderName::from_static("docker-content-digest");
                 let announced = header(&answer, &announced).and_then(|text| text.parse().ok());
@@ -163,17 +246,17 @@ impl Repository {
     }
 
     /// A good answer of the first server that has what is asked for.
-    pub(crate) async fn ask(&self, ask: &Ask, what: What) -> Result<Answered, Error> {
+    pub(crate) async fn ask(&self, ask: Ask, what: What) -> Result<Answered, Error> {
         let mut failed = None;
         for target in &self.0.targets {
             let exchange = Exchange {
                 http: &self.0.http,
                 target,
                 credentials: self.0.credentials.as_ref(),
-                scope: &self.0.scope,
+                scopes: &self.0.scopes,
                 learnt: &self.0.learnt,
             };
-            let result = match exchange.get(ask).await {
+            let result = match exchange.get(&ask).await {
                 Ok(answered) => self.judge(answered, what).await,
                 Err(error) => Err(error),
             };
@@ -184,6 +267,7 @@ impl Repository {
             }
         }
         Err(failed.unwrap_or_else(|| Error::Unreachable {
+            method: "Get",
             url: self.0.reference.domain().to_owned(),
             reason: "no server is known".to_owned(),
         }))
@@ -192,14 +276,18 @@ impl Repository {
     async fn judge(&self, answered: Answered, what: What) -> Result<Answered, Error> {
         let Answered { url, answer } = answered;
         let status = answer.status();
-        if matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+        if status.is_success() {
             return Ok(Answered { url, answer });
         }
         let (cause, after) = self.0.http.cause(&url, answer).await;
         let repository = self.0.reference.familiar_name();
         let reference = self.0.reference.clone().or_latest().familiar();
         Err(match (status.as_u16(), cause.code.as_str()) {
-            (403, _) | (401, "DENIED") => Error::Denied { repository, cause },
+            (403, _) | (401, "DENIED") => Error::Denied {
+                access: self.0.access,
+                repository,
+                cause,
+            },
             (401, _) => Error::Unauthorized {
                 url,
                 reason: "authentication required".to_owned(),
@@ -218,7 +306,7 @@ impl Repository {
     }
 
     /// Tries until it works, the failure is final or patience ends.
-    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Error>
+    pub(crate) async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -230,6 +318,18 @@ impl Repository {
             }
         }
     }
+}
+
+/// Whether a registry lists a manifest under its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Listed,
+    Unknown,
+}
+
+#[derive(serde::Deserialize)]
+struct Tags {
+    tags: Option<Vec<String>>,
 }
 
 /// What is asked for, for the words of a failure.

@@ -35,8 +35,15 @@ pub(crate) fn targets(reference: &Reference, settings: &Settings) -> Vec<Target>
         );
         host = HUB_API;
     }
+    targets.push(server(host, settings));
+    targets
+}
+
+/// The registry at a host itself.
+pub(crate) fn server(host: &str, settings: &Settings) -> Target {
+    let host = if host == HUB { HUB_API } else { host };
     let insecure = settings.is_insecure(host);
-    targets.push(Target {
+    Target {
         host: host.to_owned(),
         prefix: String::new(),
         schemes: match insecure {
@@ -45,8 +52,7 @@ pub(crate) fn targets(reference: &Reference, settings: &Settings) -> Vec<Target>
         },
         insecure,
         own: true,
-    });
-    targets
+    }
 }
 
 fn mirror(url: &str, settings: &Settings) -> Option<Target> {

@@ -2,8 +2,11 @@
 
 use crate::version::ApiVersion;
 use docker_schema::container::HealthConfig;
-use docker_schema::image::{Config, GraphDriver, HistoryItem, Inspect, Metadata, RootFs};
-use images::Image;
+use docker_schema::image::{
+    Config, Descriptor, DistributionInspect, GraphDriver, HistoryItem, Inspect, Metadata, Platform,
+    RootFs,
+};
+use images::{Image, Offered};
 use types::Timestamp;
 
 /// The version since which `VirtualSize` is gone.
@@ -107,4 +110,23 @@ pub(crate) fn history(image: &Image) -> Vec<HistoryItem> {
         tags: (!entry.tags.is_empty()).then_some(entry.tags),
     };
     image.history().into_iter().map(item).collect()
+}
+
+/// What a registry offers.
+pub(crate) fn offered(offered: &Offered) -> DistributionInspect {
+    let platform = |platform: &images::Platform| Platform {
+        architecture: platform.architecture.clone(),
+        os: platform.os.clone(),
+        os_version: platform.os_version.clone().unwrap_or_default(),
+        os_features: platform.os_features.clone(),
+        variant: platform.variant.clone().unwrap_or_default(),
+    };
+    DistributionInspect {
+        descriptor: Descriptor {
+            media_type: offered.descriptor.media_type.clone(),
+            digest: offered.descriptor.digest.to_string(),
+            size: size(offered.descriptor.size),
+        },
+        platforms: Some(offered.platforms.iter().map(platform).collect()),
+    }
 }

@@ -1,19 +1,16 @@
 //! Images that come: pulled, imported, loaded.
 
+use super::credentials::credentials;
 use super::progress::message;
 use super::reference;
 use crate::body::{self, Response, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
-use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use docker_schema::auth::AuthConfig;
 use docker_schema::progress::Message;
 use futures_util::TryStreamExt;
 use http_body_util::BodyExt;
-use images::{Credentials, Event, Import, Input, Platform, Progress, Pull};
+use images::{Event, Import, Input, Platform, Progress, Pull};
 use std::future::Future;
 use std::io;
 use tokio::sync::mpsc;
@@ -49,43 +46,21 @@ async fn pull(call: Call) -> Result<Response> {
     .await
 }
 
-fn platform(text: &str) -> Result<Option<Platform>> {
-    let mut parts = text.split('/');
-    let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
+/// A platform in docker's short form, or as a document.
+pub(super) fn platform(text: &str) -> Result<Option<Platform>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let (Some(os), Some(architecture), None) = (os, architecture, parts.next()) else {
-        return Err(Error::bad_request(format!(
+    let unknown = || {
+        Error::bad_request(format!(
             "{text:?}: unknown operating system or architecture: invalid argument"
-        )));
+        ))
     };
-    Ok(Some(Platform {
-        os: os.to_owned(),
-        architecture: architecture.to_owned(),
-        variant: variant.map(str::to_owned),
-        ..Platform::default()
-    }))
-}
-
-/// What `X-Registry-Auth` says. COMPAT: what cannot be read is as nothing, as in dockerd.
-fn credentials(header: &str) -> Option<Credentials> {
-    let padding =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let decoded = GeneralPurpose::new(&URL_SAFE, padding)
-        .decode(header)
-        .ok()?;
-    let auth: AuthConfig = docker_schema::decode(&decoded).ok()?;
-    if !auth.identity_token.is_empty() {
-        return Some(Credentials::IdentityToken(auth.identity_token));
+    if text.starts_with('{') {
+        let read = serde_json::from_str(text);
+        return read.map(Some).map_err(|_| unknown());
     }
-    if !auth.registry_token.is_empty() {
-        return Some(Credentials::RegistryToken(auth.registry_token));
-    }
-    (!auth.username.is_empty()).then_some(Credentials::Password {
-        username: auth.username,
-        password: auth.password,
-    })
+    text.parse().map(Some).map_err(|_| unknown())
 }
 
 fn input(body: hyper::body::Incoming) -> Input {
@@ -121,17 +96,11 @@ fn import(call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn load(call: Call) -> Result<Response> {
-    if call
-        .query
-        .find("platform")
-        .is_some_and(|platform| !platform.is_empty())
-    {
-        return Err(Call::refuse("platform", "the host's is loaded"));
-    }
+    let platform = platform(call.query.text("platform"))?;
     let images = call.api.engine.images().clone();
     let input = input(call.body);
     told(&call.api, |progress| async move {
-        images.load(input, None, progress).await?;
+        images.load(input, platform, progress).await?;
         Ok(None)
     })
     .await
@@ -139,7 +108,7 @@ pub(crate) async fn load(call: Call) -> Result<Response> {
 
 /// Runs an operation whose progress is the answer. If it fails before its first word, the
 /// answer is its error; later the error is the last line.
-async fn told<F>(api: &Api, operation: impl FnOnce(Progress) -> F) -> Result<Response>
+pub(super) async fn told<F>(api: &Api, operation: impl FnOnce(Progress) -> F) -> Result<Response>
 where
     F: Future<Output = std::result::Result<Option<Message>, images::Error>> + Send + 'static,
 {
@@ -206,25 +175,4 @@ async fn send(writer: &Writer, message: &Message) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(message)?;
     bytes.extend_from_slice(b"\r\n");
     writer.send(bytes).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_read_with_and_without_padding() {
-        // {"username":"u","password":"p"}
-        for header in [
-            "eyJ1c2VybmFtZSI6InUiLCJwYXNzd29yZCI6InAifQ==",
-            "eyJ1c2VybmFtZSI6InUiLCJwYXNzd29yZCI6InAifQ",
-        ] {
-            let expected = Credentials::Password {
-                username: "u".to_owned(),
-                password: "p".to_owned(),
-            };
-            assert!(credentials(header) == Some(expected), "{header}");
-        }
-        assert!(credentials("").is_none() && credentials("e30=").is_none());
-    }
 }

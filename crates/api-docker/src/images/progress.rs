@@ -19,6 +19,15 @@ pub(crate) fn message(event: Event) -> Message {
                 ..Message::status(status)
             }
         }
+        Event::Pushed { tag, digest, size } => Message {
+            progress_detail: Some(Detail::default()),
+            aux: Some(serde_json::json!({
+                "Tag": tag,
+                "Digest": digest.to_string(),
+                "Size": size,
+            })),
+            ..Message::default()
+        },
         Event::Advance {
             id,
             status,

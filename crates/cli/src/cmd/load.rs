@@ -4,6 +4,7 @@ use super::progress::{self, To};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::platform;
 use client::Call;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ impl Action for Load {
     async fn run(self, cx: &Context) -> Result {
         let call = Call::post("/images/load")
             .query("quiet", if self.quiet { "1" } else { "0" })
-            .optional("platform", self.platform.as_deref());
+            .optional("platform", platform::document(self.platform.as_deref())?);
         let call = match &self.input {
             Some(path) => call.stream(open(path).await?),
             None if std::io::stdin().is_terminal() => {

@@ -5,7 +5,7 @@ use super::progress::{self, To};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::output;
+use crate::{credentials, output};
 use client::{Call, Client};
 
 #[derive(Debug, clap::Args)]
@@ -48,11 +48,22 @@ impl Action for Pull {
 }
 
 /// COMPAT: docker names the image in full at the end.
-fn qualified(image: &str) -> String {
+pub(crate) fn qualified(image: &str) -> String {
     match image.split_once('/') {
         None => format!("docker.io/library/{image}"),
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => image.to_owned(),
         Some(_) => format!("docker.io/{image}"),
+    }
+}
+
+/// The name and the tag or digest of an image.
+pub(crate) fn named(image: &str) -> (&str, Option<&str>) {
+    match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => match image.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (image, None),
+        },
     }
 }
 
@@ -71,17 +82,13 @@ pub(crate) async fn to_standard_error(
 }
 
 async fn fetch(client: &Client, image: &str, platform: Option<&str>, to: To) -> Result<()> {
-    let (name, tag) = match image.split_once('@') {
-        Some((name, digest)) => (name, Some(digest)),
-        None => match image.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-            _ => (image, None),
-        },
-    };
+    let (name, tag) = named(image);
+    let shown = credentials::header(image)?;
     let call = Call::post("/images/create")
         .query("fromImage", name)
         .optional("tag", tag)
-        .optional("platform", platform);
+        .optional("platform", platform)
+        .header(credentials::HEADER, shown.as_deref().unwrap_or("e30="));
     let stream = client.json_stream(call).await?;
     progress::show(stream, to).await.map(drop)
 }

@@ -3,8 +3,8 @@
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::output;
 use crate::stdio::Stream;
+use crate::{output, platform};
 use client::{BytesStream, Call};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,8 @@ impl Action for Save {
 
     async fn run(self, cx: &Context) -> Result {
         refuse_terminal(self.output.as_deref())?;
-        let mut call = Call::get("/images/get").optional("platform", self.platform.as_deref());
+        let mut call = Call::get("/images/get")
+            .optional("platform", platform::document(self.platform.as_deref())?);
         for image in &self.images {
             call = call.query("names", image);
         }

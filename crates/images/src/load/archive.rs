@@ -52,7 +52,7 @@ impl Archive {
         Ok(described)
     }
 
-    fn document(&self, name: &str) -> Option<&str> {
+    pub(super) fn document(&self, name: &str) -> Option<&str> {
         self.documents.get(name).map(String::as_str)
     }
 

@@ -2,11 +2,13 @@
 
 use super::Described;
 use super::archive::{Archive, read_config};
+use super::layout::{self, Given};
 use crate::{Error, Reference};
 use content::Hasher;
+use oci::image::media_type::Role;
 use oci::image::{Descriptor, media_type};
 use serde::{Deserialize, Deserializer};
-use types::Algorithm;
+use types::{Algorithm, Digest};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -37,23 +39,43 @@ fn image(archive: &Archive, entry: &Entry) -> Result<Described, Error> {
         // The worker finds out how it is compressed.
         Ok((digest.clone(), Descriptor::new("", digest.clone(), size)))
     };
+    let layers: Vec<_> = entry
+        .layers
+        .iter()
+        .map(layer)
+        .collect::<Result<_, Error>>()?;
+    let config_digest = Hasher::digest(Algorithm::Sha256, &config_bytes);
+    // An archive of both kinds has the manifest that the image was pulled with.
+    let given = layout::manifest_of(archive, &config_digest).filter(|given| fits(given, &layers));
+    let (layers, config_media_type, manifest) = match given {
+        Some(given) => {
+            let found = layers.into_iter().map(|(found, _)| found);
+            let layers = found.zip(given.manifest.layers).collect();
+            let kind = given.manifest.config.media_type;
+            (layers, kind, Some((given.descriptor, given.bytes)))
+        }
+        None => (layers, media_type::CONFIG.to_owned(), None),
+    };
     Ok(Described {
         config,
-        config_digest: Hasher::digest(Algorithm::Sha256, &config_bytes),
+        config_digest,
         config_bytes,
-        config_media_type: media_type::CONFIG.to_owned(),
-        manifest: None,
-        layers: entry
-            .layers
-            .iter()
-            .map(layer)
-            .collect::<Result<_, Error>>()?,
+        config_media_type,
+        manifest,
+        layers,
         names: entry
             .repo_tags
             .iter()
             .map(|tag| name(tag))
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// Whether the manifest is of these very layers.
+fn fits(given: &Given, layers: &[(Digest, Descriptor)]) -> bool {
+    let own = given.manifest.layers.iter().map(|layer| &layer.digest);
+    let layer = |layer: &Descriptor| matches!(Role::of(&layer.media_type), Some(Role::Layer(_)));
+    own.eq(layers.iter().map(|(_, blob)| &blob.digest)) && given.manifest.layers.iter().all(layer)
 }
 
 fn name(tag: &str) -> Result<Reference, Error> {

@@ -67,6 +67,35 @@ fn image(archive: &Archive, named: &Descriptor, platform: &Platform) -> Result<D
     })
 }
 
+/// A manifest of an archive, as it came.
+pub(super) struct Given {
+    pub(super) descriptor: Descriptor,
+    pub(super) manifest: Manifest,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The manifest with this configuration, if the archive has an index that names it.
+pub(super) fn manifest_of(archive: &Archive, config: &Digest) -> Option<Given> {
+    let index: Index = serde_json::from_str(archive.document("index.json")?).ok()?;
+    index.manifests.into_iter().find_map(|descriptor| {
+        let bytes = read(archive, &descriptor).ok()?;
+        let document = Document::from_slice(Some(&descriptor.media_type), &bytes).ok()?;
+        match document {
+            Document::Manifest(manifest) if manifest.config.digest == *config => Some(Given {
+                // Its name and platform are the archive's own.
+                descriptor: Descriptor::new(
+                    &descriptor.media_type,
+                    descriptor.digest,
+                    descriptor.size,
+                ),
+                manifest: *manifest,
+                bytes,
+            }),
+            _ => None,
+        }
+    })
+}
+
 /// The manifest that the descriptor leads to, through indexes.
 fn manifest(
     archive: &Archive,

@@ -11,5 +11,8 @@ mod killed;
 mod load;
 mod names;
 mod pull;
+mod push;
+mod save;
 mod server;
+mod uploads;
 mod world;

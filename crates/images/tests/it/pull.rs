@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use types::{ErrorKind, Kind};
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     World {
         settings: Settings {
             patience: Patience {
@@ -19,7 +19,7 @@ fn world() -> World {
     }
 }
 
-fn request(server: &Server, name: &str) -> Pull {
+pub(crate) fn request(server: &Server, name: &str) -> Pull {
     Pull {
         reference: format!("{}/{name}", server.address).parse().unwrap(),
         platform: None,
@@ -27,11 +27,15 @@ fn request(server: &Server, name: &str) -> Pull {
     }
 }
 
-async fn pull(images: &Images, server: &Server, name: &str) -> Result<images::Image, Error> {
+pub(crate) async fn pull(
+    images: &Images,
+    server: &Server,
+    name: &str,
+) -> Result<images::Image, Error> {
     images.pull(request(server, name), Progress::none()).await
 }
 
-fn told() -> (Progress, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn told() -> (Progress, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
     let progress = Progress::to(move |event| {
@@ -43,13 +47,13 @@ fn told() -> (Progress, Arc<Mutex<Vec<String>>>) {
     (progress, lines)
 }
 
-fn assert_nothing(world: &World, images: &Images) {
+pub(crate) fn assert_nothing(world: &World, images: &Images) {
     assert!(world.files().is_empty(), "{:?}", world.files());
     assert!(images.list().unwrap().is_empty());
     assert!(images.operations().unwrap().is_empty());
 }
 
-async fn published(name: &str) -> (Server, Published) {
+pub(crate) async fn published(name: &str) -> (Server, Published) {
     let server = Server::start().await;
     let published = server.publish(name, &["one", "two", "three"]);
     (server, published)

@@ -9,13 +9,12 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use types::Digest;
 
-type Body = BoxBody<Bytes, io::Error>;
+pub(crate) type Body = BoxBody<Bytes, io::Error>;
 
 /// How blobs are served wrongly.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +37,12 @@ pub(crate) struct Mischief {
     pub(crate) elsewhere: Option<String>,
     /// Only who shows this may see anything.
     pub(crate) secret: Option<Secret>,
+    /// So many uploads break off in their middle.
+    pub(crate) upload_cuts: u32,
+    /// Blobs of other repositories are not mounted.
+    pub(crate) no_mounts: bool,
+    /// Nobody sees which blobs are there.
+    pub(crate) hidden: bool,
     /// The type that manifests are sent as.
     pub(crate) content_type: Option<&'static str>,
     /// The digest that is announced with manifests.
@@ -59,6 +64,8 @@ pub(crate) enum Secret {
 pub(crate) struct State {
     blobs: HashMap<String, Bytes>,
     manifests: HashMap<String, (String, Bytes)>,
+    /// Uploads that go on, by their sessions.
+    pub(crate) uploads: HashMap<String, Vec<u8>>,
     pub(crate) mischief: Mischief,
     /// Method, path and query, `Authorization`, `Range`.
     pub(crate) log: Vec<(String, Option<String>, Option<String>)>,
@@ -96,7 +103,8 @@ impl Server {
             let (stream, _) = listener.accept().await.unwrap();
             let server = self.clone();
             let service = hyper::service::service_fn(move |request| {
-                std::future::ready(Ok::<_, Infallible>(server.answer(request)))
+                let server = server.clone();
+                async move { server.take(request).await }
             });
             let connection = hyper::server::conn::http1::Builder::new();
             tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
@@ -181,11 +189,43 @@ impl Server {
         state.log.iter().filter(hit).count()
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a service is given its request"
-    )]
-    fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// The manifest's bytes.
+    pub(crate) fn manifest_of(&self, name: &str) -> Vec<u8> {
+        self.state().manifests[name].1.to_vec()
+    }
+
+    /// From now on nobody sees which blobs are there.
+    pub(crate) fn hide_blobs(&self) {
+        self.misbehave(|mischief| mischief.hidden = true);
+    }
+
+    async fn take(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let path = request.uri().path().to_owned();
+        if let Some((_, session)) = path.split_once("/blobs/uploads/")
+            && request.method() == http::Method::GET
+        {
+            return Ok(self.standing(session, StatusCode::NO_CONTENT));
+        }
+        match *request.method() {
+            http::Method::GET | http::Method::HEAD => Ok(self.answer(&request)),
+            _ => match self.admit(&request) {
+                Some(refusal) => Ok(refusal),
+                None => self.write(request).await,
+            },
+        }
+    }
+
+    /// Notes a request that writes, and refuses it if its sender shows too little.
+    fn admit(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+        let shown = request.headers().get(AUTHORIZATION);
+        let shown = shown.map(|value| value.to_str().unwrap().to_owned());
+        let mut state = self.state();
+        let line = format!("{} {}", request.method(), request.uri());
+        state.log.push((line, shown.clone(), None));
+        self.refuse(&state.mischief, shown.as_deref())
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         let text = |name| {
             let value = request.headers().get(name)?;
             Some(value.to_str().unwrap().to_owned())
@@ -204,6 +244,9 @@ impl Server {
             return refusal;
         }
         let path = path.strip_prefix("/v2/").unwrap_or_default();
+        if path.is_empty() {
+            return full("{}");
+        }
         if let Some((repository, name)) = path.split_once("/manifests/") {
             return manifest(&state, &format!("{repository}:{name}"));
         }
@@ -211,6 +254,9 @@ impl Server {
             .split_once("/blobs/")
             .map_or(path, |(_, digest)| digest)
             .to_owned();
+        if request.method() == http::Method::HEAD && state.mischief.hidden {
+            return status(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown");
+        }
         blob(&mut state, &digest, range.as_deref())
     }
 
@@ -247,6 +293,12 @@ impl Server {
             .headers_mut()
             .insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
         Some(refusal)
+    }
+}
+
+impl State {
+    pub(crate) fn has(&self, digest: &str) -> bool {
+        self.blobs.contains_key(digest)
     }
 }
 
@@ -354,12 +406,12 @@ fn body(bytes: Vec<u8>, cut: bool, pause: Option<Duration>) -> Body {
     BodyExt::boxed(StreamBody::new(pieces))
 }
 
-fn full(bytes: impl Into<Bytes>) -> Response<Body> {
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Response<Body> {
     let body = Full::new(bytes.into()).map_err(|never| match never {});
     Response::new(BodyExt::boxed(body))
 }
 
-fn status(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+pub(crate) fn status(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let text = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
     let mut answer = full(text);
     *answer.status_mut() = status;

@@ -1,6 +1,6 @@
 //! An image's configuration: for which platform, how to run it, from which layers, how made.
 
-use super::null_default;
+use super::{Platform, null_default};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -55,6 +55,19 @@ pub struct Config {
     /// Docker's `docker_version`, `container_config` and whatever else was there.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl Config {
+    /// What the image is for.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            architecture: self.architecture.clone(),
+            os: self.os.clone(),
+            os_version: self.os_version.clone(),
+            os_features: self.os_features.clone(),
+            variant: self.variant.clone(),
+        }
+    }
 }
 
 /// What a container takes from its image.

@@ -1,0 +1,128 @@
+//! Manifests that are about another: signatures, attestations, and the like.
+
+use crate::exchange::Ask;
+use crate::repository::{Subject, What};
+use crate::{Error, Fetched, Repository};
+use oci::image::{Descriptor, Document, Index, MAX_DOCUMENT, media_type};
+use std::collections::BTreeMap;
+use types::Digest;
+
+impl Repository {
+    /// The manifests whose subject is `digest`; of `artifact_type` alone, if one is given.
+    pub async fn referrers(
+        &self,
+        digest: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>, Error> {
+        let ask = Ask::get(format!("{}/referrers/{digest}", self.path()));
+        let ask = ask.accept(&[media_type::INDEX]);
+        let index = match self.patiently(|| self.ask(ask.clone(), What::Blob)).await {
+            Ok(answered) => {
+                let (url, body) = (answered.url, answered.answer.into_body());
+                let bytes = self.http().body(&url, body, MAX_DOCUMENT).await?;
+                self.index(&bytes)?
+            }
+            // A registry that does not know of them has them under a tag.
+            Err(Error::Status { status: 404, .. } | Error::RepositoryUnknown { .. }) => {
+                self.tagged(digest).await?
+            }
+            Err(error) => return Err(error),
+        };
+        let mut found = index.manifests;
+        // The registry need not filter.
+        found.retain(|entry| {
+            artifact_type.is_none_or(|wanted| entry.artifact_type.as_deref() == Some(wanted))
+        });
+        Ok(found)
+    }
+
+    /// Sends a manifest or index under a tag or its own digest.
+    pub async fn put_manifest(
+        &self,
+        name: &str,
+        descriptor: &Descriptor,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let answered = self
+            .send_manifest(name, &descriptor.media_type, bytes)
+            .await?;
+        if answered == Subject::Listed {
+            return Ok(());
+        }
+        let Ok(document) = Document::from_slice(Some(&descriptor.media_type), bytes) else {
+            return Ok(());
+        };
+        let (subject, artifact_type, annotations) = match document {
+            Document::Manifest(manifest) => {
+                let otherwise = Some(manifest.config.media_type);
+                let artifact_type = manifest.artifact_type.or(otherwise);
+                (manifest.subject, artifact_type, manifest.annotations)
+            }
+            Document::Index(index) => (index.subject, index.artifact_type, index.annotations),
+        };
+        let Some(subject) = subject else {
+            return Ok(());
+        };
+        let entry = Descriptor {
+            artifact_type,
+            annotations,
+            ..descriptor.clone()
+        };
+        self.refer(&subject.digest, entry).await
+    }
+
+    /// Adds to the tag that lists what is about `subject`: the registry keeps no list itself.
+    async fn refer(&self, subject: &Digest, entry: Descriptor) -> Result<(), Error> {
+        let mut index = self.tagged(subject).await?;
+        if index
+            .manifests
+            .iter()
+            .any(|known| known.digest == entry.digest)
+        {
+            return Ok(());
+        }
+        index.manifests.push(entry);
+        let bytes = serde_json::to_vec(&index).map_err(|error| Error::Protocol {
+            url: self.path().to_owned(),
+            reason: error.to_string(),
+        })?;
+        let tag = tag_of(subject);
+        let sent = self.send_manifest(&tag, media_type::INDEX, &bytes);
+        sent.await.map(drop)
+    }
+
+    async fn tagged(&self, digest: &Digest) -> Result<Index, Error> {
+        match self.manifest_at(&tag_of(digest)).await {
+            Ok(Fetched { bytes, .. }) => self.index(&bytes),
+            Err(Error::ManifestUnknown { .. } | Error::RepositoryUnknown { .. }) => Ok(Index {
+                schema_version: 2,
+                media_type: Some(media_type::INDEX.to_owned()),
+                artifact_type: None,
+                manifests: Vec::new(),
+                subject: None,
+                annotations: BTreeMap::new(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn index(&self, bytes: &[u8]) -> Result<Index, Error> {
+        match Document::from_slice(Some(media_type::INDEX), bytes) {
+            Ok(Document::Index(index)) => Ok(*index),
+            Ok(Document::Manifest(_)) => Err(Error::Protocol {
+                url: self.path().to_owned(),
+                reason: "the list of referrers is no index".to_owned(),
+            }),
+            Err(source) => Err(Error::Document {
+                reference: self.path().to_owned(),
+                source,
+            }),
+        }
+    }
+}
+
+/// The tag that stands in for the list.
+fn tag_of(digest: &Digest) -> String {
+    let name = format!("{}-{}", digest.algorithm().name(), digest.hex());
+    name.chars().take(128).collect()
+}
