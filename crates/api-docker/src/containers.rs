@@ -3,6 +3,7 @@
 mod attach;
 mod create;
 mod gate;
+mod health;
 mod host_config;
 mod inspect;
 mod lifecycle;

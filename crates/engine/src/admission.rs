@@ -87,6 +87,7 @@ fn take_from_image(spec: &mut ContainerSpec, image: &ExecConfig) -> Result<(), E
         let parsed = signal.parse::<Signal>();
         spec.stop_signal = Some(parsed.map_err(|e| Error::invalid("StopSignal", e.to_string()))?);
     }
+    crate::container_spec::inherit_health(&mut spec.health, image.healthcheck.as_ref());
     spec.stop_timeout = spec.stop_timeout.or(image.stop_timeout);
     if spec.on_build.is_empty() {
         spec.on_build.clone_from(&image.on_build);

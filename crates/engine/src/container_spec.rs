@@ -2,6 +2,7 @@
 
 mod bind;
 mod device;
+mod health;
 mod log;
 mod mount;
 mod namespace;
@@ -13,6 +14,7 @@ mod security;
 
 pub use bind::{Bind, Propagation, Relabel};
 pub use device::{Device, DeviceKind, DeviceRule};
+pub(crate) use health::{Probe, inherit as inherit_health};
 pub use log::LogSpec;
 pub use mount::{Mount, MountKind};
 pub use namespace::{CgroupMode, IpcMode, NamespaceSpec, NetworkMode, PidMode, UserMode, UtsMode};
@@ -22,6 +24,7 @@ pub use resource::{BlockRate, BlockWeight, ResourceSpec, Ulimit};
 pub use restart::RestartPolicy;
 pub use security::{SeccompMode, SecuritySpec};
 
+use oci::image::Healthcheck;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use types::Signal;
@@ -55,6 +58,8 @@ pub struct ContainerSpec {
     pub stop_signal: Option<Signal>,
     /// Seconds between that signal and KILL; negative: for ever; `None`: 10.
     pub stop_timeout: Option<i64>,
+    /// How its health is asked for; the image fills in what is empty.
+    pub health: Option<Healthcheck>,
     /// Build triggers of the image: information only.
     pub on_build: Vec<String>,
     /// The shell of the image's shell forms: information only.

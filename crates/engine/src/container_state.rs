@@ -1,5 +1,6 @@
 //! What a container does now.
 
+use crate::Health;
 use serde::{Deserialize, Serialize};
 use types::Timestamp;
 
@@ -82,6 +83,8 @@ pub struct ContainerState {
     pub oom_killed: bool,
     /// How often the restart policy started it since a caller did.
     pub restart_count: u32,
+    /// Its health, if it was asked for.
+    pub health: Option<Health>,
     /// A caller stopped it, so that `unless-stopped` leaves it.
     pub stopped_by_caller: bool,
 }

@@ -18,13 +18,14 @@ mod backoff;
 mod change;
 mod exit;
 mod handle;
+mod health;
 mod remove;
 mod start;
 
 pub(crate) use handle::Handle;
 
 use crate::context::Context;
-use crate::{Container, Error, Event, Problem, Removal, Status, Update};
+use crate::{Container, Error, Event, HealthResult, Problem, Removal, Status, Update};
 use backoff::Backoff;
 use metadata::Batch;
 use std::sync::Arc;
@@ -83,6 +84,11 @@ pub(crate) enum Command {
         paused: bool,
         reply: Reply<()>,
     },
+    /// Its health was asked for.
+    Probed {
+        result: HealthResult,
+        reply: Reply<()>,
+    },
     Event(task::Event),
     /// An event that was missed, and is waited for.
     Settle {
@@ -110,6 +116,8 @@ struct Owner {
     due: Option<Instant>,
     /// Those who wait for a removal by force, while the program is being ended.
     removing: Option<Removing>,
+    /// Who asks for its health.
+    monitor: Option<health::Monitor>,
 }
 
 struct Removing {
@@ -126,6 +134,7 @@ impl Owner {
             backoff: Backoff::default(),
             due: None,
             removing: None,
+            monitor: None,
         }
     }
 
@@ -148,6 +157,7 @@ impl Owner {
             if remains == Remains::Gone {
                 break;
             }
+            self.tend_health();
         }
     }
 
@@ -171,6 +181,7 @@ impl Owner {
             } => {
                 answer(reply, self.adopt(pid, started, paused).await);
             }
+            Command::Probed { result, reply } => answer(reply, self.probed(result).await),
             Command::Event(event) => return self.learn(event).await,
             Command::Settle { event, reply } => {
                 let remains = self.learn(event).await;

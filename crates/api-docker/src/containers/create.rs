@@ -1,6 +1,6 @@
 //! A create request becomes a specification: every field is understood, or refused by name.
 
-use super::{host_config, resources, security};
+use super::{health, host_config, resources, security};
 use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
@@ -75,6 +75,7 @@ pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
             ),
         },
         stop_timeout: config.stop_timeout,
+        health: config.healthcheck.as_ref().map(health::check).transpose()?,
         on_build: config.on_build.clone().unwrap_or_default(),
         shell: config.shell.clone().unwrap_or_default(),
         restart: restart_policy(&host.restart_policy)?,
@@ -126,11 +127,6 @@ fn keys<K: Ord + Clone, V>(
 /// What is understood and not done.
 fn refuse(request: &CreateRequest) -> Result<()> {
     let config = &request.config;
-    if let Some(health) = &config.healthcheck
-        && !matches!(health.test.first().map(String::as_str), None | Some("NONE"))
-    {
-        return Err(Call::refuse("Healthcheck", "health is not checked"));
-    }
     if !config.mac_address.is_empty() {
         return Err(Call::refuse("MacAddress", "networks are not offered"));
     }

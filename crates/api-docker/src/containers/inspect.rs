@@ -92,7 +92,7 @@ fn state(state: &ContainerState) -> State {
         error: state.error.clone(),
         started_at: time(state.started),
         finished_at: time(state.finished),
-        health: None,
+        health: state.health.as_ref().map(super::health::show),
     }
 }
 
@@ -150,6 +150,7 @@ fn config(inspection: &Inspection) -> Config {
             .unwrap_or_default(),
         stop_timeout: spec.stop_timeout,
         shell: or_null(spec.shell.clone()),
+        healthcheck: spec.health.as_ref().map(super::health::show_check),
         ..Config::default()
     }
 }

@@ -165,7 +165,7 @@ fn filter(filters: &Filters) -> Result<ContainerFilter> {
     })
 }
 
-/// The filters that the engine has no notion of: there are no health checks, no published
+/// The filters that the engine has no notion of: there are no published
 /// ports, no swarm.
 fn matches(container: &Container, filters: &Filters) -> bool {
     let any = |name: &str, matches: &dyn Fn(&str) -> bool| {
@@ -180,8 +180,9 @@ fn matches(container: &Container, filters: &Filters) -> bool {
         };
         ports.contains(&value)
     };
-    any("health", &|value| value == "none")
-        && any("is-task", &|value| value != "true")
+    any("health", &|value| {
+        value == super::health::word(&container.state)
+    }) && any("is-task", &|value| value != "true")
         && any("expose", &exposes)
         && any("publish", &|_| false)
 }

@@ -9,7 +9,11 @@ pub(crate) fn status(state: &ContainerState, now: Timestamp) -> String {
     let since = |time: Option<Timestamp>| human(now.since(time.unwrap_or(now)));
     match state.status {
         Status::Created => "Created".to_owned(),
-        Status::Running => format!("Up {}", since(state.started)),
+        Status::Running => format!(
+            "Up {}{}",
+            since(state.started),
+            super::health::suffix(state)
+        ),
         Status::Paused => format!("Up {} (Paused)", since(state.started)),
         Status::Restarting => {
             format!(

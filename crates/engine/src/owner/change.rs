@@ -120,6 +120,11 @@ impl Owner {
     async fn set_status(&self, status: Status, action: &'static str) -> Result<(), Error> {
         let mut container = (*self.now()).clone();
         container.state.status = status;
+        if status == Status::Paused
+            && let Some(health) = &mut container.state.health
+        {
+            health.end();
+        }
         let event = container.record.event(action, []);
         self.commit_state("record a transition", container, vec![event])
             .await

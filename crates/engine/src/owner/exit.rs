@@ -1,7 +1,7 @@
 //! Learning what happened to a running container.
 
 use super::{Owner, Remains, backoff};
-use crate::{Container, ContainerState, Error, Event, Status};
+use crate::{Container, ContainerState, Error, Event, Health, Status};
 use task::{EventKind, ExitStatus};
 
 /// What `inspect` shows of an exit that nobody saw.
@@ -37,6 +37,7 @@ impl Owner {
             }
             EventKind::Paused if state.status == Status::Running => {
                 state.status = Status::Paused;
+                state.health.iter_mut().for_each(Health::end);
                 "pause"
             }
             EventKind::Resumed if state.status == Status::Paused => {
@@ -68,6 +69,10 @@ impl Owner {
             };
         }
         (state.pid, state.started) = (Some(pid), Some(started));
+        if !paused {
+            // Nobody asked meanwhile: it is asked anew.
+            state.health.iter_mut().for_each(Health::begin);
+        }
         if *state == before.state {
             return Ok(());
         }
@@ -89,6 +94,7 @@ impl Owner {
         state.exit_code = exit_code;
         state.finished = Some(status.at);
         state.oom_killed |= status.oom_killed;
+        state.health.iter_mut().for_each(Health::end);
         if status.code.is_none() {
             state.error =
                 "the exit status was not seen: the container's supervisor had died".to_owned();

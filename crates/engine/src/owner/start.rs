@@ -1,6 +1,7 @@
 //! Starting a container.
 
 use super::{Owner, Remains, Reply, answer};
+use crate::container_spec::Probe;
 use crate::spec::Bundle;
 use crate::{Container, ContainerRecord, Error, Problem, Status};
 use std::sync::Arc;
@@ -121,6 +122,7 @@ impl Owner {
         state.exit_code = 0;
         state.restart_count = restart_count;
         state.stopped_by_caller = false;
+        begin_health(&mut container);
         let event = container.record.event("start", []);
         self.commit_state("record a start", container, vec![event])
             .await
@@ -148,6 +150,13 @@ impl Owner {
     }
 }
 
+/// Its health is unknown from now on, if it is to be asked for.
+pub(super) fn begin_health(container: &mut Container) {
+    if Probe::of(&container.record.spec).is_some() {
+        container.state.health.get_or_insert_default().begin();
+    }
+}
+
 fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -> Create {
     let streams = record.spec.streams;
     let stdin = match (streams.open_stdin, streams.stdin_once) {
@@ -167,7 +176,7 @@ fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -
 }
 
 /// An error with its causes, for inspect.
-fn chain(error: &Error) -> String {
+pub(super) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

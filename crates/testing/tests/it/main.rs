@@ -16,6 +16,7 @@ mod events;
 mod exec;
 mod exit_codes;
 mod filesystem;
+mod health;
 mod help;
 mod images;
 mod import;
