@@ -1,13 +1,15 @@
-//! The command for people, and the daemon.
+//! The command for people, the daemon, and the registry.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
-    // The daemon has a command line of its own, under the second word as its name.
-    if args.nth(1).is_some_and(|word| word == "daemon") {
-        let name = std::iter::once("corten daemon".into());
-        return daemon::main(name.chain(args));
+    let word = args.nth(1);
+    // These have command lines of their own, under both words as their name.
+    let named = |name: &str| std::iter::once(name.into());
+    match word.as_ref().and_then(|word| word.to_str()) {
+        Some("daemon") => daemon::main(named("corten daemon").chain(args)),
+        Some("registry") => api_registry::main(named("corten registry").chain(args)),
+        _ => cli::main(std::env::args_os()),
     }
-    cli::main(std::env::args_os())
 }

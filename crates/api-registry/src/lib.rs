@@ -1,0 +1,21 @@
+//! A registry: the distribution specification over a content store.
+//!
+//! It knows the protocol's paths, answers and error codes, and which repository has which
+//! blobs, manifests and tags. It must not know containers, unpack anything, or trust a client:
+//! what is stored was hashed here. Read first: [`Depot`], `routes.rs`, [`main`].
+
+mod answer;
+mod blobs;
+mod command;
+mod depot;
+mod error;
+mod lists;
+mod manifests;
+mod records;
+mod routes;
+mod server;
+mod uploads;
+
+pub use command::main;
+pub use depot::{Depot, OpenError};
+pub use server::Server;
