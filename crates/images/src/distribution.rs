@@ -47,6 +47,19 @@ impl Images {
         })
     }
 
+    /// The names with tags that a registry has of the reference's repository.
+    pub async fn tags(
+        &self,
+        reference: &Reference,
+        credentials: Option<Credentials>,
+    ) -> Result<Vec<Reference>, Error> {
+        let registries = &self.0.registries;
+        let repository = registries.repository(reference, credentials, Access::Pull);
+        let tags = repository.tags().await?;
+        let named = tags.iter().map(|tag| reference.with_tag(tag));
+        Ok(named.collect::<Result<_, _>>()?)
+    }
+
     /// Shows credentials to a registry; gives a token to keep in their place, if it has such.
     pub async fn login(
         &self,

@@ -31,16 +31,27 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
 }
 
 async fn pull(call: Call) -> Result<Response> {
-    // COMPAT: without a tag dockerd pulls all of them; here it is the latest.
     let named = reference(call.query.text("fromImage"), call.query.text("tag"))?;
     let pull = Pull {
-        reference: named.or_latest(),
+        reference: named,
         platform: platform(call.query.text("platform"))?,
         credentials: credentials(call.header("x-registry-auth")),
     };
     let images = call.api.engine.images().clone();
     told(&call.api, |progress| async move {
-        images.pull(pull, progress).await?;
+        let reference = &pull.reference;
+        // COMPAT: without a tag all of them are pulled, one after the other.
+        let references = match (reference.tag(), reference.digest()) {
+            (None, None) => images.tags(reference, pull.credentials.clone()).await?,
+            _ => vec![reference.clone()],
+        };
+        for reference in references {
+            let pull = Pull {
+                reference,
+                ..pull.clone()
+            };
+            images.pull(pull, progress.clone()).await?;
+        }
         Ok(None)
     })
     .await

@@ -168,6 +168,21 @@ async fn an_offer_is_looked_at_without_a_fetch() {
 }
 
 #[tokio::test]
+async fn the_tags_of_a_repository_are_asked_for_page_by_page() {
+    let (world, server) = (world(), Server::start().await);
+    server.publish("app:1", &["one"]);
+    server.publish("app:2", &["two"]);
+    server.publish("app:3", &["two"]);
+    let images = world.open();
+    let reference = request(&server, "app").reference;
+
+    let tags = images.tags(&reference, None).await.unwrap();
+
+    let tags: Vec<_> = tags.iter().filter_map(images::Reference::tag).collect();
+    assert_eq!(tags, ["1", "2", "3"]);
+}
+
+#[tokio::test]
 async fn a_login_is_tried_on_the_registry() {
     let (world, server) = (world(), Server::start().await);
     server.misbehave(|m| m.secret = Some(Secret::Basic("u:p")));

@@ -250,6 +250,9 @@ impl Server {
         if let Some((repository, name)) = path.split_once("/manifests/") {
             return manifest(&state, &format!("{repository}:{name}"));
         }
+        if let Some((repository, query)) = path.split_once("/tags/list?") {
+            return tags(&state, repository, query);
+        }
         let digest = path
             .split_once("/blobs/")
             .map_or(path, |(_, digest)| digest)
@@ -300,6 +303,25 @@ impl State {
     pub(crate) fn has(&self, digest: &str) -> bool {
         self.blobs.contains_key(digest)
     }
+}
+
+/// Two tags at a time, whatever was asked for.
+fn tags(state: &State, repository: &str, query: &str) -> Response<Body> {
+    let after = query.split_once("last=").map_or("", |(_, last)| last);
+    let names = state.manifests.keys().filter_map(|name| {
+        let (own, tag) = name.split_once(':')?;
+        (own == repository && !tag.contains(':') && tag > after).then_some(tag)
+    });
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    let more = names.len() > 2;
+    names.truncate(2);
+    let mut answer = full(serde_json::json!({"name": repository, "tags": names}).to_string());
+    if more {
+        let next = "</next>; rel=\"next\"".parse().unwrap();
+        answer.headers_mut().insert("link", next);
+    }
+    answer
 }
 
 fn manifest(state: &State, name: &str) -> Response<Body> {

@@ -28,6 +28,7 @@ mod load;
 mod logs;
 mod nested;
 mod real_input;
+mod registry;
 mod remove;
 mod run;
 mod security;
