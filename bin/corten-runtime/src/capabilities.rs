@@ -1,7 +1,7 @@
 //! The capabilities that are known by name.
 
 use crate::log;
-use oci::runtime::Process;
+use oci::runtime::{Capabilities, Process};
 
 /// By number.
 pub(crate) const KNOWN: [&str; 41] = [
@@ -48,11 +48,26 @@ pub(crate) const KNOWN: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
-/// Takes out what no kernel has, with a warning, as the specification demands.
-pub(crate) fn drop_unknown(process: &mut Process) {
+/// Takes out, with a warning, what no kernel has or would raise, as the specification demands.
+pub(crate) fn drop_impossible(process: &mut Process) {
     let Some(sets) = &mut process.capabilities else {
         return;
     };
+    drop_unknown(sets);
+    let raised = [&sets.permitted, &sets.inheritable];
+    sets.ambient.retain(|name| {
+        let can = raised.iter().all(|set| set.contains(name));
+        if !can {
+            // COMPAT: runc's words; the kernel's answer is what it would be.
+            log::warn(&format!(
+                "can't raise ambient capability {name}: operation not permitted"
+            ));
+        }
+        can
+    });
+}
+
+fn drop_unknown(sets: &mut Capabilities) {
     let mut unknown: Vec<String> = Vec::new();
     for set in [
         &mut sets.bounding,

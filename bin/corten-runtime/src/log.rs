@@ -86,6 +86,22 @@ pub(crate) fn debug(message: &str) {
     write(Level::Debug, message);
 }
 
+/// How far a process has come, with its pid.
+///
+/// COMPAT: runc's words for the stages of its own set-up, which tools look for in a debug log.
+/// Ours has no stages: by the time that this is said all of them are over.
+pub(crate) fn stages(pid: i32, affinity: Option<&str>) {
+    if !LOG.get().is_some_and(|log| log.debug) {
+        return;
+    }
+    debug(&format!("nsexec[{pid}]: => nsexec container setup"));
+    if let Some(mask) = affinity {
+        debug(&format!("nsexec[{pid}]: affinity: {mask}"));
+    }
+    debug("child process in init()");
+    debug("init: closing the pipe to signal completion");
+}
+
 /// A warning.
 pub(crate) fn warn(message: &str) {
     write(Level::Warning, message);

@@ -5,6 +5,7 @@
 //! | `U` | child | it is in its new user namespace and waits for its maps |
 //! | `P` | stage | the pid of the process that goes on, a sibling |
 //! | `C` | child | the terminal's master |
+//! | `L` | child | its network namespace is there, links may move in |
 //! | `H` | child | the runtime's hooks may run |
 //! | `N` | child | the seccomp listener |
 //! | `R` | child | it is ready, at the gate |
@@ -29,6 +30,7 @@ pub(crate) enum Tag {
     Maps = b'U',
     Pid = b'P',
     Console = b'C',
+    Interfaces = b'L',
     Hooks = b'H',
     Listener = b'N',
     Ready = b'R',
@@ -38,10 +40,11 @@ pub(crate) enum Tag {
 
 impl Tag {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Tag; 8] = [
+        const ALL: [Tag; 9] = [
             Tag::Maps,
             Tag::Pid,
             Tag::Console,
+            Tag::Interfaces,
             Tag::Hooks,
             Tag::Listener,
             Tag::Ready,

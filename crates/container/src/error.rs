@@ -118,6 +118,14 @@ pub enum Error {
         /// Why not.
         source: cgroup::Error,
     },
+    /// A network device cannot move in.
+    #[error("linux.netDevices: move {name:?} in")]
+    Interface {
+        /// Its name on the host.
+        name: String,
+        /// Why not.
+        source: net::Error,
+    },
     /// Nothing waits at the gate: it was started already, or has ended.
     #[error("nothing waits to be started at {}", path.display())]
     NotWaiting {
@@ -181,6 +189,7 @@ impl Kind for Error {
             | Self::Process { source, .. }
             | Self::Step { source, .. } => source.kind().into(),
             Self::Cgroup { source } => source.kind(),
+            Self::Interface { source, .. } => source.kind(),
             Self::Died { .. } | Self::Hook { .. } => ErrorKind::Internal,
             Self::ForeignRoot { .. } | Self::NotWaiting { .. } => ErrorKind::Conflict,
         }

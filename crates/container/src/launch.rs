@@ -1,5 +1,6 @@
 //! Cloning the child, and the parent's part while it sets itself up.
 
+mod interfaces;
 mod spawn;
 
 use crate::Error;
@@ -10,6 +11,7 @@ use crate::init::Init;
 use crate::plan::Plan;
 use crate::stdio::Stdio;
 use cgroup::Entry;
+use net::Transfer;
 use oci::runtime::State;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 use std::fs;
@@ -43,6 +45,7 @@ pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
         channel: ours,
         child,
         console: None,
+        moved: Vec::new(),
         ready: false,
     };
     match parent.serve() {
@@ -54,6 +57,7 @@ pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
             held: matches!(launch.gate, Gate::Held).then_some(parent.channel),
         }),
         Err(error) => {
+            interfaces::give_back(parent.moved);
             end(parent.child.pidfd.as_fd());
             Err(error)
         }
@@ -85,6 +89,7 @@ struct Parent<'a> {
     channel: OwnedFd,
     child: Child,
     console: Option<OwnedFd>,
+    moved: Vec<Transfer>,
     ready: bool,
 }
 
@@ -120,6 +125,10 @@ impl Parent<'_> {
             Tag::Console => {
                 self.console = fd;
                 Ok(())
+            }
+            Tag::Interfaces => {
+                self.interfaces()?;
+                self.go()
             }
             Tag::Hooks => {
                 self.hooks()?;

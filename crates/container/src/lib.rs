@@ -34,5 +34,6 @@ pub use exec::{Exec, exec};
 pub use fault::injection;
 pub use gate::{Gate, Waiting, start};
 pub use init::Init;
+pub use plan::initial_cpus;
 pub use stdio::Stdio;
 pub use steps::names as step_names;

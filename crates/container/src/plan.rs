@@ -9,6 +9,7 @@ mod cgroups;
 mod credentials;
 mod devices;
 mod filter;
+mod interfaces;
 mod mounts;
 mod namespaces;
 mod process;
@@ -22,11 +23,13 @@ pub(crate) use bind::{Tree, clone_flags};
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
 pub(crate) use devices::{Device, LINKS};
 use filter::Filter;
+pub(crate) use interfaces::Interface;
 pub(crate) use mounts::{Mount, Source};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use process::Process;
 pub(crate) use root::Root;
 use scheduling::Memory;
+pub use scheduling::initial_cpus;
 pub(crate) use sysctl::Sysctl;
 pub(crate) use text::{Target, all as strings, c};
 
@@ -69,6 +72,7 @@ pub(crate) struct Container {
     pub(crate) hostname: Vec<u8>,
     pub(crate) domainname: Vec<u8>,
     pub(crate) sysctl: Vec<Sysctl>,
+    pub(crate) interfaces: Vec<Interface>,
     pub(crate) hooks: Prepared,
 }
 
@@ -111,6 +115,7 @@ impl<'a> Plan<'a> {
             hostname: spec.hostname.clone().into_bytes(),
             domainname: spec.domainname.clone().into_bytes(),
             sysctl: sysctl::plan(&linux.sysctl, &namespaces)?,
+            interfaces: interfaces::plan(linux, &namespaces)?,
             hooks: Prepared::plan(spec.hooks.as_ref(), &state(request))?,
         };
         if process.terminal && !container.mounts.iter().any(Mount::is_devpts) {
@@ -181,9 +186,6 @@ fn keyring(id: &ContainerId, keep: bool) -> Option<CString> {
 
 /// Settings of the configuration that corten does not do.
 fn refuse(linux: &Linux) -> Result<(), Error> {
-    if !linux.net_devices.is_empty() {
-        return Err(Error::unsupported("linux.netDevices", "moving interfaces"));
-    }
     if linux.intel_rdt.is_some() {
         return Err(Error::unsupported("linux.intelRdt", "resource director"));
     }

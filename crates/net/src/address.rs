@@ -1,15 +1,20 @@
 //! Addresses of links.
 
 use crate::{Error, Link};
-use netlink::{Flags, Message, Socket};
+use netlink::{Attributes, Flags, Message, Socket};
 use std::net::IpAddr;
 
 const NEWADDR: u16 = 20;
+const GETADDR: u16 = 22;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_BROADCAST: u16 = 4;
 /// No waiting for duplicate address detection: a container's program binds at once.
 const NODAD: u8 = 2;
+/// `IFA_F_PERMANENT`: given by somebody, not leased.
+const PERMANENT: u8 = 0x80;
+/// `RT_SCOPE_UNIVERSE`: good anywhere.
+const UNIVERSE: u8 = 0;
 const INET: u8 = 2;
 const INET6: u8 = 10;
 
@@ -48,4 +53,42 @@ pub fn add(socket: &mut Socket, link: Link, address: IpAddr, prefix: u8) -> Resu
             link: link.index,
             source,
         })
+}
+
+/// The addresses of `link` that somebody gave it and that mean the same elsewhere, each with
+/// its prefix length: neither leased ones nor those of the link alone.
+pub fn lasting(socket: &mut Socket, link: Link) -> Result<Vec<(IpAddr, u8)>, Error> {
+    let mut found = Vec::new();
+    let message = Message::new(GETADDR, Flags::DUMP, &[0; 8]);
+    let told = socket.dump(message, |_, body| {
+        let Some((&[family, prefix, flags, scope, i0, i1, i2, i3], rest)) =
+            body.split_first_chunk()
+        else {
+            return;
+        };
+        let lasting = flags & PERMANENT != 0 && scope == UNIVERSE;
+        if u32::from_ne_bytes([i0, i1, i2, i3]) != link.index || !lasting {
+            return;
+        }
+        let attributes = Attributes::new(rest);
+        let bytes = attributes
+            .find_kind(IFA_LOCAL)
+            .or_else(|| attributes.find_kind(IFA_ADDRESS));
+        if let Some(address) = bytes.and_then(|bytes| parse(family, bytes)) {
+            found.push((address, prefix));
+        }
+    });
+    told.map_err(|source| Error::Ask {
+        what: "the addresses of a link",
+        source,
+    })?;
+    Ok(found)
+}
+
+fn parse(family: u8, bytes: &[u8]) -> Option<IpAddr> {
+    match family {
+        INET => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        INET6 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
 }

@@ -15,9 +15,11 @@ pub mod nft;
 pub mod pool;
 pub mod route;
 mod subnet;
+mod transfer;
 
 pub use bridge::Bridges;
 pub use error::Error;
 pub use link::Link;
 pub use network::{Addressing, Endpoint, Network, Outside, Peers, Port, Protocol};
 pub use subnet::{Subnet, SubnetError};
+pub use transfer::Transfer;

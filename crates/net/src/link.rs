@@ -228,6 +228,28 @@ pub fn set_up(socket: &mut Socket, link: Link) -> Result<(), Error> {
         .map_err(failed("set up", &link.index.to_string()))
 }
 
+/// Sets a link down.
+pub fn set_down(socket: &mut Socket, link: Link) -> Result<(), Error> {
+    let mut fixed = info(link.index, true);
+    fixed[8..12].fill(0);
+    socket
+        .request(Message::new(NEWLINK, Flags::CHANGE, &fixed))
+        .map_err(failed("set down", &link.index.to_string()))
+}
+
+/// Moves a link into the namespace `netns`, under a name, in one step. It must be down.
+pub fn move_to(
+    socket: &mut Socket,
+    link: Link,
+    name: &str,
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false))
+        .with_text(IFLA_IFNAME, name)
+        .with_u32(IFLA_NET_NS_FD, netns.as_raw_fd().cast_unsigned());
+    socket.request(message).map_err(failed("move", name))
+}
+
 /// Removes a link; a veth's peer goes with it. The kernel waits for its readers: 15 to 35 ms.
 pub fn delete(socket: &mut Socket, link: Link) -> Result<(), Error> {
     let message = Message::new(DELLINK, Flags::CHANGE, &info(link.index, false));

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 
 /// Runs `work` on a thread in the namespace, with a socket opened there.
-fn within<T: Send>(
+pub(crate) fn within<T: Send>(
     netns: BorrowedFd<'_>,
     work: impl FnOnce(&mut Socket) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {

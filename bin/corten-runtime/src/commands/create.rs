@@ -91,7 +91,7 @@ fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode
     console::check_flags(process.terminal, mode != Mode::Foreground, arguments)?;
     console::pass_sockets(process);
     override_env(process);
-    capabilities::drop_unknown(process);
+    capabilities::drop_impossible(process);
     let root = spec.root.as_ref().context("root must be specified")?;
     let wanted = Wanted {
         id,
@@ -295,7 +295,9 @@ fn create_init(
         keep_keyring: wanted.arguments.on("no-new-keyring"),
     };
     reset_affinity();
-    container::create(&request).context("unable to start container process")
+    let init = container::create(&request).context("unable to start container process")?;
+    log::stages(init.pid(), None);
+    Ok(init)
 }
 
 /// Tells the caller of the init, and starts it unless somebody else will.

@@ -4,7 +4,7 @@ use super::{Context, create};
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::foreground::{self, Signals, Terminal};
 use crate::store::{Place, Record};
-use crate::{capabilities, console, sealed, status};
+use crate::{capabilities, console, log, sealed, status};
 use anyhow::{Context as _, Result, bail};
 use cgroup::Cgroup;
 use container::{Exec, Gate, Stdio};
@@ -102,6 +102,7 @@ fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<ExitCo
     };
     create::reset_affinity();
     let mut init = container::exec(&request).context("unable to start container process")?;
+    log::stages(init.pid(), affinity(process)?.as_deref());
     let terminal = match signals {
         Some(_) => Terminal::of(&mut init)?,
         None => None,
@@ -122,6 +123,20 @@ fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<ExitCo
         None => Ok(ExitCode::SUCCESS),
         Some(signals) => Ok(ExitCode::from(signals.supervise(&init, terminal)?)),
     }
+}
+
+/// The CPUs that a process begins on, as a mask.
+fn affinity(process: &Process) -> Result<Option<String>> {
+    let cpus = container::initial_cpus(process)?;
+    let Some(last) = cpus.iter().max() else {
+        return Ok(None);
+    };
+    let mut digits = vec![0_u8; last / 4 + 1];
+    for cpu in &cpus {
+        digits[cpu / 4] |= 1 << (cpu % 4);
+    }
+    let digits = digits.iter().rev().map(|digit| format!("{digit:x}"));
+    Ok(Some(format!("0x{}", digits.collect::<String>())))
 }
 
 fn cgroup(record: &Record, arguments: &Arguments) -> Result<Option<Cgroup>> {
@@ -175,7 +190,7 @@ fn process(spec: &Spec, arguments: &Arguments) -> Result<Process> {
     };
     create::check_process(Some(&process))?;
     create::override_env(&mut process);
-    capabilities::drop_unknown(&mut process);
+    capabilities::drop_impossible(&mut process);
     // COMPAT: the container's program alone has them, unless the document says otherwise.
     if arguments.text("process").is_none() {
         process.scheduler = None;

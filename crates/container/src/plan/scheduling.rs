@@ -63,6 +63,18 @@ impl Scheduling {
     }
 }
 
+/// The numbers of the CPUs that a process begins on; none if it does not say.
+pub fn initial_cpus(process: &Process) -> Result<Vec<usize>, Error> {
+    let list = process
+        .exec_cpu_affinity
+        .as_ref()
+        .map(|a| a.initial.as_str());
+    match list.unwrap_or_default() {
+        "" => Ok(Vec::new()),
+        list => numbers("process.execCPUAffinity.initial", list, CpuSet::MAX_CPU),
+    }
+}
+
 fn attributes(field: &str, scheduler: &Scheduler) -> Result<Attributes, Error> {
     let policy = match scheduler.policy {
         SchedulerPolicy::Other => 0,

@@ -2,7 +2,10 @@
 //! that was joined just before.
 
 use super::Setup;
+use crate::channel::{self, Tag};
 use crate::fault::{During, Fault};
+use crate::plan::Container;
+use rustix::io::Errno;
 use std::os::fd::AsFd;
 use sys::namespace::{self, Kind};
 
@@ -20,5 +23,13 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     if namespaces.makes(Kind::Network) {
         sys::link::loopback_up().during("bring the loopback interface up")?;
     }
-    Ok(())
+    let moves = |container: &Container| !container.interfaces.is_empty();
+    if !setup.container().is_some_and(moves) {
+        return Ok(());
+    }
+    channel::send(setup.channel, Tag::Interfaces, 0, None).during("ask for network devices")?;
+    match channel::wait_for(setup.channel, Tag::Go).during("wait for network devices")? {
+        Some(_) => Ok(()),
+        None => Err(Fault::new("wait for network devices", b"", Errno::PIPE)),
+    }
 }

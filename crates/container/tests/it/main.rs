@@ -6,6 +6,7 @@ mod exec;
 mod fixture;
 mod gate;
 mod hooks;
+mod interfaces;
 mod mounts;
 mod namespaces;
 mod process;
