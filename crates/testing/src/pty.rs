@@ -45,26 +45,20 @@ impl Pty {
                 wrapped.env(name, value);
             }
         }
+        // Before it starts, or it can find a terminal without a size.
+        resize(&master, size);
         let child = wrapped.spawn().expect("setsid starts");
-        let pty = Self {
+        Self {
             master,
             child,
             output: String::new(),
             seen: 0,
-        };
-        pty.resize(size);
-        pty
+        }
     }
 
     /// Changes the terminal's size.
-    pub fn resize(&self, (rows, columns): (u16, u16)) {
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&self.master, size).expect("the size is set");
+    pub fn resize(&self, size: (u16, u16)) {
+        resize(&self.master, size);
     }
 
     /// Types.
@@ -148,6 +142,16 @@ impl Pty {
             _ => false,
         }
     }
+}
+
+fn resize(master: &OwnedFd, (rows, columns): (u16, u16)) {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(master, size).expect("the size is set");
 }
 
 impl Drop for Pty {
