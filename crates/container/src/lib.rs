@@ -16,6 +16,7 @@ mod create;
 mod error;
 mod exec;
 mod fault;
+pub mod files;
 mod gate;
 pub mod hooks;
 mod init;

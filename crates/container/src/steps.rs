@@ -30,6 +30,8 @@ mod sysctl;
 mod tmpcopyup;
 mod users;
 
+pub(crate) use mounts::move_to;
+
 use crate::channel;
 use crate::fault::Fault;
 use crate::launch::Launch;

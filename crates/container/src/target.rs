@@ -20,7 +20,7 @@ pub(crate) enum Links {
 }
 
 /// How many times a look-up that raced with a rename or mount is tried.
-const TRIES: usize = 128;
+pub(crate) const TRIES: usize = 128;
 
 /// Opens a path inside the root.
 pub(crate) fn open(

@@ -35,6 +35,9 @@ const MAKE_BLOCK: u64 = 1 << 11;
 /// Everything of version 3 but executing.
 const FILL: u64 = 0x7fff & !EXECUTE;
 
+/// Reading files and directories.
+const READ: u64 = 1 << 2 | 1 << 3;
+
 /// What is allowed beneath a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
@@ -42,6 +45,8 @@ pub enum Rights {
     Fill,
     /// Device nodes too.
     FillWithNodes,
+    /// To read files and directories.
+    Read,
 }
 
 /// What is forbidden, and where it is allowed after all.
@@ -98,6 +103,7 @@ impl Ruleset {
         let allowed = match rights {
             Rights::Fill => FILL & !(MAKE_CHARACTER | MAKE_BLOCK),
             Rights::FillWithNodes => FILL,
+            Rights::Read => READ,
         };
         let rule = Beneath {
             allowed: allowed & self.fs,

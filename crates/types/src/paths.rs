@@ -83,6 +83,11 @@ impl Paths {
         self.containers().join(id)
     }
 
+    /// One directory a volume.
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
     /// One directory a live sandbox: its shim's socket and state, bundles of its containers.
     pub fn shims(&self) -> PathBuf {
         self.run.join("shims")

@@ -27,6 +27,23 @@ pub enum Refusal {
         /// Why it cannot.
         reason: String,
     },
+    /// A member's name leads out of the directory that is filled.
+    #[error("invalid entry name {entry:?}")]
+    Escapes {
+        /// The entry's name.
+        entry: String,
+    },
+    /// A directory is where something else should go, or something else where a directory should.
+    #[error("cannot overwrite {}directory {entry:?} with {}directory {dir:?}",
+        if *.directory { "" } else { "non-" }, if *.directory { "non-" } else { "" })]
+    Occupied {
+        /// The entry's name.
+        entry: String,
+        /// The directory that is filled.
+        dir: String,
+        /// What is there is a directory.
+        directory: bool,
+    },
     /// The stream is damaged or no archive.
     #[error("damaged archive: {0}")]
     Damaged(String),
@@ -92,7 +109,10 @@ impl Kind for Refusal {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Limit { .. } | Self::Machine { full: true, .. } => ErrorKind::ResourceExhausted,
-            Self::Entry { .. } | Self::Damaged(_) => ErrorKind::InvalidArgument,
+            Self::Entry { .. }
+            | Self::Escapes { .. }
+            | Self::Occupied { .. }
+            | Self::Damaged(_) => ErrorKind::InvalidArgument,
             Self::Machine { .. } => ErrorKind::Internal,
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, Refusal};
+use crate::files::{Pack, Packed, Place, Placed};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Split, Unpacked, VERSION};
 
@@ -44,32 +45,56 @@ impl Unpack {
     /// reading end and writes from another thread; closing the writing end is the stream's end.
     /// Writing fails with a broken pipe when the worker refuses: the job then says why.
     pub fn layer(&self, stream: OwnedFd, blob: File) -> Result<Job<Unpacked>, Error> {
-        self.start("layer", stream, blob.into())
+        self.start("layer", stream, blob.into(), None)
     }
 
     /// Unpacks a layer's stream into the empty directory `dir`, as overlay's lower layer.
     pub fn tree(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Unpacked>, Error> {
-        self.start("tree", stream, dir)
+        self.start("tree", stream, dir, None)
     }
 
     /// Splits an image archive into blobs of the directory `dir`, each at `ALGORITHM/HEX`;
     /// a blob that is there already is left alone.
     pub fn archive(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Split>, Error> {
-        self.start("archive", stream, dir)
+        self.start("archive", stream, dir, None)
+    }
+
+    /// Writes files of `tree`, a directory, to `archive` as a tar archive.
+    pub fn pack(&self, tree: OwnedFd, archive: OwnedFd, order: &Pack) -> Result<Job<Packed>, Error> {
+        let order = serde_json::to_string(order).map_err(|error| self.failed(error.into()))?;
+        self.start("pack", tree, archive, Some(&order))
+    }
+
+    /// Places the members of an archive among the files of `tree`, a directory in use. What was
+    /// placed before a refusal stays.
+    pub fn place(&self, stream: OwnedFd, tree: OwnedFd, order: &Place) -> Result<Job<Placed>, Error> {
+        let order = serde_json::to_string(order).map_err(|error| self.failed(error.into()))?;
+        self.start("place", stream, tree, Some(&order))
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Start {
+            exe: self.exe.clone(),
+            source,
+        }
     }
 
     /// Standard input is the stream, standard output the output, standard error the answer:
     /// no other descriptor is inherited, so nothing but `posix_spawn` is needed.
-    fn start<T>(&self, mode: &str, stream: OwnedFd, output: OwnedFd) -> Result<Job<T>, Error> {
-        let failed = |source| Error::Start {
-            exe: self.exe.clone(),
-            source,
-        };
+    fn start<T>(
+        &self,
+        mode: &str,
+        stream: OwnedFd,
+        output: OwnedFd,
+        order: Option<&str>,
+    ) -> Result<Job<T>, Error> {
+        let failed = |source| self.failed(source);
         let limits =
             serde_json::to_string(&self.limits).map_err(|error| failed(io::Error::other(error)))?;
         let (answer, theirs) = io::pipe().map_err(failed)?;
         let child = Command::new(&self.exe)
             .args([mode, &limits])
+            .args(order)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(stream))
@@ -148,7 +173,7 @@ impl Answer for Unpacked {
         match outcome {
             Outcome::Layer(unpacked) => Some(Ok(unpacked)),
             Outcome::Failed(refusal) => Some(Err(refusal)),
-            Outcome::Archive(_) => None,
+            _ => None,
         }
     }
 }
@@ -158,7 +183,27 @@ impl Answer for Split {
         match outcome {
             Outcome::Archive(split) => Some(Ok(split)),
             Outcome::Failed(refusal) => Some(Err(refusal)),
-            Outcome::Layer(_) => None,
+            _ => None,
+        }
+    }
+}
+
+impl Answer for Packed {
+    fn from_outcome(outcome: Outcome) -> Option<Result<Self, Refusal>> {
+        match outcome {
+            Outcome::Pack(packed) => Some(Ok(packed)),
+            Outcome::Failed(refusal) => Some(Err(refusal)),
+            _ => None,
+        }
+    }
+}
+
+impl Answer for Placed {
+    fn from_outcome(outcome: Outcome) -> Option<Result<Self, Refusal>> {
+        match outcome {
+            Outcome::Place(placed) => Some(Ok(placed)),
+            Outcome::Failed(refusal) => Some(Err(refusal)),
+            _ => None,
         }
     }
 }

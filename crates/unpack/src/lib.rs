@@ -6,6 +6,7 @@
 //! [`worker`] (what runs in `corten-unpack`).
 
 mod error;
+mod files;
 mod job;
 mod layers;
 mod limits;
@@ -13,6 +14,7 @@ mod outcome;
 pub mod worker;
 
 pub use error::{Error, Refusal};
+pub use files::{Detail, Owner, Pack, Packed, Place, Placed};
 pub use job::{Answer, Job, Unpack, sibling};
 pub use layers::{Draft, Layers};
 pub use limits::Limits;

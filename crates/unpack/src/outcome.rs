@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use types::Digest;
 
 use crate::error::Refusal;
+use crate::files::{Packed, Placed};
 
 /// The version of the line's form. A caller refuses any other.
 pub const VERSION: u32 = 1;
@@ -17,6 +18,10 @@ pub enum Outcome {
     Layer(Unpacked),
     /// An image archive was split into blobs.
     Archive(Split),
+    /// Files were written as an archive.
+    Pack(Packed),
+    /// An archive was placed among files.
+    Place(Placed),
     /// Nothing was: the output is to be thrown away.
     Failed(Refusal),
 }

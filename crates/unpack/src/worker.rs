@@ -7,10 +7,13 @@ mod blob;
 mod confine;
 mod guard;
 mod members;
+mod pack;
+mod place;
 mod sink;
 mod stream;
 mod tree;
 
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +22,7 @@ use std::process::ExitCode;
 use crate::error::Refusal;
 use crate::job::Line;
 use crate::limits::Limits;
+use crate::files::{Place, Placed};
 use crate::outcome::{Outcome, Unpacked, VERSION};
 use apply::Applied;
 use confine::Mode;
@@ -46,25 +50,69 @@ fn answer(outcome: Outcome) -> io::Result<()> {
 }
 
 fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
-    let [mode, limits] = arguments else {
-        return Err(usage("corten-unpack MODE LIMITS: two arguments"));
+    let (mode, limits, order) = match arguments {
+        [mode, limits] => (mode, limits, "{}"),
+        [mode, limits, order] => (mode, limits, order.as_str()),
+        _ => return Err(usage("corten-unpack MODE LIMITS [ORDER]")),
     };
     let limits: Limits = serde_json::from_str(limits).map_err(|error| usage(&error.to_string()))?;
     let mode = match mode.as_str() {
         "layer" => Mode::Layer,
         "tree" => Mode::Tree,
         "archive" => Mode::Archive,
+        "pack" => Mode::Pack,
+        "place" => Mode::Place,
         other => return Err(usage(&format!("{other:?} is no mode"))),
     };
+    // Modes are as the archive says.
+    rustix::process::umask(rustix::fs::Mode::empty());
     let input = own(io::stdin().as_fd(), "duplicate the stream")?;
     let output = own(io::stdout().as_fd(), "duplicate the output")?;
+    if mode == Mode::Pack {
+        confine::confine(mode, &input)?;
+        let order = parse(order)?;
+        let packed = pack::pack(&input, output.into(), &order, &limits)?;
+        return Ok(Outcome::Pack(packed));
+    }
     confine::confine(mode, &output)?;
     let stream = Stream::open(File::from(input), &limits)?;
     match mode {
         Mode::Layer => layer(stream, output.into(), &limits).map(Outcome::Layer),
         Mode::Tree => tree(stream, output, &limits).map(Outcome::Layer),
         Mode::Archive => archive::split(stream, &output, &limits).map(Outcome::Archive),
+        Mode::Place => place(stream, output, &parse(order)?, &limits).map(Outcome::Place),
+        // Answered above: it reads no stream.
+        Mode::Pack => Err(usage("pack has no stream")),
     }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(order: &str) -> Result<T, Refusal> {
+    serde_json::from_str(order).map_err(|error| usage(&error.to_string()))
+}
+
+fn place(
+    mut stream: Stream,
+    tree: OwnedFd,
+    order: &Place,
+    limits: &Limits,
+) -> Result<Placed, Refusal> {
+    let mut files = place::Files::new(tree, order, limits)?;
+    let applied = apply::apply(&mut stream, &mut files, limits)?;
+    let placed = files.finish(applied.entries)?;
+    stream.finish()?;
+    Ok(placed)
+}
+
+/// Calls again what a rename or mount elsewhere interrupted.
+fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    const TRIES: usize = 128;
+    for _ in 0..TRIES {
+        match call() {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            result => return result,
+        }
+    }
+    Err(Errno::AGAIN)
 }
 
 fn layer(mut stream: Stream, blob: File, limits: &Limits) -> Result<Unpacked, Refusal> {

@@ -22,6 +22,10 @@ pub(crate) struct Options {
     pub(crate) bind: Option<Extent>,
     pub(crate) idmap: Option<Extent>,
     pub(crate) copy_up: bool,
+    /// Our own option: not the source, but what this path in it leads to.
+    pub(crate) subpath: Option<String>,
+    /// Our own option: layers of the file system that is mounted, the topmost first.
+    pub(crate) layers: Vec<types::Layer>,
     /// `fsconfig` keys with their values.
     pub(crate) data: Vec<(CString, Option<CString>)>,
 }
@@ -115,6 +119,14 @@ impl Options {
         }
         if let Some(propagation) = propagation(option) {
             self.dressing.propagation = Some(propagation);
+            return Ok(());
+        }
+        if let Some(path) = option.strip_prefix("corten.subpath=") {
+            self.subpath = Some(path.to_owned());
+            return Ok(());
+        }
+        if let Some(path) = option.strip_prefix("corten.layer=") {
+            self.layers.push(types::Layer::Erofs(path.into()));
             return Ok(());
         }
         match option {

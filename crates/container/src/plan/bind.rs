@@ -2,6 +2,7 @@
 
 use super::attributes::{Dressing, Options};
 use crate::Error;
+use crate::files::Source;
 use crate::users;
 use oci::runtime::IdMapping;
 use rustix::fs::CWD;
@@ -53,7 +54,14 @@ pub(crate) fn open(
         .dressing
         .propagation
         .get_or_insert((Propagation::Slave, Extent::Tree));
-    match clone(&path, extent) {
+    let cloned = match options.subpath.take() {
+        Some(below) => {
+            let source = Source::Below(Box::new(Source::Path(path.clone())), below);
+            Ok(source.open(extent)?)
+        }
+        None => clone(&path, extent),
+    };
+    match cloned {
         Ok(tree) => {
             if let Some((userns, extent)) = &idmap {
                 let change = Change {

@@ -6,9 +6,11 @@ use super::cgroups;
 use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
+use crate::files::Source as Files;
 use oci::runtime::Mount as Requested;
 use std::ffi::CString;
-use sys::mount::attribute;
+use std::os::fd::AsFd;
+use sys::mount::{Extent, attribute};
 
 /// One mount.
 #[derive(Debug)]
@@ -73,6 +75,7 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
             "cgroup" | "cgroup2" => {
                 cgroups::plan(&field, request.cgroup, (target, options), &mut planned)?;
             }
+            LAYERS => planned.push(one.layers(target, options)?),
             "" | "none" => {
                 let reason = "missing, and no bind among the options";
                 return Err(Error::invalid(format!("{field}.type"), reason));
@@ -82,6 +85,9 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
     }
     Ok(planned)
 }
+
+/// Our own type of mount: an image's layers, read-only.
+const LAYERS: &str = "corten.layers";
 
 struct One<'a> {
     field: &'a str,
@@ -120,6 +126,18 @@ impl One<'_> {
             links: Vec::new(),
             late_readonly: false,
         })
+    }
+
+    fn layers(&self, target: Target, options: Options) -> Result<Mount, Error> {
+        let layers = Files::Layers(options.layers);
+        let source = match options.subpath {
+            Some(path) => Files::Below(Box::new(layers), path),
+            None => layers,
+        };
+        let tree = source.open(Extent::Mount)?;
+        let made = options.dressing.put_on(tree.as_fd());
+        made.map_err(Error::host("set attributes of", &self.requested.destination))?;
+        Ok(self::tree(target, Tree::Detached(tree)))
     }
 
     fn file_system(&self, target: Target, options: Options) -> Result<Mount, Error> {

@@ -148,7 +148,7 @@ fn attach<'a>(
 }
 
 /// Attaches a detached tree over a place.
-pub(super) fn move_to(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(), Errno> {
+pub(crate) fn move_to(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(), Errno> {
     move_mount(
         tree,
         c"",

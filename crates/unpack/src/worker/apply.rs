@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use tar::{EntryType, Header};
 
 use super::members::{Member, Members, number};
-use super::sink::Sink;
+use super::sink::{Marks, Sink};
 use crate::error::Refusal;
 use crate::limits::Limits;
 
@@ -56,7 +56,9 @@ fn one(
 ) -> Result<u64, Refusal> {
     let path = &member.path;
     let parts = check(path, limits)?;
-    if let Some((name, parents)) = parts.split_last() {
+    if let Some((name, parents)) = parts.split_last()
+        && sink.marks() == Marks::AreWhiteouts
+    {
         if parts.iter().any(|part| part.starts_with(META)) {
             if *name == OPAQUE {
                 sink.opaque(&parents.join(&b'/'))?;

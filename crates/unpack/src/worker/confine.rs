@@ -18,6 +18,10 @@ pub(super) enum Mode {
     Tree,
     /// Blobs in a directory.
     Archive,
+    /// Files of a directory as an archive.
+    Pack,
+    /// An archive's members among the files of a directory.
+    Place,
 }
 
 /// The address space: names of 10^7 entries, windows of decompression, buffers.
@@ -25,12 +29,12 @@ const MEMORY: u64 = 4 << 30;
 
 /// Gives up core dumps, memory beyond a bound, new privileges, all capabilities, the file
 /// system but for the output, and all system calls but those needed.
-pub(super) fn confine(mode: Mode, output: &OwnedFd) -> Result<(), Refusal> {
+pub(super) fn confine(mode: Mode, dir: &OwnedFd) -> Result<(), Refusal> {
     let refused = |attempt: &str, error: io::Error| machine(attempt, &error);
     bound(Resource::Core, 0).map_err(|e| refused("forbid core dumps", e))?;
     bound(Resource::As, MEMORY).map_err(|e| refused("bound the memory", e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| refused("set no_new_privs", e.into()))?;
-    landlock(mode, output).map_err(|e| refused("restrict the file system", e))?;
+    landlock(mode, dir).map_err(|e| refused("restrict the file system", e))?;
     capabilities(mode).map_err(|e| refused("give up capabilities", e))?;
     let program = filter(mode);
     sys::seccomp::load(&program, 0).map_err(|e| refused("filter system calls", e))?;
@@ -49,6 +53,16 @@ fn capabilities(mode: Mode) -> io::Result<()> {
                 | CapabilitySet::MKNOD
                 | CapabilitySet::SETFCAP
                 | CapabilitySet::SYS_ADMIN // attributes in `trusted.`
+        }
+        // Overlay's marks are attributes in `trusted.`.
+        Mode::Pack => CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_ADMIN,
+        Mode::Place => {
+            CapabilitySet::CHOWN
+                | CapabilitySet::DAC_OVERRIDE
+                | CapabilitySet::FOWNER
+                | CapabilitySet::FSETID
+                | CapabilitySet::MKNOD
+                | CapabilitySet::SETFCAP
         }
     };
     let held = rustix::thread::capabilities(None)?.permitted;
@@ -72,14 +86,15 @@ fn bound(resource: Resource, most: u64) -> io::Result<()> {
 
 /// A kernel without Landlock is left to the filter, which allows no call that opens by name
 /// in [`Mode::Layer`].
-fn landlock(mode: Mode, output: &OwnedFd) -> io::Result<()> {
+fn landlock(mode: Mode, dir: &OwnedFd) -> io::Result<()> {
     let Some(ruleset) = Ruleset::deny_all()? else {
         return Ok(());
     };
     match mode {
         Mode::Layer => {}
-        Mode::Tree => ruleset.allow_beneath(output, Rights::FillWithNodes)?,
-        Mode::Archive => ruleset.allow_beneath(output, Rights::Fill)?,
+        Mode::Tree | Mode::Place => ruleset.allow_beneath(dir, Rights::FillWithNodes)?,
+        Mode::Archive => ruleset.allow_beneath(dir, Rights::Fill)?,
+        Mode::Pack => ruleset.allow_beneath(dir, Rights::Read)?,
     }
     ruleset.restrict_self()
 }
@@ -152,11 +167,22 @@ const TREE: &[libc::c_long] = &[
     libc::SYS_fchownat,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
     libc::SYS_fsetxattr,
     libc::SYS_lsetxattr,
     libc::SYS_utimensat,
     libc::SYS_fchdir,
     libc::SYS_ioctl,
+];
+
+/// What reading a tree needs more.
+const PACK: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_fgetxattr,
+    libc::SYS_flistxattr,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -193,7 +219,8 @@ fn filter(mode: Mode) -> Vec<libc::sock_filter> {
     ];
     let more = match mode {
         Mode::Layer => &[],
-        Mode::Tree => TREE,
+        Mode::Tree | Mode::Place => TREE,
+        Mode::Pack => PACK,
         Mode::Archive => ARCHIVE,
     };
     for call in ALWAYS.iter().chain(more) {

@@ -1,6 +1,6 @@
 //! A layer as a directory tree, written through descriptors that never leave it.
 
-mod walk;
+pub(super) mod walk;
 
 use erofs::{Metadata, Mtime, Node, Xattr};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, XattrFlags};
@@ -19,7 +19,7 @@ use super::machine;
 use super::sink::Sink;
 use crate::error::Refusal;
 use crate::limits::Limits;
-use walk::{Found, Walk};
+use walk::{Found, Ground, Walk};
 
 /// Bytes of a file that are copied at once.
 const PIECE: usize = 256 << 10;
@@ -47,7 +47,7 @@ pub(super) struct Summary {
 impl Tree {
     pub(super) fn new(dir: OwnedFd, limits: &Limits) -> Self {
         Self {
-            walk: Walk::new(dir, limits),
+            walk: Walk::new(dir, Ground::Layer, limits),
             piece: vec![0; PIECE],
             times: HashMap::new(),
             written: 0,
@@ -299,7 +299,7 @@ impl Sink for Tree {
 }
 
 /// An open directory that was found by path only.
-fn reopen(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
+pub(super) fn reopen(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(fd, ".", flags, Mode::empty())
 }
@@ -376,7 +376,7 @@ fn mode(metadata: &Metadata) -> Mode {
     Mode::from_raw_mode(u32::from(metadata.mode))
 }
 
-fn timestamps(time: Mtime) -> Timestamps {
+pub(super) fn timestamps(time: Mtime) -> Timestamps {
     let time = Timespec {
         tv_sec: time.seconds,
         tv_nsec: i64::from(time.nanos),
@@ -387,11 +387,11 @@ fn timestamps(time: Mtime) -> Timestamps {
     }
 }
 
-fn c_string(path: &[u8], bytes: &[u8]) -> Result<CString, Refusal> {
+pub(super) fn c_string(path: &[u8], bytes: &[u8]) -> Result<CString, Refusal> {
     CString::new(bytes).map_err(|_| refuse(path, "has a zero byte"))
 }
 
-fn refuse(path: &[u8], reason: &str) -> Refusal {
+pub(super) fn refuse(path: &[u8], reason: &str) -> Refusal {
     Refusal::Entry {
         entry: shown(path),
         reason: reason.to_owned(),
@@ -399,6 +399,6 @@ fn refuse(path: &[u8], reason: &str) -> Refusal {
 }
 
 /// What the system refused, on which entry.
-fn failed(path: &[u8], attempt: &str) -> impl FnOnce(Errno) -> Refusal {
+pub(super) fn failed(path: &[u8], attempt: &str) -> impl FnOnce(Errno) -> Refusal {
     move |error| machine(&format!("{attempt} {}", shown(path)), &error.into())
 }

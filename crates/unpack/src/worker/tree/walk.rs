@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use super::super::again;
 use super::super::apply::shown;
 use super::{c_string, failed, refuse};
 use crate::error::Refusal;
@@ -16,7 +17,7 @@ const LINKS: usize = 40;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(in super::super) enum Found {
     Nothing,
     Directory,
     Symlink,
@@ -24,9 +25,19 @@ pub(super) enum Found {
     Other,
 }
 
+/// What kind of tree it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Ground {
+    /// A layer's, of one file system, with overlay's whiteouts.
+    Layer,
+    /// One in use: of several file systems, and nothing in it is a mark.
+    InUse,
+}
+
 /// Finds parents, and remembers the last one.
-pub(super) struct Walk {
+pub(in super::super) struct Walk {
     root: Rc<OwnedFd>,
+    ground: Ground,
     last: Option<(Vec<u8>, Rc<OwnedFd>)>,
     names: u64,
     max_names: u64,
@@ -34,9 +45,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(root: OwnedFd, limits: &Limits) -> Self {
+    pub(in super::super) fn new(root: OwnedFd, ground: Ground, limits: &Limits) -> Self {
         Self {
             root: Rc::new(root),
+            ground,
             last: None,
             names: 0,
             max_names: limits.entries.saturating_mul(2),
@@ -44,17 +56,17 @@ impl Walk {
         }
     }
 
-    pub(super) fn root(&self) -> Rc<OwnedFd> {
+    pub(in super::super) fn root(&self) -> Rc<OwnedFd> {
         Rc::clone(&self.root)
     }
 
     /// Forgets what may be no directory of the tree any more.
-    pub(super) fn forget(&mut self) {
+    pub(in super::super) fn forget(&mut self) {
         self.last = None;
     }
 
     /// Counts a name that is made.
-    pub(super) fn count(&mut self, path: &[u8]) -> Result<(), Refusal> {
+    pub(in super::super) fn count(&mut self, path: &[u8]) -> Result<(), Refusal> {
         self.names += 1;
         if self.names > self.max_names {
             return Err(Refusal::Limit {
@@ -67,7 +79,7 @@ impl Walk {
     }
 
     /// The directory that the components name; what is missing is made and told to `made`.
-    pub(super) fn parent(
+    pub(in super::super) fn parent(
         &mut self,
         path: &[u8],
         parts: &[&[u8]],
@@ -92,7 +104,7 @@ impl Walk {
     }
 
     /// The directory that the components name, if it is there.
-    pub(super) fn find(
+    pub(in super::super) fn find(
         &mut self,
         path: &[u8],
         parts: &[&[u8]],
@@ -107,8 +119,11 @@ impl Walk {
     fn resolve(&self, joined: &[u8]) -> Result<OwnedFd, Errno> {
         let path = if joined.is_empty() { b"." } else { joined };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-        rustix::fs::openat2(&*self.root, path, flags, Mode::empty(), resolve)
+        let mut resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        if self.ground == Ground::Layer {
+            resolve |= ResolveFlags::NO_XDEV;
+        }
+        again(|| rustix::fs::openat2(&*self.root, path, flags, Mode::empty(), resolve))
     }
 
     /// The way name by name: makes what is missing, and says which step failed.
@@ -135,7 +150,8 @@ impl Walk {
                 .resolve(&way.join(&b'/'))
                 .map_err(failed(path, "open a parent of"))?;
             let name = c_string(path, &part)?;
-            match look(&at, &name).map_err(failed(path, "inspect a parent of"))? {
+            let found = look(&at, &name).map_err(failed(path, "inspect a parent of"))?;
+            match self.ground.sees(found) {
                 Found::Directory => way.push(part),
                 Found::Symlink => {
                     followed += 1;
@@ -168,7 +184,7 @@ impl Walk {
     }
 
     /// Refuses a directory in `parent` that lies too deep.
-    pub(super) fn deepen(&self, path: &[u8], parent: &OwnedFd) -> Result<(), Refusal> {
+    pub(in super::super) fn deepen(&self, path: &[u8], parent: &OwnedFd) -> Result<(), Refusal> {
         // Names are bounded already; only links can lead deeper, and those ways end here.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::fstat(&*self.root).map_err(failed(path, "inspect the root of"))?;
@@ -200,6 +216,15 @@ impl Walk {
     }
 }
 
+impl Ground {
+    fn sees(self, found: Found) -> Found {
+        match (self, found) {
+            (Self::InUse, Found::Whiteout) => Found::Other,
+            (_, found) => found,
+        }
+    }
+}
+
 /// Makes a parent that no entry described, and returns its inode.
 fn imply(path: &[u8], at: &OwnedFd, name: &CString, found: Found) -> Result<u64, Refusal> {
     if found == Found::Whiteout {
@@ -218,7 +243,7 @@ fn imply(path: &[u8], at: &OwnedFd, name: &CString, found: Found) -> Result<u64,
 }
 
 /// What has the name; a link is not followed.
-pub(super) fn look(parent: &OwnedFd, name: &CStr) -> Result<Found, Errno> {
+pub(in super::super) fn look(parent: &OwnedFd, name: &CStr) -> Result<Found, Errno> {
     let stat = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(Found::Nothing),
