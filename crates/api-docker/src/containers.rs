@@ -1,5 +1,6 @@
 //! Containers.
 
+pub(crate) mod archive;
 mod attach;
 mod create;
 mod gate;
@@ -9,6 +10,7 @@ mod inspect;
 mod lifecycle;
 mod list;
 mod logs;
+mod mounts;
 mod phrase;
 mod resources;
 mod security;

@@ -44,6 +44,10 @@ routes! {
     POST "/containers/{id}/wait" => containers::wait;
     POST "/containers/{id}/attach" => containers::attach;
     DELETE "/containers/{id}" => containers::remove;
+    HEAD "/containers/{id}/archive" => containers::archive::stat;
+    GET "/containers/{id}/archive" => containers::archive::fetch;
+    PUT "/containers/{id}/archive" => containers::archive::place;
+    GET "/containers/{id}/export" => containers::archive::export;
 
     POST "/containers/{id}/exec" => execs::create;
     POST "/exec/{id}/start" => execs::start;
@@ -69,7 +73,11 @@ routes! {
     GET "/networks/" => networks::list;
     GET "/networks/{id}" => networks::inspect;
     GET "/volumes" => volumes::list;
+    POST "/volumes/create" => volumes::create;
+    POST "/volumes/prune" => volumes::prune;
     GET "/volumes/{name}" => volumes::inspect;
+    PUT "/volumes/{name}" => volumes::update;
+    DELETE "/volumes/{name}" => volumes::remove;
     GET "/plugins" => plugins::list;
 
     GET "/swarm" => swarm::inactive;

@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::images::blocking;
 use crate::version::ApiVersion;
-use crate::{containers, images};
+use crate::{containers, images, volumes};
 use docker_schema::filters::Filters;
 use docker_schema::system::{
     Component, DiskUsage, IndexConfig, Info, Platform, Plugins, RegistryConfig, Runtime, Swarm,
@@ -198,7 +198,7 @@ pub(crate) async fn disk_usage(call: Call) -> Result<Response> {
         document.containers = Some(containers::summaries(&call.api, &found, true).await?);
     }
     if wants("volume") {
-        document.volumes = Some(Vec::new());
+        document.volumes = Some(volumes::usage(&call.api).await?);
     }
     if wants("build-cache") {
         document.build_cache = Some(Vec::new());

@@ -127,10 +127,7 @@ fn assemble(files: &Files<'_>, access: Access) -> Result<OwnedFd, Error> {
     Ok(tree)
 }
 
-fn stopped<'a>(
-    rootfs: &Rootfs,
-    parts: &'a [Part],
-) -> Result<(OwnedFd, Vec<Mounted<'a>>), Error> {
+fn stopped<'a>(rootfs: &Rootfs, parts: &'a [Part]) -> Result<(OwnedFd, Vec<Mounted<'a>>), Error> {
     let root = match rootfs {
         Rootfs::Layers { lower, writable } => rootfs::mount(lower, writable.as_ref(), None)?.tree,
         Rootfs::Directory(path) => open_tree(CWD, path, clone_flags(Extent::Tree))

@@ -23,7 +23,7 @@ pub(crate) fn admit(
     check_namespaces(&spec)?;
     check_policy(&spec)?;
     check_resources(&mut spec, &mut warnings)?;
-    check_mounts(&spec, &mut warnings)?;
+    check_mounts(&spec)?;
     for host in &spec.extra_hosts {
         crate::files::extra_host(host)?;
     }
@@ -291,17 +291,14 @@ fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-fn check_mounts(spec: &ContainerSpec, warnings: &mut Vec<String>) -> Result<(), Error> {
-    if !spec.volumes_from.is_empty() {
-        return Err(unsupported(
-            "HostConfig.VolumesFrom",
-            "volumes are not here yet",
-        ));
-    }
-    for volume in &spec.volumes {
-        warnings.push(format!(
-            "volumes are not here yet: {volume} is kept in the container's writable part"
-        ));
+fn check_mounts(spec: &ContainerSpec) -> Result<(), Error> {
+    for target in &spec.volumes {
+        if !target.starts_with('/') || target.contains('\0') {
+            return Err(Error::invalid(
+                "Config.Volumes",
+                format!("invalid mount path: '{target}' mount path must be absolute"),
+            ));
+        }
     }
     for target in spec.tmpfs.keys() {
         if !target.starts_with('/') || target.contains('\0') {

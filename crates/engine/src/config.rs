@@ -13,6 +13,8 @@ pub struct Config {
     pub shim: PathBuf,
     /// The executable that is PID 1 of containers which ask for an init, `corten-init`.
     pub init_program: PathBuf,
+    /// The executable that reads and writes archives, `corten-unpack`.
+    pub unpack: PathBuf,
     /// The network of a container whose caller named none.
     pub network: NetworkMode,
     /// The log of a container whose caller named none.
@@ -32,6 +34,7 @@ impl Config {
         Self {
             paths,
             init_program: shim.with_file_name("corten-init"),
+            unpack: shim.with_file_name("corten-unpack"),
             shim,
             network: NetworkMode::None,
             log: LogSpec {

@@ -1,9 +1,9 @@
 //! A container as it is stored.
 
-use crate::{ContainerSpec, ContainerState, Event, EventType};
+use crate::{ContainerSpec, ContainerState, Event, EventType, ReadOnlyRecursion};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use types::{ContainerId, Rootfs, Timestamp};
+use types::{ContainerId, Layer, Rootfs, Timestamp};
 
 /// A container as it is stored: what changes only by a caller's word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,11 +64,11 @@ impl ContainerRecord {
 /// What is mounted in a container beyond its root, as inspect lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountPoint {
-    /// `bind`, `volume` or `tmpfs`.
+    /// `bind`, `volume`, `tmpfs` or `image`.
     pub kind: String,
-    /// The volume's name.
+    /// The volume's name, or the image's.
     pub name: Option<String>,
-    /// The path on the host; empty for `tmpfs`.
+    /// The path on the host; empty for `tmpfs`, the image's name for `image`.
     pub source: String,
     /// The path in the container.
     pub target: String,
@@ -78,6 +78,54 @@ pub struct MountPoint {
     pub writable: bool,
     /// How mounts under it travel.
     pub propagation: String,
+    /// The volume's driver.
+    #[serde(default)]
+    pub driver: Option<String>,
+    /// Not the source itself, but what this path in it leads to.
+    #[serde(default)]
+    pub subpath: String,
+    /// An image's layers, the topmost first.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
+    /// Mounts under the source are left out.
+    #[serde(default)]
+    pub non_recursive: bool,
+    /// Whether mounts under it are read-only as it is.
+    #[serde(default)]
+    pub recursion: ReadOnlyRecursion,
+    /// Options of a temporary file system.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// An empty volume gets what the image has there.
+    #[serde(default)]
+    pub copy: bool,
+}
+
+impl MountPoint {
+    /// A writable mount of nothing yet.
+    pub(crate) fn new(kind: &str, target: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            name: None,
+            source: String::new(),
+            target: target.to_owned(),
+            mode: String::new(),
+            writable: true,
+            propagation: String::new(),
+            driver: None,
+            subpath: String::new(),
+            layers: Vec::new(),
+            non_recursive: false,
+            recursion: ReadOnlyRecursion::default(),
+            options: Vec::new(),
+            copy: false,
+        }
+    }
+
+    /// Whether it is a volume.
+    pub fn is_volume(&self) -> bool {
+        self.kind == "volume"
+    }
 }
 
 /// A container as readers see it: one moment's snapshot.

@@ -16,7 +16,7 @@ pub use bind::{Bind, Propagation, Relabel};
 pub use device::{Device, DeviceKind, DeviceRule};
 pub(crate) use health::{Probe, inherit as inherit_health};
 pub use log::LogSpec;
-pub use mount::{Mount, MountKind};
+pub use mount::{Mount, MountKind, ReadOnlyRecursion};
 pub use namespace::{CgroupMode, IpcMode, NamespaceSpec, NetworkMode, PidMode, UserMode, UtsMode};
 pub use parse::ParseError;
 pub use process::{ProcessSpec, Streams};
@@ -70,6 +70,8 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Temporary file systems: where, and their options.
     pub tmpfs: BTreeMap<String, String>,
+    /// The driver of volumes that binds name; empty: `local`.
+    pub volume_driver: String,
     /// Containers whose volumes are mounted here too, `name[:ro|rw]`.
     pub volumes_from: Vec<String>,
     /// The root file system is read-only.

@@ -1,5 +1,6 @@
 //! Containers: made, started, watched, stopped, removed.
 
+mod archive;
 mod create;
 mod inspect;
 mod list;
@@ -9,6 +10,7 @@ mod prune;
 mod stop;
 mod wait;
 
+pub use archive::{Archive, Extraction, PathStat};
 pub(crate) use create::random;
 pub use create::{Created, Update};
 pub use inspect::Inspection;

@@ -2,6 +2,7 @@
 
 use crate::execs::Registry;
 use crate::index::Index;
+use crate::volumes::Shelf;
 use crate::{Config, ContainerRecord, Error, Event, Events, Removal};
 use images::Images;
 use metadata::{Batch, Database};
@@ -11,6 +12,7 @@ use task::Tasks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::{ContainerId, ExecId};
+use unpack::Unpack;
 
 /// What the services share.
 #[derive(Debug)]
@@ -20,6 +22,10 @@ pub(crate) struct Context {
     pub(crate) images: Arc<Images>,
     pub(crate) tasks: Tasks,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) volumes: Arc<volume::Volumes>,
+    pub(crate) shelf: Shelf,
+    /// Reads and writes archives.
+    pub(crate) worker: Unpack,
     pub(crate) events: Events,
     pub(crate) index: Index,
     pub(crate) execs: Registry,
@@ -45,10 +51,13 @@ impl Context {
 
     /// Removes what is left of a container whose record is gone, without anybody waiting; the
     /// next daemon sweeps what this one does not get to.
-    pub(crate) fn sweep_behind(self: &Arc<Self>, record: Arc<ContainerRecord>, _removal: Removal) {
+    pub(crate) fn sweep_behind(self: &Arc<Self>, record: Arc<ContainerRecord>, removal: Removal) {
         let context = Arc::clone(self);
-        self.tracker
-            .spawn(async move { context.discard(&record.id).await });
+        self.tracker.spawn(async move {
+            context.discard(&record.id).await;
+            context.unmount_volumes(&record).await;
+            context.remove_anonymous(&record, removal).await;
+        });
     }
 
     /// Removes a container's live remains and its directory.

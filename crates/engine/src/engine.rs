@@ -1,7 +1,7 @@
 //! The engine: it holds the services, and nothing else.
 
 use crate::context::Context;
-use crate::{Config, Containers, Error, Events, Execs, System};
+use crate::{Config, Containers, Error, Events, Execs, System, Volumes};
 use images::Images;
 use metadata::Database;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ pub struct Engine {
     containers: Containers,
     execs: Execs,
     system: System,
+    volumes: Volumes,
 }
 
 impl Engine {
@@ -32,6 +33,7 @@ impl Engine {
             containers: Containers::new(Arc::clone(&context)),
             execs: Execs::new(Arc::clone(&context)),
             system: System::new(Arc::clone(&context)),
+            volumes: Volumes::new(Arc::clone(&context)),
             context,
         })
     }
@@ -44,6 +46,11 @@ impl Engine {
     /// Processes executed in containers besides their programs.
     pub fn execs(&self) -> &Execs {
         &self.execs
+    }
+
+    /// Volumes.
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
     }
 
     /// Images.

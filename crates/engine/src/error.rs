@@ -114,6 +114,87 @@ pub enum Error {
         /// Why.
         source: snapshot::Error,
     },
+    /// A volume's name cannot be so.
+    #[error("create {name}")]
+    VolumeName {
+        /// The caller's words.
+        name: String,
+        /// What is wrong with them.
+        source: volume::NameError,
+    },
+    /// No such driver is known.
+    #[error("create {name}: error looking up volume plugin {driver}: plugin {driver:?} not found")]
+    VolumeDriver {
+        /// The volume.
+        name: volume::Name,
+        /// The driver.
+        driver: String,
+    },
+    /// A container has the volume, or is being made with it.
+    #[error("remove {name}: volume is in use - [{}]", list(users))]
+    VolumeInUse {
+        /// The volume.
+        name: volume::Name,
+        /// Who has it.
+        users: Vec<ContainerId>,
+    },
+    /// A volume could not be made, mounted or removed.
+    #[error("{action} {name}")]
+    Volume {
+        /// What was attempted.
+        action: &'static str,
+        /// On which.
+        name: volume::Name,
+        /// Why.
+        source: volume::Error,
+    },
+    /// The volumes could not be prepared or cleaned up.
+    #[error("cannot prepare the volumes")]
+    Volumes {
+        /// Why.
+        source: volume::Error,
+    },
+    /// What the image has could not be copied into a volume.
+    #[error("cannot fill volume {name}")]
+    VolumeContents {
+        /// Which.
+        name: volume::Name,
+        /// Why.
+        source: unpack::Error,
+    },
+    /// A container's files could not be reached.
+    #[error("cannot {action} the files of container {id}")]
+    Files {
+        /// What was attempted.
+        action: &'static str,
+        /// On which.
+        id: ContainerId,
+        /// Why.
+        source: container::Error,
+    },
+    /// A path in a container leads to nothing.
+    #[error("lstat {absolute}")]
+    Path {
+        /// The caller's words.
+        path: String,
+        /// The path from the container's root.
+        absolute: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// What is to be written to cannot be.
+    #[error("{0}")]
+    ReadOnly(&'static str),
+    /// A container's files could not be read or written.
+    #[error("cannot {action} the files of container {id}")]
+    Contents {
+        /// What was attempted.
+        action: &'static str,
+        /// Of which.
+        id: ContainerId,
+        /// Why.
+        source: unpack::Error,
+    },
     /// The database failed.
     #[error("cannot {action}")]
     Store {
@@ -217,6 +298,47 @@ impl Error {
         }
     }
 
+    pub(crate) fn volume(
+        action: &'static str,
+        name: &volume::Name,
+    ) -> impl FnOnce(volume::Error) -> Self {
+        move |source| Self::Volume {
+            action,
+            name: name.clone(),
+            source,
+        }
+    }
+
+    pub(crate) fn files(
+        action: &'static str,
+        id: &ContainerId,
+    ) -> impl FnOnce(container::Error) -> Self {
+        move |source| Self::Files {
+            action,
+            id: id.clone(),
+            source,
+        }
+    }
+
+    pub(crate) fn path(path: &str, absolute: &str) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |error| Self::Path {
+            path: path.to_owned(),
+            absolute: absolute.to_owned(),
+            source: error.into(),
+        }
+    }
+
+    pub(crate) fn contents(
+        action: &'static str,
+        id: &ContainerId,
+    ) -> impl FnOnce(unpack::Error) -> Self {
+        move |source| Self::Contents {
+            action,
+            id: id.clone(),
+            source,
+        }
+    }
+
     pub(crate) fn store(action: &'static str) -> impl FnOnce(metadata::Error) -> Self {
         move |source| Self::Store { action, source }
     }
@@ -255,6 +377,11 @@ impl Error {
     }
 }
 
+fn list(ids: &[ContainerId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(ContainerId::as_str).collect();
+    ids.join(", ")
+}
+
 impl From<ParseError> for Error {
     fn from(error: ParseError) -> Self {
         Self::Invalid {
@@ -267,11 +394,17 @@ impl From<ParseError> for Error {
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::NotFound(_) | Self::VolumeDriver { .. } => ErrorKind::NotFound,
             Self::Ambiguous { .. } | Self::Invalid { .. } | Self::Command { .. } => {
                 ErrorKind::InvalidArgument
             }
-            Self::NameInUse { .. } => ErrorKind::Conflict,
+            Self::VolumeName { .. } => ErrorKind::InvalidArgument,
+            Self::NameInUse { .. } | Self::VolumeInUse { .. } => ErrorKind::Conflict,
+            Self::Volume { source, .. } | Self::Volumes { source } => source.kind(),
+            Self::VolumeContents { source, .. } | Self::Contents { source, .. } => source.kind(),
+            Self::Path { source, .. } => source.kind().into(),
+            Self::ReadOnly(_) => ErrorKind::InvalidArgument,
+            Self::Files { source, .. } => source.kind(),
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::State { problem, .. } => match problem {
                 Problem::AlreadyStarted | Problem::AlreadyStopped => ErrorKind::NotModified,

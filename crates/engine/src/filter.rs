@@ -26,7 +26,7 @@ impl LabelFilter {
         }
     }
 
-    fn matches(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
+    pub(crate) fn matches(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
         let found = labels.get(&self.name);
         found.is_some_and(|found| self.value.as_ref().is_none_or(|value| value == found))
     }

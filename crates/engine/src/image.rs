@@ -75,9 +75,13 @@ impl images::Users for ImageUsers {
     }
 
     fn layers(&self) -> Vec<Layer> {
-        let lower = |record: ContainerRecord| match record.rootfs {
-            types::Rootfs::Layers { lower, .. } => lower,
-            types::Rootfs::Directory(_) => Vec::new(),
+        let lower = |record: ContainerRecord| {
+            let mut layers = match record.rootfs {
+                types::Rootfs::Layers { lower, .. } => lower,
+                types::Rootfs::Directory(_) => Vec::new(),
+            };
+            layers.extend(record.mounts.into_iter().flat_map(|point| point.layers));
+            layers
         };
         self.records().into_iter().flat_map(lower).collect()
     }

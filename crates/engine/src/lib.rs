@@ -30,6 +30,8 @@ mod spec;
 mod system;
 mod top;
 mod user;
+mod volume_record;
+mod volumes;
 
 pub use cgroup::Stats;
 pub use config::Config;
@@ -37,13 +39,13 @@ pub use container_record::{Container, ContainerRecord, MountPoint};
 pub use container_spec::{
     Bind, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device, DeviceKind, DeviceRule,
     IpcMode, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode, ParseError, PidMode,
-    ProcessSpec, Propagation, Relabel, ResourceSpec, RestartPolicy, SeccompMode, SecuritySpec,
-    Streams, Ulimit, UserMode, UtsMode,
+    ProcessSpec, Propagation, ReadOnlyRecursion, Relabel, ResourceSpec, RestartPolicy, SeccompMode,
+    SecuritySpec, Streams, Ulimit, UserMode, UtsMode,
 };
 pub use container_state::{ContainerState, Status};
 pub use containers::{
-    Attachment, Containers, Created, Ended, Inspection, Log, LogQuery, Processes, Pruned, Removal,
-    Stop, Update, Wait, WaitCondition,
+    Archive, Attachment, Containers, Created, Ended, Extraction, Inspection, Log, LogQuery,
+    PathStat, Processes, Pruned, Removal, Stop, Update, Wait, WaitCondition,
 };
 pub use engine::Engine;
 pub use error::{Error, Problem};
@@ -58,3 +60,6 @@ pub use metadata::{Entry, Span};
 pub use oci::image::Healthcheck;
 pub use system::{Counts, System};
 pub use task::{Attach, DetachKeys, Framing, Size};
+pub use volume::Name as VolumeName;
+pub use volume_record::{VolumeRecord, VolumeSpec};
+pub use volumes::{Absent, Named, VolumeFilter, Volumes, VolumesPruned};

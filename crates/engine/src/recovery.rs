@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::execs::Registry;
 use crate::index::Index;
 use crate::owner::{Command, Handle};
+use crate::volumes::Shelf;
 use crate::{
     Config, Container, ContainerRecord, ContainerState, Error, Events, RestartPolicy, Status,
 };
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::{ContainerId, Timestamp};
+use unpack::Unpack;
 
 /// Reads the records, adopts what runs, and ends what was interrupted.
 pub(crate) async fn open(
@@ -27,10 +29,14 @@ pub(crate) async fn open(
     let failed = |source| Error::Supervisors { source };
     let (tasks, events) = Tasks::open(&config.paths, &config.shim).map_err(failed)?;
     let snapshots = Snapshots::open(&config.paths);
+    let volumes = volume::Volumes::open(&config.paths);
     let tracker = TaskTracker::new();
     let context = Arc::new(Context {
         events: Events::new(Arc::clone(&database), tracker.clone()),
         snapshots: Arc::new(snapshots.map_err(|source| Error::Containers { source })?),
+        volumes: Arc::new(volumes.map_err(|source| Error::Volumes { source })?),
+        shelf: Shelf::default(),
+        worker: Unpack::new(&config.unpack),
         cgroup_v2: is_cgroup_v2(),
         config,
         database,
@@ -43,6 +49,7 @@ pub(crate) async fn open(
     });
     load(&context)?;
     let adopted = context.tasks.adopt().await.map_err(failed)?;
+    context.settle_volumes().await?;
     settle(&context, adopted).await?;
     context.sweep_strays().await?;
     context

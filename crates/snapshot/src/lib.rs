@@ -10,4 +10,4 @@ mod usage;
 
 pub use error::Error;
 pub use snapshots::{Leftover, Snapshots};
-pub use usage::Usage;
+pub use usage::{Usage, measure};

@@ -123,7 +123,7 @@ impl Snapshots {
     /// What the container wrote.
     pub fn usage(&self, id: &ContainerId) -> Result<Usage, Error> {
         let own = self.open_container(id)?;
-        usage::measure(&own, OsStr::new(UPPER), &self.root.join(id).join(UPPER))
+        usage::measure_in(&own, OsStr::new(UPPER), &self.root.join(id).join(UPPER))
     }
 
     /// Everything under `ROOT/containers`, in no order: for doctor and garbage collection.

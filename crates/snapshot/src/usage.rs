@@ -41,7 +41,7 @@ impl Drop for Waiting {
 }
 
 /// Measures the tree `name` in `parent`. Names that vanish meanwhile are not counted.
-pub(crate) fn measure(parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<Usage, Error> {
+pub(crate) fn measure_in(parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<Usage, Error> {
     let name = CString::new(name.as_bytes()).map_err(Error::io("measure", path))?;
     Measure {
         parent,
@@ -50,6 +50,11 @@ pub(crate) fn measure(parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<Usa
     }
     .tree(name)
     .map_err(Error::io("measure", path))
+}
+
+/// Measures the tree whose top `dir` is; `path` is for errors.
+pub fn measure(dir: &OwnedFd, path: &Path) -> Result<Usage, Error> {
+    measure_in(dir, OsStr::new("."), path)
 }
 
 struct Measure<'a> {

@@ -60,14 +60,24 @@ impl Unpack {
     }
 
     /// Writes files of `tree`, a directory, to `archive` as a tar archive.
-    pub fn pack(&self, tree: OwnedFd, archive: OwnedFd, order: &Pack) -> Result<Job<Packed>, Error> {
+    pub fn pack(
+        &self,
+        tree: OwnedFd,
+        archive: OwnedFd,
+        order: &Pack,
+    ) -> Result<Job<Packed>, Error> {
         let order = serde_json::to_string(order).map_err(|error| self.failed(error.into()))?;
         self.start("pack", tree, archive, Some(&order))
     }
 
     /// Places the members of an archive among the files of `tree`, a directory in use. What was
     /// placed before a refusal stays.
-    pub fn place(&self, stream: OwnedFd, tree: OwnedFd, order: &Place) -> Result<Job<Placed>, Error> {
+    pub fn place(
+        &self,
+        stream: OwnedFd,
+        tree: OwnedFd,
+        order: &Place,
+    ) -> Result<Job<Placed>, Error> {
         let order = serde_json::to_string(order).map_err(|error| self.failed(error.into()))?;
         self.start("place", stream, tree, Some(&order))
     }

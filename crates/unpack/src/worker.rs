@@ -20,9 +20,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use crate::error::Refusal;
+use crate::files::{Place, Placed};
 use crate::job::Line;
 use crate::limits::Limits;
-use crate::files::{Place, Placed};
 use crate::outcome::{Outcome, Unpacked, VERSION};
 use apply::Applied;
 use confine::Mode;

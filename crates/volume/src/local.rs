@@ -75,12 +75,13 @@ impl Local {
 
     /// The options without what nobody should read.
     pub(crate) fn shown(&self) -> String {
-        let shown = self.options.split(',').map(|option| {
-            match option.split_once('=') {
+        let shown = self
+            .options
+            .split(',')
+            .map(|option| match option.split_once('=') {
                 Some((name @ ("password" | "pass" | "passwd"), _)) => format!("{name}=********"),
                 _ => option.to_owned(),
-            }
-        });
+            });
         shown.collect::<Vec<_>>().join(",")
     }
 }

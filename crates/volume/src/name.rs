@@ -89,7 +89,9 @@ mod tests {
         for good in ["ab", "a1", "A_.-", "0x"] {
             assert!(good.parse::<Name>().is_ok(), "{good}");
         }
-        for bad in ["", "a", "..", ".a", "-a", "_a", "a/b", "a b", "a\0", "ä2", "#x"] {
+        for bad in [
+            "", "a", "..", ".a", "-a", "_a", "a/b", "a b", "a\0", "ä2", "#x",
+        ] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?}");
         }
         assert!("a".repeat(256).parse::<Name>().is_err());

@@ -190,9 +190,7 @@ impl Volumes {
     pub fn list(&self) -> Result<Vec<Leftover>, Error> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(Error::io("list", &self.root))? {
-            let name = entry
-                .map_err(Error::io("list", &self.root))?
-                .file_name();
+            let name = entry.map_err(Error::io("list", &self.root))?.file_name();
             found.push(classify(&self.root, &name));
         }
         Ok(found)

@@ -4,8 +4,7 @@ use super::resources::parse;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::HostConfig;
-use docker_schema::mount;
-use engine::{ContainerSpec, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode};
+use engine::{ContainerSpec, LogSpec, NamespaceSpec, NetworkMode};
 
 /// Refuses by name what is understood and not done.
 pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
@@ -27,13 +26,11 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
         .storage_opt
         .as_ref()
         .is_some_and(|options| !options.is_empty());
-    let volume_driver = !matches!(host.volume_driver.as_str(), "" | "local");
     let isolation = !matches!(host.isolation.as_str(), "" | "default" | "process");
     for (option, given, reason) in [
         ("PortBindings", ports, NETWORKS),
         ("PublishAllPorts", host.publish_all_ports, NETWORKS),
         ("Links", some(&host.links), NETWORKS),
-        ("VolumeDriver", volume_driver, "the driver is local"),
         ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
         ("DeviceRequests", requests, "give Devices"),
         ("StorageOpt", storage, "the writable part has no quota"),
@@ -70,9 +67,10 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
     let binds = host.binds.iter().flatten();
     let binds = binds.map(|bind| bind.parse().map_err(|error| parse(&error)));
     spec.binds = binds.collect::<Result<_>>()?;
-    let mounts = host.mounts.iter().flatten().map(mounted);
+    let mounts = host.mounts.iter().flatten().map(super::mounts::read);
     spec.mounts = mounts.collect::<Result<_>>()?;
     spec.tmpfs = host.tmpfs.clone().unwrap_or_default();
+    spec.volume_driver = host.volume_driver.clone();
     spec.volumes_from = host.volumes_from.clone().unwrap_or_default();
     spec.read_only_root = host.readonly_rootfs;
     spec.shm_size = match host.shm_size {
@@ -127,102 +125,6 @@ fn namespaces(host: &HostConfig) -> Result<NamespaceSpec> {
     })
 }
 
-fn mounted(asked: &mount::Mount) -> Result<Mount> {
-    let invalid = |reason: &str| {
-        Error::bad_request(format!(
-            "invalid mount config for type {:?}: {reason}",
-            asked.r#type
-        ))
-    };
-    if asked.target.is_empty() {
-        return Err(invalid("field Target must not be empty"));
-    }
-    let kind = match asked.r#type.as_str() {
-        "bind" => bind(asked)?,
-        "volume" => {
-            let options = asked.volume_options.clone().unwrap_or_default();
-            if !options.subpath.is_empty() {
-                return Err(Call::refuse(
-                    "VolumeOptions.Subpath",
-                    "mount the whole volume",
-                ));
-            }
-            if options
-                .driver_config
-                .is_some_and(|driver| !matches!(driver.name.as_str(), "" | "local"))
-            {
-                return Err(Call::refuse(
-                    "VolumeOptions.DriverConfig",
-                    "the driver is local",
-                ));
-            }
-            MountKind::Volume {
-                name: (!asked.source.is_empty()).then(|| asked.source.clone()),
-                no_copy: options.no_copy,
-            }
-        }
-        "tmpfs" => tmpfs(asked)?,
-        "image" => return Err(Call::refuse("mount type image", "run the image instead")),
-        _ => {
-            return Err(Error::bad_request(format!(
-                "mount type unknown: {:?}",
-                asked.r#type
-            )));
-        }
-    };
-    let mount = Mount {
-        target: asked.target.clone(),
-        read_only: asked.read_only,
-        kind,
-    };
-    mount.check().map_err(|error| invalid(&error.to_string()))?;
-    Ok(mount)
-}
-
-fn bind(asked: &mount::Mount) -> Result<MountKind> {
-    if asked.source.is_empty() {
-        return Err(Error::bad_request(
-            "invalid mount config for type \"bind\": field Source must not be empty",
-        ));
-    }
-    let options = asked.bind_options.clone().unwrap_or_default();
-    if options.read_only_force_recursive {
-        return Err(Call::refuse(
-            "BindOptions.ReadOnlyForceRecursive",
-            "mounts below keep their own mode",
-        ));
-    }
-    let propagation = match options.propagation.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|error| parse(&error))?),
-    };
-    Ok(MountKind::Bind {
-        source: asked.source.clone(),
-        propagation,
-        non_recursive: options.non_recursive,
-        create_source: options.create_mountpoint,
-    })
-}
-
-fn tmpfs(asked: &mount::Mount) -> Result<MountKind> {
-    if !asked.source.is_empty() {
-        return Err(Error::bad_request(
-            "invalid mount config for type \"tmpfs\": field Source must not be specified",
-        ));
-    }
-    let options = asked.tmpfs_options.clone().unwrap_or_default();
-    if options.options.is_some_and(|options| !options.is_empty()) {
-        return Err(Call::refuse("TmpfsOptions.Options", "give Tmpfs"));
-    }
-    let size = u64::try_from(options.size_bytes).map_err(|_| {
-        Error::bad_request("invalid mount config for type \"tmpfs\": size is negative")
-    })?;
-    Ok(MountKind::Tmpfs {
-        size: (size > 0).then_some(size),
-        mode: (options.mode > 0).then_some(options.mode),
-    })
-}
-
 /// `HostConfig` as inspect shows it.
 pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
     use super::inspect::{map_or_null, or_null};
@@ -231,6 +133,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
         network_mode: network_name(&spec.namespaces.network),
         port_bindings: Some(std::collections::BTreeMap::new()),
         auto_remove: spec.auto_remove,
+        volume_driver: spec.volume_driver.clone(),
         volumes_from: or_null(spec.volumes_from.clone()),
         console_size: spec
             .console_size
@@ -265,7 +168,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
     host.log_config.config = Some(spec.log.options.clone());
     host.restart_policy.name = spec.restart.name().to_owned();
     host.restart_policy.maximum_retry_count = spec.restart.maximum().into();
-    host.mounts = or_null(spec.mounts.iter().map(long_form).collect());
+    host.mounts = or_null(spec.mounts.iter().map(super::mounts::show).collect());
     super::resources::show(&mut host, &spec.resources);
     host
 }
@@ -276,50 +179,4 @@ pub(crate) fn network_name(network: &NetworkMode) -> String {
         NetworkMode::Named(name) => name.clone(),
         mode => mode.to_string(),
     }
-}
-
-fn long_form(from: &Mount) -> mount::Mount {
-    let mut shown = mount::Mount {
-        target: from.target.clone(),
-        read_only: from.read_only,
-        ..mount::Mount::default()
-    };
-    match &from.kind {
-        MountKind::Bind {
-            source,
-            propagation,
-            non_recursive,
-            create_source,
-        } => {
-            shown.r#type = "bind".to_owned();
-            shown.source.clone_from(source);
-            let options = mount::BindOptions {
-                propagation: propagation.map(|p| p.name().to_owned()).unwrap_or_default(),
-                non_recursive: *non_recursive,
-                create_mountpoint: *create_source,
-                ..mount::BindOptions::default()
-            };
-            shown.bind_options = (options != mount::BindOptions::default()).then_some(options);
-        }
-        MountKind::Volume { name, no_copy } => {
-            shown.r#type = "volume".to_owned();
-            shown.source = name.clone().unwrap_or_default();
-            shown.volume_options = no_copy.then(|| mount::VolumeOptions {
-                no_copy: true,
-                ..mount::VolumeOptions::default()
-            });
-        }
-        MountKind::Tmpfs { size, mode } => {
-            shown.r#type = "tmpfs".to_owned();
-            let options = mount::TmpfsOptions {
-                size_bytes: size
-                    .and_then(|size| i64::try_from(size).ok())
-                    .unwrap_or_default(),
-                mode: mode.unwrap_or_default(),
-                options: None,
-            };
-            shown.tmpfs_options = (options != mount::TmpfsOptions::default()).then_some(options);
-        }
-    }
-    shown
 }

@@ -102,11 +102,7 @@ pub(crate) fn mount_point(mount: &engine::MountPoint) -> MountPoint {
         name: mount.name.clone().unwrap_or_default(),
         source: mount.source.clone(),
         destination: mount.target.clone(),
-        driver: if mount.kind == "volume" {
-            "local".to_owned()
-        } else {
-            String::new()
-        },
+        driver: mount.driver.clone().unwrap_or_default(),
         mode: mount.mode.clone(),
         rw: mount.writable,
         propagation: mount.propagation.clone(),

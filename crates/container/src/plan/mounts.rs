@@ -136,7 +136,10 @@ impl One<'_> {
         };
         let tree = source.open(Extent::Mount)?;
         let made = options.dressing.put_on(tree.as_fd());
-        made.map_err(Error::host("set attributes of", &self.requested.destination))?;
+        made.map_err(Error::host(
+            "set attributes of",
+            &self.requested.destination,
+        ))?;
         Ok(self::tree(target, Tree::Detached(tree)))
     }
 

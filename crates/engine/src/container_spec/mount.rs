@@ -3,6 +3,7 @@
 use super::bind::{check_target, check_volume};
 use super::{ParseError, Propagation};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A mount in the long form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub enum MountKind {
         non_recursive: bool,
         /// The source is made as a directory if there is none.
         create_source: bool,
+        /// If it is read-only, whether mounts under it are too.
+        #[serde(default)]
+        recursion: ReadOnlyRecursion,
     },
     /// A volume.
     Volume {
@@ -36,6 +40,18 @@ pub enum MountKind {
         name: Option<String>,
         /// It is not filled from the image.
         no_copy: bool,
+        /// Labels of a volume that is made.
+        #[serde(default)]
+        labels: Option<BTreeMap<String, String>>,
+        /// The driver of a volume that is made; empty: `local`.
+        #[serde(default)]
+        driver: String,
+        /// Options for the driver.
+        #[serde(default)]
+        options: Option<BTreeMap<String, String>>,
+        /// What of the volume is mounted; empty: all.
+        #[serde(default)]
+        subpath: String,
     },
     /// A temporary file system.
     Tmpfs {
@@ -43,7 +59,30 @@ pub enum MountKind {
         size: Option<u64>,
         /// The mode of its root.
         mode: Option<u32>,
+        /// Programs in it can be executed.
+        #[serde(default)]
+        exec: bool,
     },
+    /// An image's files, read-only.
+    Image {
+        /// The image: a reference or an id.
+        image: String,
+        /// What of the image is mounted; empty: all.
+        subpath: String,
+    },
+}
+
+/// Whether mounts under a read-only one are read-only too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadOnlyRecursion {
+    /// They are: every kernel that corten runs on can do that.
+    #[default]
+    All,
+    /// They are as they are on the host.
+    None,
+    /// They are, and the caller insists on it.
+    Forced,
 }
 
 impl Mount {
@@ -55,9 +94,32 @@ impl Mount {
             MountKind::Bind { source, .. } if !source.starts_with('/') => {
                 Err(fail(source, "the source is no absolute path"))
             }
-            MountKind::Volume {
-                name: Some(name), ..
-            } => check_volume(name).map_err(|reason| fail(name, reason)),
+            MountKind::Bind {
+                propagation,
+                recursion: ReadOnlyRecursion::Forced,
+                ..
+            } => match (self.read_only, propagation) {
+                (false, _) => Err(fail(
+                    &self.target,
+                    "mounts under it are to be read-only, and it is not",
+                )),
+                (true, Some(Propagation::RPrivate)) => Ok(()),
+                (true, _) => Err(fail(
+                    &self.target,
+                    "mounts under it are read-only only with propagation rprivate",
+                )),
+            },
+            MountKind::Volume { name, subpath, .. } => match name {
+                Some(name) => check_volume(name).map_err(|reason| fail(name, reason)),
+                None if !subpath.is_empty() => Err(fail(
+                    subpath,
+                    "must not set Subpath when using anonymous volumes",
+                )),
+                None => Ok(()),
+            },
+            MountKind::Image { image, .. } if image.is_empty() => {
+                Err(fail(image, "the source is no image"))
+            }
             _ => Ok(()),
         }
     }

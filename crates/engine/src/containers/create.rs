@@ -3,11 +3,12 @@
 use super::Containers;
 use crate::owner::Handle;
 use crate::{
-    Container, ContainerRecord, ContainerSpec, ContainerState, Error, ResourceSpec, RestartPolicy,
+    Container, ContainerRecord, ContainerSpec, ContainerState, Error, MountPoint, ResourceSpec,
+    RestartPolicy,
 };
 use metadata::Batch;
 use std::sync::Arc;
-use types::{ContainerId, Timestamp};
+use types::{ContainerId, Rootfs, Timestamp};
 
 /// A container that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,12 @@ impl Containers {
             id: id.clone(),
             source,
         })?;
-        let mounts = crate::mount_points::resolve(&spec)?;
+        let resolved = crate::mount_points::resolve(&spec, &self.context).await?;
+        let mounts = resolved.points.clone();
+        if let Err(error) = self.fill(id, &rootfs, &mounts).await {
+            resolved.undo(&self.context).await;
+            return Err(error);
+        }
         let record = ContainerRecord {
             id: id.clone(),
             name: name.to_owned(),
@@ -100,10 +106,25 @@ impl Containers {
             .put(id.as_str(), &state)
             .map_err(Error::store(action))?;
         let event = record.event("create", []);
-        self.context.commit(action, batch, vec![event]).await?;
+        if let Err(error) = self.context.commit(action, batch, vec![event]).await {
+            resolved.undo(&self.context).await;
+            return Err(error);
+        }
         let container = Container::new(record, state);
         self.context.index.insert(Arc::new(Handle::new(container)));
         Ok(())
+    }
+
+    async fn fill(
+        &self,
+        id: &ContainerId,
+        rootfs: &Rootfs,
+        points: &[MountPoint],
+    ) -> Result<(), Error> {
+        let (id, rootfs, points) = (id.clone(), rootfs.clone(), points.to_vec());
+        let context = Arc::clone(&self.context);
+        let fill = move || crate::mount_points::fill(&id, &rootfs, &points, &context);
+        crate::context::blocking(fill).await?
     }
 
     fn take_name(&self, name: Option<String>, id: &ContainerId) -> Result<String, Error> {

@@ -113,6 +113,7 @@ impl Owner {
         self.commit_state("record an exit", container, vec![die])
             .await?;
         self.release().await;
+        self.context.unmount_volumes(&self.now().record).await;
         Ok(Remains::Here)
     }
 

@@ -4,7 +4,7 @@ use super::{Command, Owner, Reply};
 use crate::context::Context;
 use crate::{Container, Error};
 use std::sync::{Arc, OnceLock};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{RwLock, mpsc, oneshot, watch};
 use types::ContainerId;
 
 /// The way to a container: its snapshot, and its owner's queue. The owner begins with the
@@ -14,6 +14,8 @@ pub(crate) struct Handle {
     id: ContainerId,
     snapshot: watch::Sender<Arc<Container>>,
     owner: OnceLock<mpsc::UnboundedSender<Command>>,
+    /// Shared by those who read or write its files from outside, taken alone by its start.
+    files: Arc<RwLock<()>>,
 }
 
 impl Handle {
@@ -22,11 +24,17 @@ impl Handle {
             id: container.record.id.clone(),
             snapshot: watch::Sender::new(Arc::new(container)),
             owner: OnceLock::new(),
+            files: Arc::default(),
         }
     }
 
     pub(crate) fn id(&self) -> &ContainerId {
         &self.id
+    }
+
+    /// Who may mount its files.
+    pub(crate) fn files(&self) -> Arc<RwLock<()>> {
+        Arc::clone(&self.files)
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Container> {

@@ -91,9 +91,15 @@ impl Owner {
     }
 
     async fn start(&mut self, restart_count: u32) -> Result<(), Error> {
-        match self.run_task().await {
+        let record = Arc::clone(&self.now().record);
+        let run = match self.context.mount_volumes(&record).await {
+            Ok(()) => self.run_task().await,
+            Err(error) => Err(error),
+        };
+        match run {
             Ok(task) => self.started(&task, restart_count).await,
             Err(error) => {
+                self.context.unmount_volumes(&record).await;
                 self.start_failed(&error).await;
                 Err(error)
             }
@@ -101,6 +107,8 @@ impl Owner {
     }
 
     async fn run_task(&mut self) -> Result<Task, Error> {
+        // Its files are not mounted twice: whoever reads or writes them ends first.
+        let _files = self.handle.files().write_owned().await;
         let record = Arc::clone(&self.now().record);
         let context = Arc::clone(&self.context);
         let prepared = Arc::clone(&record);

@@ -2,8 +2,10 @@
 //! what its caller asked for.
 
 use super::Input;
-use crate::{ContainerRecord, ContainerSpec, Error, IpcMode, MountKind, files};
+use crate::mount_points::{clean, depth};
+use crate::{ContainerRecord, ContainerSpec, Error, IpcMode, MountPoint, ReadOnlyRecursion, files};
 use oci::runtime::{Mount, Propagation};
+use types::Layer;
 
 /// The size of `/dev/shm` if nobody says.
 const SHM: u64 = 64 << 20;
@@ -156,28 +158,8 @@ fn init(input: &Input<'_>) -> Option<Mount> {
 }
 
 fn asked_for(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
-    let spec = input.spec();
-    let mut mounts = Vec::new();
-    for bind in &spec.binds {
-        let access = match bind.read_only {
-            true => "ro",
-            false => "rw",
-        };
-        let propagation = bind
-            .propagation
-            .map_or("rprivate", crate::Propagation::name);
-        let source = bind.source.as_deref().unwrap_or_default();
-        mounts.push(mount(
-            &bind.target,
-            "bind",
-            source,
-            &["rbind", propagation, access],
-        ));
-    }
-    for wanted in &spec.mounts {
-        mounts.extend(long_form(wanted));
-    }
-    for (target, options) in &spec.tmpfs {
+    let mut mounts: Vec<Mount> = input.record.mounts.iter().map(of_point).collect();
+    for (target, options) in &input.spec().tmpfs {
         let options = tmpfs_options(options)?;
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         mounts.push(mount(target, "tmpfs", "tmpfs", &options));
@@ -185,41 +167,42 @@ fn asked_for(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
     Ok(mounts)
 }
 
-fn long_form(wanted: &crate::Mount) -> Option<Mount> {
-    let access = match wanted.read_only {
-        true => "ro",
-        false => "rw",
+fn of_point(point: &MountPoint) -> Mount {
+    let mut options: Vec<String> = Vec::new();
+    let mut push = |option: &str| options.push(option.to_owned());
+    let (kind, source) = match point.kind.as_str() {
+        "tmpfs" => {
+            point.options.iter().for_each(|option| push(option));
+            push(if point.writable { "rw" } else { "ro" });
+            ("tmpfs", "tmpfs")
+        }
+        "image" => {
+            for layer in &point.layers {
+                let (Layer::Erofs(path) | Layer::Directory(path)) = layer;
+                push(&format!("corten.layer={}", path.display()));
+            }
+            push("ro");
+            ("corten.layers", point.source.as_str())
+        }
+        _ => {
+            push(if point.non_recursive { "bind" } else { "rbind" });
+            push(match point.propagation.as_str() {
+                "" => "rprivate",
+                propagation => propagation,
+            });
+            match (point.writable, point.recursion) {
+                (true, _) => push("rw"),
+                (false, ReadOnlyRecursion::None) => push("ro"),
+                (false, _) => push("rro"),
+            }
+            ("bind", point.source.as_str())
+        }
     };
-    match &wanted.kind {
-        MountKind::Bind {
-            source,
-            propagation,
-            non_recursive,
-            ..
-        } => {
-            let bind = match non_recursive {
-                true => "bind",
-                false => "rbind",
-            };
-            let propagation = propagation.map_or("rprivate", crate::Propagation::name);
-            Some(mount(
-                &wanted.target,
-                "bind",
-                source,
-                &[bind, propagation, access],
-            ))
-        }
-        MountKind::Tmpfs { size, mode } => {
-            let mut options = vec!["noexec".to_owned(), "nosuid".to_owned(), "nodev".to_owned()];
-            options.extend(size.map(|size| format!("size={size}")));
-            options.extend(mode.map(|mode| format!("mode={mode:o}")));
-            options.push(access.to_owned());
-            let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            Some(mount(&wanted.target, "tmpfs", "tmpfs", &options))
-        }
-        // Refused when the container was made.
-        MountKind::Volume { .. } => None,
+    if !point.subpath.is_empty() {
+        push(&format!("corten.subpath={}", point.subpath));
     }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    mount(&point.target, kind, source, &options)
 }
 
 /// COMPAT: Docker's `--tmpfs` is `noexec,nosuid,nodev` unless its options say otherwise.
@@ -277,16 +260,4 @@ pub(super) fn root_propagation(record: &ContainerRecord) -> Option<Propagation> 
         return Some(Propagation::Shared);
     }
     has(["slave", "rslave"]).then_some(Propagation::RecursiveSlave)
-}
-
-fn depth(path: &str) -> usize {
-    path.split('/').filter(|part| !part.is_empty()).count()
-}
-
-fn clean(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|p| !p.is_empty() && *p != ".")
-        .collect();
-    format!("/{}", parts.join("/"))
 }

@@ -221,9 +221,7 @@ impl Packer<'_> {
                 };
                 Kind::Symlink(target.into_bytes())
             }
-            FileType::CharacterDevice
-                if device == (0, 0) && self.order.detail == Detail::Layer =>
-            {
+            FileType::CharacterDevice if device == (0, 0) && self.order.detail == Detail::Layer => {
                 let at = name.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
                 let (parents, last) = name.split_at(at);
                 return self.whiteout(&[parents, b".wh.", last].concat());

@@ -283,7 +283,10 @@ impl Sink for Files<'_> {
     fn link(&mut self, member: &[u8], target: &[u8]) -> Result<(), Refusal> {
         let missing = |error: Errno| {
             let target = shown(target);
-            machine(&format!("link {} to {target}", shown(member)), &error.into())
+            machine(
+                &format!("link {} to {target}", shown(member)),
+                &error.into(),
+            )
         };
         let from = self.path(target)?;
         let from = from.ok_or_else(|| refuse(member, "a hard link to a directory"))?;

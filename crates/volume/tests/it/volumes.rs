@@ -65,14 +65,21 @@ fn a_file_system_is_mounted_once_and_taken_away() {
     let Place { volumes, _dir } = place();
     let one = name("one");
     volumes.make(&one).unwrap();
-    let tmpfs = local(&[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m,ro,nosuid")]);
+    let tmpfs = local(&[
+        ("type", "tmpfs"),
+        ("device", "tmpfs"),
+        ("o", "size=1m,ro,nosuid"),
+    ]);
     volumes.mount(&one, &tmpfs).unwrap();
     volumes.mount(&one, &tmpfs).unwrap();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let path = volumes.path(&one).display().to_string();
     let lines: Vec<_> = mounts.lines().filter(|line| line.contains(&path)).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("ro,nosuid") && lines[0].contains("size=1024k"), "{lines:?}");
+    assert!(
+        lines[0].contains("ro,nosuid") && lines[0].contains("size=1024k"),
+        "{lines:?}"
+    );
     volumes.unmount(&one).unwrap();
     assert!(!volumes.is_mounted(&one).unwrap());
 }
@@ -82,8 +89,15 @@ fn a_bind_that_cannot_be_had_leaves_no_mount_and_says_what_it_was() {
     let Place { volumes, _dir } = place();
     let one = name("one");
     volumes.make(&one).unwrap();
-    let bind = local(&[("type", "none"), ("device", "/no/such/dir"), ("o", "bind,ro")]);
+    let bind = local(&[
+        ("type", "none"),
+        ("device", "/no/such/dir"),
+        ("o", "bind,ro"),
+    ]);
     let error = volumes.mount(&one, &bind).unwrap_err().to_string();
-    assert!(error.contains("failed to mount local volume: mount /no/such/dir:"), "{error}");
+    assert!(
+        error.contains("failed to mount local volume: mount /no/such/dir:"),
+        "{error}"
+    );
     assert!(!volumes.is_mounted(&one).unwrap());
 }

@@ -1,0 +1,252 @@
+//! A container's files, read and written from outside: running, frozen or stopped.
+//!
+//! Nothing here resolves a path of the container on the host: every path is resolved with a
+//! detached tree of the container's files as root, and archives are read and written by the
+//! worker that was given that tree.
+
+mod stat;
+mod stream;
+
+pub use stat::PathStat;
+pub use stream::Archive;
+
+use super::Containers;
+use crate::context::blocking;
+use crate::{Container, Error, Problem};
+use container::files::{Access, Files, Part, Source};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+use types::ContainerId;
+use unpack::{Owner, Pack, Place, Placed};
+
+/// Keeps a container's files from being mounted by another.
+#[derive(Debug)]
+enum Guard {
+    /// It runs: its own root is used.
+    Running { _guard: OwnedRwLockReadGuard<()> },
+    /// It does not: its root is mounted for this alone.
+    Stopped { _guard: OwnedRwLockWriteGuard<()> },
+}
+
+/// What of a container's files is in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// The root and what is mounted in it.
+    All,
+    /// The root alone.
+    Root,
+}
+
+/// A container's files as a tree.
+#[derive(Debug)]
+struct View {
+    tree: OwnedFd,
+    guard: Guard,
+}
+
+/// How an archive is placed in a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extraction {
+    /// No directory is replaced by something else, nor something else by a directory.
+    pub strict: bool,
+    /// The files belong to the container's user, if that is a number, and not to whom the
+    /// archive says.
+    pub own: bool,
+}
+
+impl Containers {
+    /// What is at a path in a container; a link is not followed.
+    ///
+    /// # Errors
+    /// [`Error::Path`] if nothing is there.
+    pub async fn path_stat(&self, id: &ContainerId, path: &str) -> Result<PathStat, Error> {
+        let view = self.view(id, Access::Read, Extent::All).await?;
+        let path = path.to_owned();
+        blocking(move || stat::of(&view.tree, &path)).await?
+    }
+
+    /// What is at a path in a container, as an archive.
+    ///
+    /// # Errors
+    /// [`Error::Path`] if nothing is there.
+    pub async fn archive(
+        &self,
+        id: &ContainerId,
+        path: &str,
+    ) -> Result<(PathStat, Archive), Error> {
+        let view = self.view(id, Access::Read, Extent::All).await?;
+        let wanted = path.to_owned();
+        let (found, view) = blocking(move || {
+            let found = stat::of(&view.tree, &wanted);
+            found.map(|found| (found, view))
+        })
+        .await??;
+        let archive = self.pack(id, view, stat::order(path, &found))?;
+        let event = self.find(id)?.record.event("archive-path", []);
+        self.context.events.record_later(event);
+        Ok((found, archive))
+    }
+
+    /// A container's root as an archive, without what is mounted in it.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub async fn export(&self, id: &ContainerId) -> Result<Archive, Error> {
+        let view = self.view(id, Access::Read, Extent::Root).await?;
+        let archive = self.pack(id, view, Pack::default())?;
+        let event = self.find(id)?.record.event("export", []);
+        self.context.events.record_later(event);
+        Ok(archive)
+    }
+
+    /// Places an archive's members in a directory of a container. What was placed before an
+    /// error stays.
+    ///
+    /// # Errors
+    /// [`Error::Path`] if there is no such directory; [`Error::ReadOnly`];
+    /// [`Error::Contents`] if the archive is refused.
+    pub async fn extract(
+        &self,
+        id: &ContainerId,
+        path: &str,
+        stream: OwnedFd,
+        how: Extraction,
+    ) -> Result<Placed, Error> {
+        let container = self.find(id)?;
+        let view = self.view(id, Access::Write, Extent::All).await?;
+        let place = Place {
+            dir: path.to_owned(),
+            strict: how.strict,
+            owner: owner(&container, how),
+            ..Place::default()
+        };
+        let (worker, checked) = (self.context.worker.clone(), Arc::clone(&container));
+        let placed = blocking(move || {
+            stat::check_target(&view.tree, &place.dir, &checked.record)?;
+            let failed = Error::contents("write", checked.id());
+            let tree = view.tree.try_clone();
+            let tree = tree.map_err(Error::io("hold", place.dir.as_ref()))?;
+            let job = worker.place(stream, tree, &place);
+            job.and_then(unpack::Job::wait).map_err(failed)
+        });
+        let placed = placed.await??;
+        let event = container.record.event("extract-to-dir", []);
+        self.context.events.record_later(event);
+        Ok(placed)
+    }
+
+    fn pack(&self, id: &ContainerId, view: View, order: Pack) -> Result<Archive, Error> {
+        let failed = Error::io("make a pipe for", id.as_str().as_ref());
+        let (read, write) = std::io::pipe().map_err(failed)?;
+        let job = self
+            .context
+            .worker
+            .pack(view.tree, write.into(), &order)
+            .map_err(Error::contents("read", id))?;
+        Archive::new(id.clone(), read, job, view.guard)
+    }
+
+    async fn view(&self, id: &ContainerId, access: Access, extent: Extent) -> Result<View, Error> {
+        let handle = self.context.index.container(id)?;
+        let guard = handle.files().read_owned().await;
+        if handle.snapshot().state.pid.is_some() {
+            let container = handle.snapshot();
+            let tree = blocking(move || running(&container, access, extent)).await?;
+            let guard = Guard::Running { _guard: guard };
+            return tree.map(|tree| View { tree, guard });
+        }
+        drop(guard);
+        let guard = handle.files().write_owned().await;
+        let container = handle.snapshot();
+        if container.removed {
+            return Err(Error::no_container(id.as_str()));
+        }
+        let tree = blocking(move || stopped(&container, access, extent)).await?;
+        let guard = Guard::Stopped { _guard: guard };
+        tree.map(|tree| View { tree, guard })
+    }
+}
+
+fn running(container: &Container, access: Access, extent: Extent) -> Result<OwnedFd, Error> {
+    let id = container.id();
+    let gone = || Error::state("reach the files of", id, Problem::NotRunning);
+    let pid = container.state.pid.ok_or_else(gone)?;
+    let pidfd = process(pid, id).ok_or_else(gone)?;
+    let mut targets: Vec<String> = Vec::new();
+    if extent == Extent::All {
+        let record = &container.record;
+        targets.extend(record.mounts.iter().map(|point| point.target.clone()));
+        targets.extend(record.spec.tmpfs.keys().cloned());
+        targets.extend(OWN_FILES.iter().map(|(target, _)| (*target).to_owned()));
+        targets.sort_by_key(|target| crate::mount_points::depth(target));
+    }
+    let files = Files::Running {
+        pidfd: pidfd.as_fd(),
+        targets: &targets,
+    };
+    container::files::tree(&files, access).map_err(Error::files("reach", id))
+}
+
+/// The process of this number, if it is in the container's control group: numbers are used
+/// again.
+fn process(pid: u32, id: &ContainerId) -> Option<OwnedFd> {
+    let number = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let flags = rustix::process::PidfdFlags::empty();
+    let pidfd = rustix::process::pidfd_open(number, flags).ok()?;
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let ours = groups.contains(id.as_str());
+    // It was this process all the time, if it still is.
+    let alive = sys::pidfd::send_signal(pidfd.as_fd(), 0).is_ok();
+    (ours && alive).then_some(pidfd)
+}
+
+fn stopped(container: &Container, access: Access, extent: Extent) -> Result<OwnedFd, Error> {
+    let record = &container.record;
+    let mut parts = Vec::new();
+    if extent == Extent::All {
+        parts.extend(record.mounts.iter().filter_map(part));
+        parts.sort_by_key(|part| crate::mount_points::depth(&part.target));
+    }
+    let files = Files::Stopped {
+        rootfs: &record.rootfs,
+        parts: &parts,
+    };
+    container::files::tree(&files, access).map_err(Error::files("reach", &record.id))
+}
+
+fn part(point: &crate::MountPoint) -> Option<Part> {
+    let source = match point.kind.as_str() {
+        "tmpfs" => return None,
+        "image" => Source::Layers(point.layers.clone()),
+        // What is not there any more cannot be shown.
+        _ if !std::path::Path::new(&point.source).exists() => return None,
+        _ => Source::Path(point.source.clone().into()),
+    };
+    let source = match point.subpath.as_str() {
+        "" => source,
+        below => Source::Below(Box::new(source), below.to_owned()),
+    };
+    Some(Part {
+        target: point.target.clone(),
+        source,
+        read_only: !point.writable,
+    })
+}
+
+/// Files that are mounted in every container.
+const OWN_FILES: [(&str, &str); 3] = [
+    ("/etc/resolv.conf", crate::files::RESOLV_CONF),
+    ("/etc/hostname", crate::files::HOSTNAME),
+    ("/etc/hosts", crate::files::HOSTS),
+];
+
+fn owner(container: &Container, how: Extraction) -> Owner {
+    let user = &container.record.spec.process.user;
+    let (uid, gid) = user.split_once(':').unwrap_or((user, ""));
+    match (how.own, uid.parse(), gid.parse()) {
+        (true, Ok(uid), Ok(gid)) => Owner::Ids(uid, gid),
+        (true, Ok(uid), Err(_)) => Owner::Ids(uid, 0),
+        _ => Owner::Archive,
+    }
+}
