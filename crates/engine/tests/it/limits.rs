@@ -59,6 +59,7 @@ async fn binds_tmpfs_and_a_read_only_root_are_mounted() {
             propagation: None,
             non_recursive: false,
             create_source: false,
+            recursion: engine::ReadOnlyRecursion::default(),
         },
     }];
     spec.tmpfs.insert("/tmp".to_owned(), "size=1m".to_owned());
