@@ -11,6 +11,7 @@ mod lifecycle;
 mod list;
 mod logs;
 mod mounts;
+mod network;
 mod phrase;
 mod resources;
 mod security;
@@ -21,7 +22,7 @@ mod wait;
 pub(crate) use attach::{attach, detach_keys, frame, media_type, report_failure, unable};
 pub(crate) use create::{console_size, create};
 pub(crate) use gate::Gates;
-pub(crate) use inspect::inspect;
+pub(crate) use inspect::{inspect, map_or_null, or_null};
 pub(crate) use lifecycle::{
     kill, pause, remove, rename, resize, restart, size, start, stop, top, unpause, update,
 };

@@ -1,72 +1,305 @@
-//! Networks: the two that need no address.
+//! Networks: listed, made, joined, left, removed.
 
 use crate::body::{self, Response};
 use crate::call::Call;
+use crate::containers::{map_or_null, or_null};
 use crate::error::{Error, Result};
-use docker_schema::network::{Ipam, Network};
+use docker_schema::filters::Filters;
+use docker_schema::network::{
+    ConnectRequest, CreateRequest, CreateResponse, DisconnectRequest, EndpointIpamConfig,
+    EndpointResource, EndpointSettings, Ipam, IpamConfig, Network, PruneReport,
+};
+use engine::{
+    AddressPool, AddressSpec, EndpointSpec, EndpointState, LabelFilter, NetworkFilter, NetworkSpec,
+    PoolSpec, mac_text,
+};
+use http::StatusCode;
 use std::collections::BTreeMap;
 
 const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
-/// Name and driver.
-const PREDEFINED: [(&str, &str); 2] = [("none", "null"), ("host", "host")];
 
-/// A predefined network's id: its name in hexadecimal digits, the same on every host.
-pub(crate) fn id(name: &str) -> String {
-    let mut id = String::with_capacity(64);
-    for byte in name.bytes() {
-        id.push_str(&format!("{byte:02x}"));
-    }
-    format!("{id:0<64}")
+pub(crate) async fn list(call: Call) -> Result<Response> {
+    let filters = call.query.filters(&FILTERS)?;
+    let networks = call.api.engine.networks().list(&filter(&filters)?);
+    // COMPAT: a list does not say who is in them.
+    let documents = networks.iter().map(|network| Network {
+        containers: BTreeMap::new(),
+        ..document(network)
+    });
+    Ok(body::ok(&documents.collect::<Vec<_>>()))
 }
 
-fn network(name: &str, driver: &str) -> Network {
+pub(crate) async fn inspect(call: Call) -> Result<Response> {
+    let network = call.api.engine.networks().find(call.id())?;
+    Ok(body::ok(&document(&network)))
+}
+
+pub(crate) async fn create(call: Call) -> Result<Response> {
+    let api = call.api.clone();
+    let request: CreateRequest = call.document().await?;
+    let spec = specification(request)?;
+    let record = api.engine.networks().create(spec).await?;
+    let document = CreateResponse {
+        id: record.id.clone(),
+        warning: String::new(),
+    };
+    Ok(body::json(StatusCode::CREATED, &document))
+}
+
+pub(crate) async fn remove(call: Call) -> Result<Response> {
+    call.api.engine.networks().remove(call.id()).await?;
+    Ok(body::empty(StatusCode::NO_CONTENT))
+}
+
+pub(crate) async fn prune(call: Call) -> Result<Response> {
+    let filters = call.query.filters(&["label", "label!", "until"])?;
+    let filter = NetworkFilter {
+        custom: Some(true),
+        labels: labels(&filters, "label"),
+        without_labels: labels(&filters, "label!"),
+        until: crate::query::until(&filters)?,
+        ..NetworkFilter::default()
+    };
+    let pruned = call.api.engine.networks().prune(&filter).await?;
+    Ok(body::ok(&PruneReport {
+        networks_deleted: or_null(pruned),
+        ..PruneReport::default()
+    }))
+}
+
+pub(crate) async fn connect(call: Call) -> Result<Response> {
+    let (api, network) = (call.api.clone(), call.id().to_owned());
+    let request: ConnectRequest = call.document().await?;
+    let container = api.engine.containers().resolve(&request.container)?;
+    let spec = endpoint(&request.endpoint_config.unwrap_or_default())?;
+    let networks = api.engine.networks();
+    networks.connect(&network, &container, spec).await?;
+    Ok(body::empty(StatusCode::OK))
+}
+
+pub(crate) async fn disconnect(call: Call) -> Result<Response> {
+    let (api, network) = (call.api.clone(), call.id().to_owned());
+    let request: DisconnectRequest = call.document().await?;
+    let container = match api.engine.containers().resolve(&request.container) {
+        // COMPAT: by force an endpoint is looked for, whose container may be gone.
+        Err(engine::Error::NotFound(_)) if request.force => {
+            let words = format!("endpoint {} not found", request.container);
+            return Err(Error::new(StatusCode::NOT_FOUND, words));
+        }
+        found => found?,
+    };
+    let networks = api.engine.networks();
+    networks.disconnect(&network, &container).await?;
+    Ok(body::empty(StatusCode::OK))
+}
+
+fn labels(filters: &Filters, name: &str) -> Vec<LabelFilter> {
+    filters.values(name).map(LabelFilter::parse).collect()
+}
+
+fn filter(filters: &Filters) -> Result<NetworkFilter> {
+    let texts = |name: &str| filters.values(name).map(str::to_owned).collect();
+    let invalid =
+        |name: &str, value: &str| Error::bad_request(format!("invalid filter: '{name}'='{value}'"));
+    let custom = match filters.values("type").next() {
+        None => None,
+        Some("custom") => Some(true),
+        Some("builtin") => Some(false),
+        Some(value) => return Err(invalid("type", value)),
+    };
+    let dangling = match filters.values("dangling").next() {
+        None => None,
+        Some("1" | "true" | "True" | "TRUE" | "t" | "T") => Some(true),
+        Some("0" | "false" | "False" | "FALSE" | "f" | "F") => Some(false),
+        Some(value) => return Err(invalid("dangling", value)),
+    };
+    Ok(NetworkFilter {
+        names: texts("name"),
+        ids: texts("id"),
+        drivers: texts("driver"),
+        scopes: texts("scope"),
+        custom,
+        dangling,
+        labels: labels(filters, "label"),
+        ..NetworkFilter::default()
+    })
+}
+
+fn specification(request: CreateRequest) -> Result<NetworkSpec> {
+    if request.config_only
+        || request
+            .config_from
+            .is_some_and(|from| !from.network.is_empty())
+    {
+        return Err(Call::refuse("ConfigOnly", "give the configuration itself"));
+    }
+    if request.scope == "swarm" || request.ingress {
+        let words = "cannot create a swarm scoped network when swarm is not active";
+        return Err(Error::new(StatusCode::FORBIDDEN, words));
+    }
+    let ipam = request.ipam.unwrap_or_default();
+    if !matches!(ipam.driver.as_str(), "" | "default") {
+        return Err(Error::not_found("plugin", &ipam.driver)
+            .worded(format!("plugin {:?} not found", ipam.driver)));
+    }
+    let pools = ipam.config.unwrap_or_default();
+    let pools = pools.into_iter().map(|pool| PoolSpec {
+        subnet: pool.subnet,
+        range: pool.ip_range,
+        gateway: pool.gateway,
+        auxiliary: pool.auxiliary_addresses.unwrap_or_default(),
+    });
+    Ok(NetworkSpec {
+        name: request.name,
+        driver: request.driver,
+        ipv4: request.enable_ipv4,
+        ipv6: request.enable_ipv6,
+        internal: request.internal,
+        attachable: request.attachable,
+        options: request.options.unwrap_or_default(),
+        labels: request.labels.unwrap_or_default(),
+        ipam_options: ipam.options,
+        pools: pools.collect(),
+    })
+}
+
+/// A place in a network as it is asked for.
+pub(crate) fn endpoint(asked: &EndpointSettings) -> Result<EndpointSpec> {
+    let addresses = asked.ipam_config.as_ref().map(|ipam| -> Result<_> {
+        Ok(AddressSpec {
+            ipv4: address(&ipam.ipv4_address, "IPv4")?,
+            ipv6: address(&ipam.ipv6_address, "IPv6")?,
+            link_local: ipam
+                .link_local_ips
+                .iter()
+                .flatten()
+                .map(|text| {
+                    let parsed = text.parse();
+                    parsed.map_err(|_| invalid_address("link-local", text))
+                })
+                .collect::<Result<_>>()?,
+        })
+    });
+    Ok(EndpointSpec {
+        aliases: asked.aliases.clone().unwrap_or_default(),
+        links: asked.links.clone().unwrap_or_default(),
+        addresses: addresses.transpose()?,
+        mac: asked.mac_address.clone(),
+        options: asked.driver_opts.clone().unwrap_or_default(),
+        gateway_priority: asked.gw_priority,
+    })
+}
+
+fn invalid_address(family: &str, text: &str) -> Error {
+    Error::bad_request(format!(
+        "invalid endpoint settings:\ninvalid {family} address: {text}"
+    ))
+}
+
+fn address<T: std::str::FromStr>(text: &str, family: &str) -> Result<Option<T>> {
+    match text {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| invalid_address(family, text)),
+    }
+}
+
+/// A place in a network as inspect shows it: what was asked for, and where it is while the
+/// container runs.
+pub(crate) fn settings(
+    asked: &EndpointSpec,
+    place: Option<&EndpointState>,
+    names: Option<Vec<String>>,
+) -> EndpointSettings {
+    let ipam = asked.addresses.as_ref().map(|asked| EndpointIpamConfig {
+        ipv4_address: asked.ipv4.map(|a| a.to_string()).unwrap_or_default(),
+        ipv6_address: asked.ipv6.map(|a| a.to_string()).unwrap_or_default(),
+        link_local_ips: or_null(asked.link_local.iter().map(ToString::to_string).collect()),
+    });
+    let mut shown = EndpointSettings {
+        ipam_config: ipam,
+        links: or_null(asked.links.clone()),
+        aliases: or_null(asked.aliases.clone()),
+        mac_address: asked.mac.clone(),
+        driver_opts: map_or_null(&asked.options),
+        gw_priority: asked.gateway_priority,
+        dns_names: names,
+        ..EndpointSettings::default()
+    };
+    if let Some(place) = place {
+        shown.mac_address = mac_text(place.mac);
+        shown.network_id.clone_from(&place.network);
+        shown.endpoint_id.clone_from(&place.id);
+        shown.gateway = place.gateway4.map(|a| a.to_string()).unwrap_or_default();
+        shown.ipv6_gateway = place.gateway6.map(|a| a.to_string()).unwrap_or_default();
+        if let Some((address, prefix)) = place.ipv4 {
+            shown.ip_address = address.to_string();
+            shown.ip_prefix_len = prefix.into();
+        }
+        if let Some((address, prefix)) = place.ipv6 {
+            shown.global_ipv6_address = address.to_string();
+            shown.global_ipv6_prefix_len = prefix.into();
+        }
+    }
+    shown
+}
+
+fn document(network: &engine::Network) -> Network {
+    let record = &network.record;
+    let members = network.members.iter().map(|member| {
+        let place = &member.endpoint;
+        let cidr = |address: Option<(String, u8)>| {
+            address.map(|(address, prefix)| format!("{address}/{prefix}"))
+        };
+        let resource = EndpointResource {
+            name: member.name.clone(),
+            endpoint_id: place.id.clone(),
+            mac_address: mac_text(place.mac),
+            ipv4_address: cidr(place.ipv4.map(|(a, p)| (a.to_string(), p))).unwrap_or_default(),
+            ipv6_address: cidr(place.ipv6.map(|(a, p)| (a.to_string(), p))).unwrap_or_default(),
+        };
+        (member.container.to_string(), resource)
+    });
     Network {
-        name: name.to_owned(),
-        id: id(name),
-        created: docker_schema::ZERO_TIME.to_owned(),
+        name: record.name.clone(),
+        id: record.id.clone(),
+        created: record.created.to_string(),
         scope: "local".to_owned(),
-        driver: driver.to_owned(),
-        enable_ipv4: true,
+        driver: record.driver.name().to_owned(),
+        enable_ipv4: record.ipv4,
+        enable_ipv6: record.ipv6,
         ipam: Ipam {
             driver: "default".to_owned(),
-            ..Ipam::default()
+            options: record.ipam_options.clone(),
+            config: or_null(record.pools.iter().map(pool).collect()),
         },
-        options: Some(BTreeMap::new()),
-        labels: Some(BTreeMap::new()),
+        internal: record.internal,
+        attachable: record.attachable,
+        containers: members.collect(),
+        options: Some(record.options.clone()),
+        labels: Some(record.labels.clone()),
         ..Network::default()
     }
 }
 
-pub(crate) async fn list(call: Call) -> Result<Response> {
-    let filters = call.query.filters(&FILTERS)?;
-    let any = |name: &str, matches: &dyn Fn(&str) -> bool| {
-        !filters.contains(name) || filters.values(name).any(matches)
-    };
-    let networks = PREDEFINED
-        .iter()
-        .map(|(name, driver)| network(name, driver));
-    let networks = networks.filter(|network| {
-        any("name", &|value| network.name.contains(value))
-            && any("id", &|value| network.id.starts_with(value))
-            && any("driver", &|value| network.driver == value)
-            && any("scope", &|value| network.scope == value)
-            && any("type", &|value| value == "builtin")
-            && any("dangling", &|value| matches!(value, "false" | "0"))
-            && any("label", &|_| false)
-    });
-    Ok(body::ok(&networks.collect::<Vec<_>>()))
-}
-
-pub(crate) async fn inspect(call: Call) -> Result<Response> {
-    let asked = call.id();
-    let mut networks = PREDEFINED
-        .iter()
-        .map(|(name, driver)| network(name, driver));
-    let found = networks.find(|network| {
-        network.name == asked || (!asked.is_empty() && network.id.starts_with(asked))
-    });
-    match found {
-        Some(network) => Ok(body::ok(&network)),
-        None => Err(Error::not_found("network", asked)),
+fn pool(pool: &AddressPool) -> IpamConfig {
+    let auxiliary = pool.auxiliary.iter();
+    let auxiliary: BTreeMap<_, _> = auxiliary
+        .map(|(name, address)| (name.clone(), address.to_string()))
+        .collect();
+    IpamConfig {
+        subnet: pool.subnet.to_string(),
+        ip_range: pool
+            .range
+            .map(|range| range.to_string())
+            .unwrap_or_default(),
+        gateway: pool
+            .gateway
+            .filter(|_| !pool.implied_gateway)
+            .map(|gateway| gateway.to_string())
+            .unwrap_or_default(),
+        auxiliary_addresses: map_or_null(&auxiliary),
     }
 }

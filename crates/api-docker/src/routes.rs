@@ -71,7 +71,12 @@ routes! {
 
     GET "/networks" => networks::list;
     GET "/networks/" => networks::list;
+    POST "/networks/create" => networks::create;
+    POST "/networks/prune" => networks::prune;
     GET "/networks/{id}" => networks::inspect;
+    DELETE "/networks/{id}" => networks::remove;
+    POST "/networks/{id}/connect" => networks::connect;
+    POST "/networks/{id}/disconnect" => networks::disconnect;
     GET "/volumes" => volumes::list;
     POST "/volumes/create" => volumes::create;
     POST "/volumes/prune" => volumes::prune;

@@ -20,6 +20,13 @@ pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
+pub(crate) mod network_connect;
+pub(crate) mod network_create;
+pub(crate) mod network_disconnect;
+pub(crate) mod network_inspect;
+pub(crate) mod network_list;
+pub(crate) mod network_prune;
+pub(crate) mod network_remove;
 pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod progress;
@@ -53,6 +60,11 @@ use std::io::{BufRead, Write};
 /// `/containers/NAME` and what follows.
 pub(crate) fn container(name: &str, rest: &str) -> String {
     format!("/containers/{}{rest}", encode(name))
+}
+
+/// `/networks/NAME` and what follows.
+pub(crate) fn network(name: &str, rest: &str) -> String {
+    format!("/networks/{}{rest}", encode(name))
 }
 
 /// Sends one request a name, prints each name that worked, and reports all that did not.

@@ -6,6 +6,10 @@ use crate::cmd::{
     port, prune, pull, push, remove, rename, restart, run, save, start, stats, stop, system_df,
     system_doctor, system_prune, tag, top, unpause, update, version, wait,
 };
+use crate::cmd::{
+    network_connect, network_create, network_disconnect, network_inspect, network_list,
+    network_prune, network_remove,
+};
 use crate::command::{Entry, Leaf, Node, alias, group, leaf};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -33,6 +37,7 @@ const COMMANDS: &[Entry] = &[
     leaf::<login::Login>("login"),
     leaf::<logout::Logout>("logout"),
     leaf::<logs::Logs>("logs"),
+    group("network", "Manage networks", NETWORK),
     leaf::<pause::Pause>("pause"),
     leaf::<port::Port>("port"),
     leaf::<list::List>("ps"),
@@ -93,6 +98,16 @@ const IMAGE: &[Entry] = &[
     alias::<image_remove::ImageRemove>("rm", &["remove"]),
     leaf::<save::Save>("save"),
     leaf::<tag::Tag>("tag"),
+];
+
+const NETWORK: &[Entry] = &[
+    leaf::<network_connect::NetworkConnect>("connect"),
+    leaf::<network_create::NetworkCreate>("create"),
+    leaf::<network_disconnect::NetworkDisconnect>("disconnect"),
+    leaf::<network_inspect::NetworkInspect>("inspect"),
+    alias::<network_list::NetworkList>("ls", &["list"]),
+    leaf::<network_prune::NetworkPrune>("prune"),
+    alias::<network_remove::NetworkRemove>("rm", &["remove"]),
 ];
 
 const SYSTEM: &[Entry] = &[

@@ -4,7 +4,7 @@ use crate::machine;
 use crate::settings::Settings;
 use anyhow::Context;
 use api_docker::{About, Api, Services};
-use engine::{Config, Engine, ImageUsers, LogSpec};
+use engine::{Config, Engine, ImageUsers, LogSpec, NetworkMode};
 use images::{Images, Options};
 use metadata::Database;
 use std::path::PathBuf;
@@ -35,6 +35,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
     );
     let images = Arc::new(images.context("cannot open the images")?);
     let config = Config {
+        network: NetworkMode::Named("bridge".to_owned()),
         init: settings.init,
         cgroup_parent: settings.cgroup_parent.clone(),
         ..Config::new(paths.clone(), sibling("corten-shim")?)

@@ -147,6 +147,22 @@ pub struct CreateRequest {
     pub labels: Map<String>,
 }
 
+/// The body of `POST /networks/{id}/connect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ConnectRequest {
+    pub container: String,
+    pub endpoint_config: Option<EndpointSettings>,
+}
+
+/// The body of `POST /networks/{id}/disconnect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct DisconnectRequest {
+    pub container: String,
+    pub force: bool,
+}
+
 /// The answer to `POST /networks/create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -86,6 +86,13 @@ impl fmt::Display for Leak {
 pub enum Records {
     /// These containers are.
     Containers(BTreeSet<ContainerId>),
+    /// These containers are, and these networks by their ids.
+    Objects {
+        /// The containers.
+        containers: BTreeSet<ContainerId>,
+        /// The networks' ids.
+        networks: BTreeSet<String>,
+    },
     /// Neither the daemon nor its database could be asked; what only they know is passed over.
     Unknown,
 }
@@ -94,7 +101,28 @@ impl Records {
     /// Whether a container is on record, or may be.
     fn may_hold(&self, id: &str) -> bool {
         match self {
-            Self::Containers(known) => known.iter().any(|k| k.as_str() == id),
+            Self::Containers(known)
+            | Self::Objects {
+                containers: known, ..
+            } => known.iter().any(|k| k.as_str() == id),
+            Self::Unknown => true,
+        }
+    }
+
+    /// Whether a network is on record, or may be.
+    fn may_hold_network(&self, id: &str) -> bool {
+        match self {
+            Self::Containers(_) => false,
+            Self::Objects { networks, .. } => networks.contains(id),
+            Self::Unknown => true,
+        }
+    }
+
+    /// Whether any network is on record, or may be.
+    fn may_hold_networks(&self) -> bool {
+        match self {
+            Self::Containers(_) => false,
+            Self::Objects { networks, .. } => !networks.is_empty(),
             Self::Unknown => true,
         }
     }

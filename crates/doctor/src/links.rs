@@ -1,4 +1,4 @@
-//! Network links: corten's own carry `INSTANCE:SANDBOX` as their alias.
+//! Network links: corten's own carry `INSTANCE:OWNER` as their alias, a sandbox or a network.
 
 use crate::{Case, Findings, Leak, What};
 use netlink::{Attributes, Flags, Message, Socket};
@@ -21,6 +21,7 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
             .filter(|(instance, _)| *instance == case.instance);
         if let Some((_, sandbox)) = owner
             && !case.live.contains(sandbox)
+            && !case.records.may_hold_network(sandbox)
         {
             findings.leak(Leak::new(
                 What::Link,

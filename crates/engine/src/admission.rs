@@ -3,7 +3,8 @@
 use crate::context::Context;
 use crate::image::Image;
 use crate::{
-    CgroupMode, ContainerSpec, Error, IpcMode, NetworkMode, PidMode, RestartPolicy, Update,
+    CgroupMode, ContainerSpec, Error, IpcMode, NetworkError, NetworkMode, PidMode, RestartPolicy,
+    Update,
 };
 use oci::image::ExecConfig;
 use std::path::Path;
@@ -21,6 +22,7 @@ pub(crate) fn admit(
     let mut warnings = Vec::new();
     check_process(&spec)?;
     check_namespaces(&spec)?;
+    admit_networks(&mut spec, context)?;
     check_policy(&spec)?;
     check_resources(&mut spec, &mut warnings)?;
     check_mounts(&spec)?;
@@ -159,17 +161,8 @@ fn check_process(spec: &ContainerSpec) -> Result<(), Error> {
 fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
     let namespaces = &spec.namespaces;
     match &namespaces.network {
-        NetworkMode::None | NetworkMode::Host => {}
-        mode => {
-            let option = match mode {
-                NetworkMode::Named(name) => format!("HostConfig.NetworkMode {name:?}"),
-                mode => format!("HostConfig.NetworkMode {mode}"),
-            };
-            return Err(Error::Unsupported {
-                option,
-                reason: "networks are not here yet: use none or host",
-            });
-        }
+        NetworkMode::Container(_) => return check_shared_network(spec),
+        NetworkMode::Default | NetworkMode::None | NetworkMode::Host | NetworkMode::Named(_) => {}
     }
     if let PidMode::Container(_) = namespaces.pid {
         return Err(unsupported(
@@ -198,6 +191,63 @@ fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
             format!("invalid hostname format: {}", spec.hostname),
         )),
     }
+}
+
+/// What cannot be said of a network that is another container's.
+fn check_shared_network(spec: &ContainerSpec) -> Result<(), Error> {
+    let conflicts = |what: &str| {
+        let message = format!("conflicting options: {what} and the container type network mode");
+        Err(NetworkError::config(message).into())
+    };
+    if !spec.port_bindings.is_empty() || spec.publish_all_ports {
+        return conflicts("port publishing");
+    }
+    if !spec.hostname.is_empty() {
+        return conflicts("hostname");
+    }
+    match spec.links.is_empty() {
+        true => Ok(()),
+        false => conflicts("links"),
+    }
+}
+
+/// Brings the places in networks to one form, and checks those whose network is there
+/// already. COMPAT: one that is not there is found out at the start.
+fn admit_networks(spec: &mut ContainerSpec, context: &Context) -> Result<(), Error> {
+    crate::networks::publications(spec)?;
+    let mode = spec.namespaces.network.clone();
+    let name = match &mode {
+        NetworkMode::Named(name) => name.clone(),
+        NetworkMode::Container(name) => {
+            let id = context.index.resolve(name)?;
+            spec.namespaces.network = NetworkMode::Container(id.to_string());
+            spec.networks.clear();
+            return Ok(());
+        }
+        NetworkMode::None | NetworkMode::Host | NetworkMode::Default => {
+            spec.networks.clear();
+            return Ok(());
+        }
+    };
+    if let Some(default) = spec.networks.remove("default") {
+        spec.networks.insert(name.clone(), default);
+    }
+    let own = spec.networks.entry(name.clone()).or_default();
+    own.links
+        .extend(spec.links.iter().filter(|_| name != "bridge").cloned());
+    for (name, place) in &spec.networks {
+        let Ok(record) = context.networks.resolve(name) else {
+            continue;
+        };
+        let checked = crate::networks::check_endpoint(&record, place);
+        checked.map_err(|error| match error {
+            Error::Network(NetworkError::Endpoint { message }) => {
+                NetworkError::config(format!("invalid config for network {name}: {message}")).into()
+            }
+            error => error,
+        })?;
+    }
+    Ok(())
 }
 
 fn check_policy(spec: &ContainerSpec) -> Result<(), Error> {

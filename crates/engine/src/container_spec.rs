@@ -2,11 +2,13 @@
 
 mod bind;
 mod device;
+mod endpoint;
 mod health;
 mod log;
 mod mount;
 mod namespace;
 mod parse;
+mod port;
 mod process;
 mod resource;
 mod restart;
@@ -14,11 +16,14 @@ mod security;
 
 pub use bind::{Bind, Propagation, Relabel};
 pub use device::{Device, DeviceKind, DeviceRule};
+pub use endpoint::{AddressSpec, EndpointSpec};
 pub(crate) use health::{Probe, inherit as inherit_health};
 pub use log::LogSpec;
 pub use mount::{Mount, MountKind, ReadOnlyRecursion};
 pub use namespace::{CgroupMode, IpcMode, NamespaceSpec, NetworkMode, PidMode, UserMode, UtsMode};
 pub use parse::ParseError;
+pub use port::PortBinding;
+pub(crate) use port::{Publication, port as read_port, protocol_name};
 pub use process::{ProcessSpec, Streams};
 pub use resource::{BlockRate, BlockWeight, ResourceSpec, Ulimit};
 pub use restart::RestartPolicy;
@@ -80,6 +85,14 @@ pub struct ContainerSpec {
     pub shm_size: Option<u64>,
     /// Which namespaces are its own.
     pub namespaces: NamespaceSpec,
+    /// Its places in networks, by the networks' names as they were given.
+    pub networks: BTreeMap<String, EndpointSpec>,
+    /// Where its ports are published, by port and protocol: `80/tcp`.
+    pub port_bindings: BTreeMap<String, Vec<PortBinding>>,
+    /// Exposed ports without a binding are published at any port.
+    pub publish_all_ports: bool,
+    /// Containers that it finds under other names on the default bridge, `NAME[:ALIAS]`.
+    pub links: Vec<String>,
     /// Name servers of `/etc/resolv.conf`; empty: the host's.
     pub dns: Vec<String>,
     /// Options of `/etc/resolv.conf`.

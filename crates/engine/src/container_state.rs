@@ -1,6 +1,7 @@
 //! What a container does now.
 
 use crate::Health;
+use crate::NetworkState;
 use serde::{Deserialize, Serialize};
 use types::Timestamp;
 
@@ -87,6 +88,8 @@ pub struct ContainerState {
     pub health: Option<Health>,
     /// A caller stopped it, so that `unless-stopped` leaves it.
     pub stopped_by_caller: bool,
+    /// Where it is in its networks.
+    pub network: NetworkState,
 }
 
 impl metadata::Record for ContainerState {

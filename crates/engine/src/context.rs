@@ -2,6 +2,7 @@
 
 use crate::execs::Registry;
 use crate::index::Index;
+use crate::networks::Registry as NetworkRegistry;
 use crate::volumes::Shelf;
 use crate::{Config, ContainerRecord, Error, Event, Events, Removal};
 use images::Images;
@@ -27,6 +28,7 @@ pub(crate) struct Context {
     /// Reads and writes archives.
     pub(crate) worker: Unpack,
     pub(crate) events: Events,
+    pub(crate) networks: NetworkRegistry,
     pub(crate) index: Index,
     pub(crate) execs: Registry,
     /// Whether cgroup v2 is all there is.

@@ -1,7 +1,7 @@
 //! The engine: it holds the services, and nothing else.
 
 use crate::context::Context;
-use crate::{Config, Containers, Error, Events, Execs, System, Volumes};
+use crate::{Config, Containers, Error, Events, Execs, Networks, System, Volumes};
 use images::Images;
 use metadata::Database;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ pub struct Engine {
     context: Arc<Context>,
     containers: Containers,
     execs: Execs,
+    networks: Networks,
     system: System,
     volumes: Volumes,
 }
@@ -32,6 +33,7 @@ impl Engine {
         Ok(Self {
             containers: Containers::new(Arc::clone(&context)),
             execs: Execs::new(Arc::clone(&context)),
+            networks: Networks::new(Arc::clone(&context)),
             system: System::new(Arc::clone(&context)),
             volumes: Volumes::new(Arc::clone(&context)),
             context,
@@ -46,6 +48,11 @@ impl Engine {
     /// Processes executed in containers besides their programs.
     pub fn execs(&self) -> &Execs {
         &self.execs
+    }
+
+    /// Networks.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
     }
 
     /// Volumes.

@@ -213,6 +213,15 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A network does not allow it.
+    #[error(transparent)]
+    Network(#[from] crate::NetworkError),
+    /// A container's networks could not be joined.
+    #[error("failed to set up container networking")]
+    Networking {
+        /// Why.
+        source: Box<Error>,
+    },
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -416,6 +425,8 @@ impl Kind for Error {
             Self::Snapshot { source, .. } | Self::Containers { source } => source.kind(),
             Self::Store { source, .. } => source.kind(),
             Self::Log { source, .. } => source.kind(),
+            Self::Network(source) => source.kind(),
+            Self::Networking { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),
             Self::Stopping => ErrorKind::Unavailable,
         }

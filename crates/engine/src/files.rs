@@ -1,6 +1,8 @@
 //! The files of a container that are mounted over `/etc`: host name, hosts, name servers.
 
-use crate::{ContainerRecord, ContainerSpec, Error, NetworkMode, UtsMode};
+use crate::{
+    ContainerRecord, ContainerSpec, EndpointState, Error, NetworkMode, NetworkState, UtsMode,
+};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,15 +24,47 @@ pub(crate) fn hostname(record: &ContainerRecord) -> String {
 }
 
 /// Makes the files that are not there; a restarted container keeps what it wrote to them.
-pub(crate) fn prepare(record: &ContainerRecord, dir: &Path) -> Result<(), Error> {
+pub(crate) fn prepare(
+    record: &ContainerRecord,
+    dir: &Path,
+    network: &NetworkState,
+) -> Result<(), Error> {
+    if !network.endpoints.is_empty() {
+        // Its addresses are new at each start.
+        fresh(&dir.join(HOSTS))?;
+    }
     let host_network = record.spec.namespaces.network == NetworkMode::Host;
     let host_uts = record.spec.namespaces.uts == UtsMode::Host;
     make(&dir.join(HOSTNAME), || match host_uts {
         true => read_host(Path::new("/etc/hostname")),
         false => Ok(format!("{}\n", hostname(record))),
     })?;
-    make(&dir.join(HOSTS), || hosts(&record.spec, host_network))?;
+    make(&dir.join(HOSTS), || {
+        let mut text = hosts(&record.spec, host_network)?;
+        text.push_str(&own_lines(record, network));
+        Ok(text)
+    })?;
     make(&dir.join(RESOLV_CONF), || resolv_conf(&record.spec))
+}
+
+/// Removes a file so that it is made again.
+fn fresh(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The container's own addresses under its host name.
+fn own_lines(record: &ContainerRecord, network: &NetworkState) -> String {
+    let mut names = hostname(record);
+    if !record.spec.domainname.is_empty() {
+        names = format!("{names}.{} {names}", record.spec.domainname);
+    }
+    let places = network.endpoints.iter().flat_map(EndpointState::addresses);
+    places
+        .map(|(address, _)| format!("{address}\t{names}\n"))
+        .collect()
 }
 
 fn make(path: &Path, content: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {

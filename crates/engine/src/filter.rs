@@ -109,10 +109,19 @@ impl ContainerFilter {
                 self.networks.is_empty(),
                 self.networks
                     .iter()
-                    .any(|network| *network == spec.namespaces.network.to_string()),
+                    .any(|network| is_on(container, network)),
             )
             && self.until.is_none_or(|until| record.created < until)
     }
+}
+
+/// Whether a container is on a network of this name or id.
+fn is_on(container: &Container, network: &str) -> bool {
+    let spec = &container.record.spec;
+    let mut places = container.state.network.endpoints.iter();
+    spec.networks.contains_key(network)
+        || places.any(|place| place.network.starts_with(network))
+        || spec.namespaces.network.to_string() == network
 }
 
 /// COMPAT: Docker takes a name filter as a regular expression over the name with and without

@@ -24,6 +24,9 @@ mod index;
 mod log;
 mod mount_points;
 mod names;
+mod network_record;
+mod network_state;
+mod networks;
 mod owner;
 mod recovery;
 mod spec;
@@ -37,10 +40,10 @@ pub use cgroup::Stats;
 pub use config::Config;
 pub use container_record::{Container, ContainerRecord, MountPoint};
 pub use container_spec::{
-    Bind, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device, DeviceKind, DeviceRule,
-    IpcMode, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode, ParseError, PidMode,
-    ProcessSpec, Propagation, ReadOnlyRecursion, Relabel, ResourceSpec, RestartPolicy, SeccompMode,
-    SecuritySpec, Streams, Ulimit, UserMode, UtsMode,
+    AddressSpec, Bind, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device, DeviceKind,
+    DeviceRule, EndpointSpec, IpcMode, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode,
+    ParseError, PidMode, PortBinding, ProcessSpec, Propagation, ReadOnlyRecursion, Relabel,
+    ResourceSpec, RestartPolicy, SeccompMode, SecuritySpec, Streams, Ulimit, UserMode, UtsMode,
 };
 pub use container_state::{ContainerState, Status};
 pub use containers::{
@@ -57,6 +60,9 @@ pub use health::{Health, HealthResult, HealthStatus};
 pub use image::ImageUsers;
 pub use logs::{Record as LogRecord, Stream as LogStream};
 pub use metadata::{Entry, Span};
+pub use network_record::{AddressPool, NetworkDriver, NetworkRecord};
+pub use network_state::{EndpointState, NetworkState, PublishedPort, mac_text, parse_mac};
+pub use networks::{Member, Network, NetworkError, NetworkFilter, NetworkSpec, Networks, PoolSpec};
 pub use oci::image::Healthcheck;
 pub use system::{Counts, System};
 pub use task::{Attach, DetachKeys, Framing, Size};

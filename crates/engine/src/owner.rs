@@ -19,13 +19,16 @@ mod change;
 mod exit;
 mod handle;
 mod health;
+mod network;
 mod remove;
 mod start;
 
 pub(crate) use handle::Handle;
 
 use crate::context::Context;
-use crate::{Container, Error, Event, HealthResult, Problem, Removal, Status, Update};
+use crate::{
+    Container, EndpointSpec, Error, Event, HealthResult, Problem, Removal, Status, Update,
+};
 use backoff::Backoff;
 use metadata::Batch;
 use std::sync::Arc;
@@ -87,6 +90,15 @@ pub(crate) enum Command {
     /// Its health was asked for.
     Probed {
         result: HealthResult,
+        reply: Reply<()>,
+    },
+    Connect {
+        network: String,
+        spec: Box<EndpointSpec>,
+        reply: Reply<()>,
+    },
+    Disconnect {
+        network: String,
         reply: Reply<()>,
     },
     Event(task::Event),
@@ -172,6 +184,14 @@ impl Owner {
             Command::Unpause { reply } => answer(reply, self.unpause().await),
             Command::Rename { name, reply } => answer(reply, self.rename(name).await),
             Command::Update { update, reply } => answer(reply, self.update(*update).await),
+            Command::Connect {
+                network,
+                spec,
+                reply,
+            } => answer(reply, self.connect(&network, *spec).await),
+            Command::Disconnect { network, reply } => {
+                answer(reply, self.disconnect(&network).await);
+            }
             Command::Remove { removal, reply } => return self.remove(removal, reply).await,
             Command::Adopt {
                 pid,

@@ -27,6 +27,7 @@ pub(crate) async fn open(
     images: Arc<Images>,
 ) -> Result<Arc<Context>, Error> {
     let failed = |source| Error::Supervisors { source };
+    let networks = crate::networks::Registry::open(&database, &config.paths.instance())?;
     let (tasks, events) = Tasks::open(&config.paths, &config.shim).map_err(failed)?;
     let snapshots = Snapshots::open(&config.paths);
     let volumes = volume::Volumes::open(&config.paths);
@@ -42,6 +43,7 @@ pub(crate) async fn open(
         database,
         images,
         tasks,
+        networks,
         index: Index::default(),
         execs: Registry::default(),
         tracker,
@@ -50,12 +52,28 @@ pub(crate) async fn open(
     load(&context)?;
     let adopted = context.tasks.adopt().await.map_err(failed)?;
     context.settle_volumes().await?;
+    take_over_networks(&context, &adopted).await?;
     settle(&context, adopted).await?;
     context.sweep_strays().await?;
     context
         .tracker
         .spawn(dispatch(Arc::clone(&context), events));
     Ok(context)
+}
+
+/// Takes over the networks of what runs, before an exit that is learnt gives something back.
+async fn take_over_networks(context: &Arc<Context>, adopted: &[Adopted]) -> Result<(), Error> {
+    let runs = |adopted: &&Adopted| matches!(adopted.state, AdoptedState::Running { .. });
+    let running = adopted.iter().filter(runs).filter_map(|adopted| {
+        let handle = context.index.find(&adopted.id)?;
+        let network = handle.snapshot().state.network.clone();
+        Some((adopted.id.clone(), network))
+    });
+    let running: Vec<_> = running
+        .filter(|(_, state)| !state.endpoints.is_empty())
+        .collect();
+    let context = Arc::clone(context);
+    crate::context::blocking(move || context.networks.adopt(running)).await?
 }
 
 fn is_cgroup_v2() -> bool {

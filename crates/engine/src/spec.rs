@@ -16,8 +16,9 @@ pub(crate) use process::exec as exec_process;
 pub(crate) use resources::update as update_resources;
 
 use crate::context::Context;
-use crate::{ContainerRecord, ContainerSpec, Error, PidMode};
+use crate::{ContainerRecord, ContainerSpec, Error, NetworkState, PidMode};
 use oci::runtime::{Linux, Root, Spec};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 /// What a supervisor is given besides the root file system.
@@ -36,6 +37,25 @@ struct Input<'a> {
     cgroup_parent: String,
     /// The executable of PID 1, if the container asks for one.
     init: Option<&'a Path>,
+    /// Where the network namespace that it joins is found; `None`: it gets a new one.
+    netns: Option<String>,
+}
+
+/// The networks that a container joins at its start.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    /// Its places in them.
+    pub(crate) state: NetworkState,
+    /// The namespace, held until a process is in it.
+    pub(crate) namespace: Option<OwnedFd>,
+}
+
+impl Joined {
+    /// Where another process of ours finds the namespace.
+    fn path(&self) -> Option<String> {
+        let fd = self.namespace.as_ref()?.as_raw_fd();
+        Some(format!("/proc/{}/fd/{fd}", std::process::id()))
+    }
 }
 
 /// Where the init is in a container. COMPAT: as in Docker's.
@@ -49,9 +69,13 @@ impl Input<'_> {
 
 impl Bundle {
     /// Makes the files that are mounted, and the document.
-    pub(crate) fn prepare(record: &ContainerRecord, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn prepare(
+        record: &ContainerRecord,
+        context: &Context,
+        network: &Joined,
+    ) -> Result<Self, Error> {
         let dir = context.config.paths.container(&record.id);
-        crate::files::prepare(record, &dir)?;
+        crate::files::prepare(record, &dir, &network.state)?;
         let parent = match record.spec.resources.cgroup_parent.as_str() {
             "" => context.config.cgroup_parent(),
             parent => parent.to_owned(),
@@ -61,6 +85,7 @@ impl Bundle {
             dir: &dir,
             cgroup_parent: parent,
             init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
+            netns: network.path(),
         };
         Ok(Self {
             spec: generate(&input)?,
@@ -79,7 +104,7 @@ fn generate(input: &Input<'_>) -> Result<Spec, Error> {
     let parent = input.cgroup_parent.trim_end_matches('/');
     let mut linux = Linux {
         cgroups_path: format!("{parent}/{}", input.record.id),
-        namespaces: namespaces::of(&spec.namespaces),
+        namespaces: namespaces::of(&spec.namespaces, input.netns.as_deref()),
         sysctl: security::sysctls(spec),
         resources: Some(resources::of(spec)?),
         devices: devices::nodes(spec)?,

@@ -46,6 +46,50 @@ impl Bridges {
         firewall::restore(&mut self.netfilter, &self.instance, networks, endpoints)
     }
 
+    /// Makes sure that a network's bridge is there: it is made if there is none, and taken over
+    /// as it is if an earlier daemon of ours made it. Its rules are not touched.
+    ///
+    /// # Errors
+    /// If a link of that name exists that is not ours, or the kernel refuses a part.
+    pub fn ensure(&mut self, network: &Network) -> Result<(), Error> {
+        let alias = format!("{}:{}", self.instance, network.id);
+        match link::alias(&mut self.route, &network.bridge) {
+            Ok((_, Some(found))) if found == alias => Ok(()),
+            Ok(_) => Err(Error::Link {
+                action: "make bridge",
+                name: network.bridge.clone(),
+                source: io::ErrorKind::AlreadyExists.into(),
+            }),
+            Err(Error::NoLink { .. }) => self.make(network, &alias),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the links of ours that belong neither to a network nor to a sandbox of `known`.
+    ///
+    /// # Errors
+    /// If the kernel refuses to list or remove.
+    pub fn sweep(&mut self, known: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        let prefix = format!("{}:", self.instance);
+        for (found, _, alias) in link::list(&mut self.route)? {
+            let owner = alias
+                .as_deref()
+                .and_then(|alias| alias.strip_prefix(&prefix));
+            if owner.is_some_and(|owner| !known(owner)) {
+                link::delete(&mut self.route, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Subnets that the host has routes to.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn routes(&mut self) -> Result<Vec<crate::Subnet>, Error> {
+        crate::route::destinations(&mut self.route)
+    }
+
     /// Makes a network's bridge with its addresses and rules; what was made is undone if a
     /// part fails.
     ///
@@ -53,10 +97,29 @@ impl Bridges {
     /// If a link of that name exists, or the kernel refuses a part.
     pub fn add(&mut self, network: &Network) -> Result<(), Error> {
         let alias = format!("{}:{}", self.instance, network.id);
+        self.make(network, &alias)?;
+        let outcome = firewall::add_network(&mut self.netfilter, &self.instance, network);
+        if outcome.is_err()
+            && let Ok(bridge) = link::find(&mut self.route, &network.bridge)
+        {
+            link::delete(&mut self.route, bridge).ok();
+        }
+        outcome
+    }
+
+    /// Adds a network's rules.
+    ///
+    /// # Errors
+    /// If the kernel refuses; of kind `NotFound` if the table is gone.
+    pub fn allow(&mut self, network: &Network) -> Result<(), Error> {
+        firewall::add_network(&mut self.netfilter, &self.instance, network)
+    }
+
+    fn make(&mut self, network: &Network, alias: &str) -> Result<(), Error> {
         let settings = Settings {
             name: &network.bridge,
             mtu: network.mtu,
-            alias: Some(&alias),
+            alias: Some(alias),
             ..Settings::default()
         };
         let bridge = link::add_bridge(&mut self.route, &settings)?;
@@ -75,7 +138,7 @@ impl Bridges {
             "0",
         )
         .ok();
-        for own in &network.addressing {
+        for own in network.addressing.iter().filter(|_| !network.bare) {
             address::add(&mut self.route, bridge, own.gateway, own.subnet.prefix())?;
         }
         // Connections of the host's programs to 127.0.0.1 are led to endpoints; the `martian`
@@ -90,7 +153,7 @@ impl Bridges {
                 sysctl("net/ipv6/conf/all/forwarding", "1")?;
             }
         }
-        firewall::add_network(&mut self.netfilter, &self.instance, network)
+        Ok(())
     }
 
     /// Removes a network's rules and bridge; parts that are gone already are passed over.
@@ -99,12 +162,20 @@ impl Bridges {
     /// If the kernel refuses to remove what is there.
     pub fn remove(&mut self, network: &Network) -> Result<(), Error> {
         let rules = firewall::remove_network(&mut self.netfilter, &self.instance, network);
-        match link::find(&mut self.route, &network.bridge) {
-            Ok(bridge) => link::delete(&mut self.route, bridge)?,
-            Err(Error::NoLink { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        self.unlink(network)?;
         unless_gone(rules)
+    }
+
+    /// Removes a network's bridge, if it is there.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn unlink(&mut self, network: &Network) -> Result<(), Error> {
+        match link::find(&mut self.route, &network.bridge) {
+            Ok(bridge) => link::delete(&mut self.route, bridge),
+            Err(Error::NoLink { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Joins a sandbox to a network: a veth pair, its addresses and routes inside, its ports.
@@ -112,6 +183,32 @@ impl Bridges {
     /// # Errors
     /// If the kernel refuses a part; what was made before is undone.
     pub fn attach(
+        &mut self,
+        network: &Network,
+        endpoint: &Endpoint,
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        self.join(network, endpoint, netns)?;
+        let outcome = self.publish(endpoint);
+        if outcome.is_err() {
+            self.cut(endpoint).ok();
+        }
+        outcome
+    }
+
+    /// Publishes an endpoint's ports.
+    ///
+    /// # Errors
+    /// If the kernel refuses; of kind `NotFound` if the table is gone.
+    pub fn publish(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+        firewall::publish(&mut self.netfilter, &self.instance, endpoint)
+    }
+
+    /// Joins a sandbox to a network, without its ports.
+    ///
+    /// # Errors
+    /// If the kernel refuses a part; what was made before is undone.
+    pub fn join(
         &mut self,
         network: &Network,
         endpoint: &Endpoint,
@@ -132,12 +229,52 @@ impl Bridges {
             ..Settings::default()
         };
         link::add_veth(&mut self.route, &host, Some(bridge), &inside, netns)?;
-        let outcome = namespace::configure(netns.as_fd(), endpoint)
-            .and_then(|()| firewall::publish(&mut self.netfilter, &self.instance, endpoint));
+        let outcome = namespace::configure(netns.as_fd(), endpoint);
         if outcome.is_err() {
             self.cut(endpoint).ok();
         }
         outcome
+    }
+
+    /// Joins a sandbox to the link `parent` by a macvlan.
+    ///
+    /// # Errors
+    /// If there is no such link, or the kernel refuses.
+    pub fn join_macvlan(
+        &mut self,
+        parent: &str,
+        mode: link::Macvlan,
+        endpoint: &Endpoint,
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        let parent = link::find(&mut self.route, parent)?;
+        let wanted = Settings {
+            name: &endpoint.link,
+            mac: Some(endpoint.mac),
+            ..Settings::default()
+        };
+        link::add_macvlan(&mut self.route, parent, mode, &wanted, netns)?;
+        namespace::configure(netns, endpoint)
+    }
+
+    /// Joins a sandbox to the link `parent` by an ipvlan.
+    ///
+    /// # Errors
+    /// If there is no such link, or the kernel refuses.
+    pub fn join_ipvlan(
+        &mut self,
+        parent: &str,
+        mode: link::Ipvlan,
+        endpoint: &Endpoint,
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        let parent = link::find(&mut self.route, parent)?;
+        let wanted = Settings {
+            name: &endpoint.link,
+            ..Settings::default()
+        };
+        link::add_ipvlan(&mut self.route, parent, mode, &wanted, netns)?;
+        namespace::configure(netns, endpoint)
     }
 
     /// Takes a sandbox out of its network. If the sandbox's namespace goes anyway, withdraw
@@ -171,7 +308,11 @@ impl Bridges {
         firewall::remove(&mut self.netfilter, &self.instance)
     }
 
-    fn cut(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+    /// Removes an endpoint's link, if it is there.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn cut(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
         match link::find(&mut self.route, &endpoint.host_link) {
             Ok(pair) => link::delete(&mut self.route, pair),
             Err(Error::NoLink { .. }) => Ok(()),

@@ -362,6 +362,7 @@ fn with_network<'a>(mut batch: Batch<'a>, network: &Network, how: Change) -> Bat
     match network.outside {
         Outside::Closed => change(batch, how, CLOSED, one()),
         Outside::Routed => change(batch, how, ROUTED, one()),
+        Outside::Unmasked => batch,
         Outside::Masqueraded => network
             .addressing
             .iter()

@@ -260,16 +260,24 @@ pub fn delete(socket: &mut Socket, link: Link) -> Result<(), Error> {
 
 /// The link called `name`.
 pub fn find(socket: &mut Socket, name: &str) -> Result<Link, Error> {
-    let mut index = None;
+    alias(socket, name).map(|(link, _)| link)
+}
+
+/// The link called `name`, and its alias.
+pub fn alias(socket: &mut Socket, name: &str) -> Result<(Link, Option<String>), Error> {
+    let mut alias = None;
     let message = Message::new(GETLINK, Flags::TELL, &info(0, false)).with_text(IFLA_IFNAME, name);
+    let mut index = None;
     let told = socket.tell(message, |_, body| {
+        let attributes = Attributes::new(body.get(16..).unwrap_or_default());
+        alias = attributes.find_text(IFLA_IFALIAS);
         index = body
             .get(4..8)
             .and_then(|b| b.try_into().ok())
             .map(u32::from_ne_bytes);
     });
     match (told, index) {
-        (Ok(()), Some(index)) => Ok(Link { index }),
+        (Ok(()), Some(index)) => Ok((Link { index }, alias)),
         (Err(error), _) if error.raw_os_error() != Some(19) => Err(failed("find", name)(error)),
         _ => Err(Error::NoLink {
             name: name.to_owned(),

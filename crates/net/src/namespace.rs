@@ -1,11 +1,67 @@
-//! Work inside another network namespace, on a thread of its own.
+//! Network namespaces: made ahead, and worked in on a thread of their own.
 
 use crate::{Endpoint, Error, address, link, route};
 use netlink::Socket;
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::net::IpAddr;
+use sys::namespace::{Kind, unshare};
+
+/// A new network namespace, its loopback up, that lives as long as this or a process in it.
+///
+/// New links in it have no IPv6 until an address of it is given, believe no router, and wait
+/// for no duplicates: its defaults say so before any link is there.
+#[derive(Debug)]
+pub struct Namespace {
+    file: OwnedFd,
+}
+
+impl Namespace {
+    /// Makes one, on a thread that ends with it.
+    ///
+    /// # Errors
+    /// If the kernel makes none.
+    pub fn new() -> Result<Self, Error> {
+        let ask = |source: io::Error| Error::Ask {
+            what: "a new network namespace",
+            source,
+        };
+        let make = move || {
+            unshare(Kind::Network.flag()).map_err(ask)?;
+            let file = File::open("/proc/thread-self/ns/net").map_err(ask)?;
+            defaults();
+            let mut socket = Socket::route().map_err(ask)?;
+            // The first link of a namespace is its loopback.
+            link::set_up(&mut socket, link::Link { index: 1 })?;
+            Ok(Self { file: file.into() })
+        };
+        let thread = std::thread::Builder::new().spawn(make).map_err(ask)?;
+        let made = thread.join();
+        made.unwrap_or_else(|_| Err(ask(io::Error::other("the thread panicked"))))
+    }
+}
+
+impl From<Namespace> for OwnedFd {
+    fn from(namespace: Namespace) -> Self {
+        namespace.file
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// What links get that are made later; a kernel without IPv6 has nothing to be set.
+fn defaults() {
+    for name in ["accept_ra", "accept_dad"] {
+        fs::write(format!("/proc/sys/net/ipv6/conf/default/{name}"), "0").ok();
+    }
+    fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").ok();
+}
 
 /// Runs `work` on a thread in the namespace, with a socket opened there.
 pub(crate) fn within<T: Send>(
@@ -33,6 +89,18 @@ pub fn loopback(netns: BorrowedFd<'_>) -> Result<(), Error> {
     within(netns, |socket| {
         let lo = link::find(socket, "lo")?;
         link::set_up(socket, lo)
+    })
+}
+
+/// Sends what has no other route through these gateways, or drops the default routes of the
+/// families that have none.
+pub fn set_gateways(netns: BorrowedFd<'_>, gateways: &[(String, IpAddr)]) -> Result<(), Error> {
+    within(netns, |socket| {
+        for (name, gateway) in gateways {
+            let own = link::find(socket, name)?;
+            route::add_default(socket, own, *gateway)?;
+        }
+        Ok(())
     })
 }
 

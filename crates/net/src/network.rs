@@ -40,6 +40,8 @@ pub enum Outside {
     /// Everything, under the host's address.
     #[default]
     Masqueraded,
+    /// Everything, under their own addresses; nobody reaches what is not published.
+    Unmasked,
     /// Everything, under their own addresses; others route to them.
     Routed,
     /// Nothing: an internal network.
@@ -61,6 +63,8 @@ pub struct Network {
     pub peers: Peers,
     /// What they reach beyond.
     pub outside: Outside,
+    /// The bridge's own address is not set: `inhibit_ipv4`, or the gateway is another host.
+    pub bare: bool,
 }
 
 /// A port of an endpoint that the host takes connections for.

@@ -1,11 +1,13 @@
 //! Subnets in CIDR notation.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// An address range of either family: its first address and prefix length.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Subnet {
     first: IpAddr,
     prefix: u8,
@@ -139,6 +141,20 @@ impl FromStr for Subnet {
             Self::holding(address.parse().ok()?, plain.then(|| prefix.parse().ok())??)
         });
         parsed.ok_or_else(|| SubnetError(text.chars().take(80).collect()))
+    }
+}
+
+impl TryFrom<String> for Subnet {
+    type Error = SubnetError;
+
+    fn try_from(text: String) -> Result<Self, SubnetError> {
+        text.parse()
+    }
+}
+
+impl From<Subnet> for String {
+    fn from(subnet: Subnet) -> Self {
+        subnet.to_string()
     }
 }
 

@@ -42,6 +42,8 @@ pub struct TestHost {
     places: tempfile::TempDir,
     paths: Paths,
     daemon: Option<Child>,
+    /// The network namespace of its daemons, which stands for the host's.
+    network: std::os::fd::OwnedFd,
     /// A daemon that somebody else runs, in whose place ours is being compared.
     foreign: Option<String>,
 }
@@ -66,6 +68,7 @@ impl TestHost {
             places,
             paths,
             daemon: None,
+            network: net::Namespace::new().expect("a network namespace").into(),
             foreign: std::env::var("CORTEN_TEST_HOST").ok(),
         }
     }
@@ -111,8 +114,8 @@ impl TestHost {
             .append(true)
             .open(log)
             .expect("a log file");
-        let daemon = Command::new("unshare")
-            .args(["--net", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"])
+        let mut enter = self.entering();
+        let daemon = enter
             .arg(binary("corten"))
             .args(["daemon", "--root"])
             .arg(&self.paths.root)
@@ -122,7 +125,7 @@ impl TestHost {
             .stdout(log.try_clone().expect("a second descriptor"))
             .stderr(log)
             .spawn()
-            .expect("unshare starts");
+            .expect("nsenter starts");
         self.daemon = Some(daemon);
         self.await_daemon();
     }
@@ -170,9 +173,28 @@ impl TestHost {
         status.code()
     }
 
+    /// A command, still without its words, that runs in this host's network namespace.
+    fn entering(&self) -> Command {
+        let (own, fd) = (
+            std::process::id(),
+            std::os::fd::AsRawFd::as_raw_fd(&self.network),
+        );
+        let mut enter = Command::new("nsenter");
+        enter.arg(format!("--net=/proc/{own}/fd/{fd}"));
+        enter
+    }
+
     /// A `corten` command that talks to this host's daemon, or starts it.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary("corten"));
+        let mut command = match self.daemon.is_some() || self.foreign.is_some() {
+            true => Command::new(binary("corten")),
+            // A daemon that it starts is in this host's network, not in the tests'.
+            false => {
+                let mut command = self.entering();
+                command.arg(binary("corten"));
+                command
+            }
+        };
         self.surround(&mut command);
         command.args(args);
         command

@@ -5,8 +5,9 @@ use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::{self, Config, CreateRequest, CreateResponse};
-use engine::{ContainerSpec, ProcessSpec, RestartPolicy, Streams};
+use engine::{ContainerSpec, EndpointSpec, ProcessSpec, RestartPolicy, Streams};
 use http::StatusCode;
+use std::collections::BTreeMap;
 
 pub(crate) async fn create(call: Call) -> Result<Response> {
     let name = call.query.text("name").to_owned();
@@ -57,7 +58,6 @@ fn check_platform(platform: &str) -> Result<()> {
 pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
     let (config, host) = (&request.config, &request.host_config);
     host_config::refuse(host)?;
-    refuse(request)?;
     let mut spec = ContainerSpec {
         image: config.image.clone(),
         process: process(config),
@@ -84,6 +84,7 @@ pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
         ..ContainerSpec::default()
     };
     host_config::fill(&mut spec, host)?;
+    spec.networks = networks(request, &spec)?;
     Ok(spec)
 }
 
@@ -116,30 +117,30 @@ fn streams(config: &Config) -> Streams {
     }
 }
 
-fn keys<K: Ord + Clone, V>(
-    map: Option<&std::collections::BTreeMap<K, V>>,
-) -> std::collections::BTreeSet<K> {
+fn keys<K: Ord + Clone, V>(map: Option<&BTreeMap<K, V>>) -> std::collections::BTreeSet<K> {
     map.into_iter()
         .flat_map(|map| map.keys().cloned())
         .collect()
 }
 
-/// What is understood and not done.
-fn refuse(request: &CreateRequest) -> Result<()> {
-    let config = &request.config;
-    if !config.mac_address.is_empty() {
-        return Err(Call::refuse("MacAddress", "networks are not offered"));
+/// The places in networks; an address given the old way is the first network's.
+fn networks(
+    request: &CreateRequest,
+    spec: &ContainerSpec,
+) -> Result<BTreeMap<String, EndpointSpec>> {
+    let asked = request.networking_config.iter();
+    let asked = asked.flat_map(|networking| &networking.endpoints_config);
+    let mut networks = BTreeMap::new();
+    for (name, endpoint) in asked.flatten() {
+        networks.insert(name.clone(), crate::networks::endpoint(endpoint)?);
     }
-    let networks = request.networking_config.iter();
-    let networks = networks.flat_map(|networking| &networking.endpoints_config);
-    for (name, endpoint) in networks.flatten() {
-        let plain = matches!(name.as_str(), "default" | "none" | "host" | "bridge");
-        if !plain || *endpoint != docker_schema::network::EndpointSettings::default() {
-            let option = format!("NetworkingConfig.EndpointsConfig.{name}");
-            return Err(Call::refuse(&option, "networks are not offered"));
-        }
+    let mac = &request.config.mac_address;
+    if !mac.is_empty() {
+        let mode = host_config::network_name(&spec.namespaces.network);
+        let own: &mut EndpointSpec = networks.entry(mode).or_default();
+        own.mac.clone_from(mac);
     }
-    Ok(())
+    Ok(networks)
 }
 
 /// The policy, checked in dockerd's words.

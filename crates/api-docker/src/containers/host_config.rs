@@ -3,21 +3,13 @@
 use super::resources::parse;
 use crate::call::Call;
 use crate::error::{Error, Result};
-use docker_schema::container::HostConfig;
+use docker_schema::container::{HostConfig, PortBinding};
 use engine::{ContainerSpec, LogSpec, NamespaceSpec, NetworkMode};
+use std::collections::BTreeMap;
 
 /// Refuses by name what is understood and not done.
 pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
-    const NETWORKS: &str = "networks are not offered; use the network mode host or none";
     const WINDOWS: &str = "it is for Windows containers";
-    let some = |list: &Option<Vec<_>>| {
-        list.as_ref()
-            .is_some_and(|list: &Vec<String>| !list.is_empty())
-    };
-    let ports = host
-        .port_bindings
-        .as_ref()
-        .is_some_and(|ports| !ports.is_empty());
     let requests = host
         .device_requests
         .as_ref()
@@ -28,9 +20,6 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
         .is_some_and(|options| !options.is_empty());
     let isolation = !matches!(host.isolation.as_str(), "" | "default" | "process");
     for (option, given, reason) in [
-        ("PortBindings", ports, NETWORKS),
-        ("PublishAllPorts", host.publish_all_ports, NETWORKS),
-        ("Links", some(&host.links), NETWORKS),
         ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
         ("DeviceRequests", requests, "give Devices"),
         ("StorageOpt", storage, "the writable part has no quota"),
@@ -81,6 +70,12 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
         ),
     };
     spec.namespaces = namespaces(host)?;
+    spec.port_bindings = port_bindings(host);
+    spec.publish_all_ports = host.publish_all_ports;
+    spec.links = host.links.clone().unwrap_or_default();
+    for key in spec.port_bindings.keys() {
+        spec.exposed_ports.insert(key.clone());
+    }
     spec.dns = host.dns.clone().unwrap_or_default();
     spec.dns_options = host.dns_options.clone().unwrap_or_default();
     spec.dns_search = host.dns_search.clone().unwrap_or_default();
@@ -98,6 +93,38 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
     };
     spec.console_size = super::create::console_size(host.console_size);
     Ok(())
+}
+
+/// Where ports are published, each under its port and protocol.
+fn port_bindings(host: &HostConfig) -> BTreeMap<String, Vec<engine::PortBinding>> {
+    let asked = host.port_bindings.iter().flatten();
+    let bindings = asked.map(|(key, bindings)| {
+        let key = match key.contains('/') {
+            true => key.clone(),
+            false => format!("{key}/tcp"),
+        };
+        let bindings = bindings
+            .iter()
+            .flatten()
+            .map(|binding| engine::PortBinding {
+                host: binding.host_ip.clone(),
+                port: binding.host_port.clone(),
+            });
+        (key, bindings.collect())
+    });
+    bindings.collect()
+}
+
+/// The same in the API's words.
+fn show_bindings(spec: &ContainerSpec) -> BTreeMap<String, Option<Vec<PortBinding>>> {
+    let bindings = spec.port_bindings.iter().map(|(key, bindings)| {
+        let bindings = bindings.iter().map(|binding| PortBinding {
+            host_ip: binding.host.clone(),
+            host_port: binding.port.clone(),
+        });
+        (key.clone(), Some(bindings.collect()))
+    });
+    bindings.collect()
 }
 
 fn namespaces(host: &HostConfig) -> Result<NamespaceSpec> {
@@ -131,7 +158,9 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
     let mut host = HostConfig {
         binds: or_null(spec.binds.iter().map(ToString::to_string).collect()),
         network_mode: network_name(&spec.namespaces.network),
-        port_bindings: Some(std::collections::BTreeMap::new()),
+        port_bindings: Some(show_bindings(spec)),
+        publish_all_ports: spec.publish_all_ports,
+        links: or_null(spec.links.clone()),
         auto_remove: spec.auto_remove,
         volume_driver: spec.volume_driver.clone(),
         volumes_from: or_null(spec.volumes_from.clone()),

@@ -1,13 +1,13 @@
 //! All about one container.
 
 use super::host_config;
+use super::network::network_settings;
 use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::Result;
-use docker_schema::container::{Config, Inspect, NetworkSettings, State};
+use docker_schema::container::{Config, Inspect, State};
 use docker_schema::image::GraphDriver;
 use docker_schema::mount::MountPoint;
-use docker_schema::network::EndpointSettings;
 use docker_schema::{Empty, ZERO_TIME};
 use engine::{ContainerSpec, ContainerState, Inspection, Status};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use types::Timestamp;
 pub(crate) async fn inspect(call: Call) -> Result<Response> {
     let id = call.container()?;
     let containers = call.api.engine.containers();
-    let mut document = document(&containers.inspect(&id)?);
+    let mut document = document(&containers.inspect(&id)?, call.api.engine.networks());
     if call.query.flag("size") {
         let usage = containers.usage(&id).await?;
         let written = i64::try_from(usage).unwrap_or(i64::MAX);
@@ -43,7 +43,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn document(inspection: &Inspection) -> Inspect {
+fn document(inspection: &Inspection, networks: &engine::Networks) -> Inspect {
     let container = &inspection.container;
     let (record, spec) = (&container.record, &container.record.spec);
     let words = record.program();
@@ -72,7 +72,7 @@ fn document(inspection: &Inspection) -> Inspect {
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
         config: config(inspection),
-        network_settings: network_settings(inspection),
+        network_settings: network_settings(container, networks),
         ..Inspect::default()
     }
 }
@@ -148,27 +148,5 @@ fn config(inspection: &Inspection) -> Config {
         shell: or_null(spec.shell.clone()),
         healthcheck: spec.health.as_ref().map(super::health::show_check),
         ..Config::default()
-    }
-}
-
-/// The networks by name: the two that need no address.
-pub(crate) fn networks(spec: &ContainerSpec) -> BTreeMap<String, EndpointSettings> {
-    let name = match &spec.namespaces.network {
-        engine::NetworkMode::None => "none",
-        engine::NetworkMode::Host => "host",
-        _ => return BTreeMap::new(),
-    };
-    let endpoint = EndpointSettings {
-        network_id: crate::networks::id(name),
-        ..EndpointSettings::default()
-    };
-    BTreeMap::from([(name.to_owned(), endpoint)])
-}
-
-fn network_settings(inspection: &Inspection) -> NetworkSettings {
-    NetworkSettings {
-        ports: Some(BTreeMap::new()),
-        networks: networks(&inspection.container.record.spec),
-        ..NetworkSettings::default()
     }
 }

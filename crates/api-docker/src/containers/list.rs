@@ -1,17 +1,16 @@
 //! Lists of containers, and their removal in bulk.
 
 use super::host_config::network_name;
-use super::inspect::{mount_point, networks};
+use super::inspect::mount_point;
+use super::network::{endpoints, summary_ports};
 use super::status::status;
 use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
-use docker_schema::container::{
-    Port, PruneReport, Summary, SummaryHostConfig, SummaryNetworkSettings,
-};
+use docker_schema::container::{PruneReport, Summary, SummaryHostConfig, SummaryNetworkSettings};
 use docker_schema::filters::Filters;
-use engine::{Container, ContainerFilter, LabelFilter, Status};
+use engine::{Container, ContainerFilter, LabelFilter, Networks, Status};
 use std::sync::Arc;
 use types::Timestamp;
 
@@ -60,7 +59,7 @@ pub(crate) async fn summaries(
     let now = Timestamp::now();
     let mut summaries = Vec::with_capacity(containers.len());
     for container in containers {
-        let mut summary = summary(container, now);
+        let mut summary = summary(container, api.engine.networks(), now);
         if sizes {
             let written = api.engine.containers().usage(container.id()).await;
             let written = written.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -74,7 +73,7 @@ pub(crate) async fn summaries(
     Ok(summaries)
 }
 
-fn summary(container: &Container, now: Timestamp) -> Summary {
+fn summary(container: &Container, networks: &Networks, now: Timestamp) -> Summary {
     let (record, spec) = (&container.record, &container.record.spec);
     Summary {
         id: record.id.to_string(),
@@ -83,11 +82,7 @@ fn summary(container: &Container, now: Timestamp) -> Summary {
         image_id: record.image_id.clone(),
         command: command(&record.program()),
         created: i64::try_from(record.created.seconds()).unwrap_or(i64::MAX),
-        ports: spec
-            .exposed_ports
-            .iter()
-            .filter_map(|port| exposed(port))
-            .collect(),
+        ports: summary_ports(container),
         labels: spec.labels.clone(),
         state: container.state.status.name().to_owned(),
         status: status(&container.state, now),
@@ -96,7 +91,7 @@ fn summary(container: &Container, now: Timestamp) -> Summary {
             annotations: super::inspect::map_or_null(&spec.annotations),
         },
         network_settings: SummaryNetworkSettings {
-            networks: networks(spec),
+            networks: endpoints(container, networks),
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
         ..Summary::default()
@@ -117,15 +112,6 @@ fn command(words: &[&str]) -> String {
         }
     }
     line
-}
-
-fn exposed(port: &str) -> Option<Port> {
-    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-    Some(Port {
-        private_port: number.parse().ok()?,
-        r#type: protocol.to_owned(),
-        ..Port::default()
-    })
 }
 
 fn texts(filters: &Filters, name: &str) -> Vec<String> {
@@ -180,11 +166,18 @@ fn matches(container: &Container, filters: &Filters) -> bool {
         };
         ports.contains(&value)
     };
+    let published = &container.state.network.ports;
+    let publishes = |value: &str| {
+        let (number, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
+        published
+            .iter()
+            .any(|port| port.protocol_name() == protocol && port.host_port.to_string() == number)
+    };
     any("health", &|value| {
         value == super::health::word(&container.state)
     }) && any("is-task", &|value| value != "true")
         && any("expose", &exposes)
-        && any("publish", &|_| false)
+        && any("publish", &publishes)
 }
 
 pub(crate) async fn prune(call: Call) -> Result<Response> {

@@ -19,6 +19,10 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
             field: "container name",
             reason,
         } => Error::of(error).worded(format!("Invalid container name {reason}")),
+        // COMPAT: what is missing is said with its words before.
+        engine::Error::Networking { source } => {
+            phrase(source).prefixed("failed to set up container networking: ")
+        }
         error => Error::of(error),
     }
 }

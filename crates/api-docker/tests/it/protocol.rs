@@ -80,7 +80,7 @@ fn lists_of_nothing_are_empty_and_not_null() {
         .iter()
         .map(|n| n["Name"].as_str())
         .collect();
-    assert_eq!(names, [Some("none"), Some("host")]);
+    assert_eq!(names, [Some("bridge"), Some("host"), Some("none")]);
     assert_eq!(
         host.get("/info").json()["Swarm"]["LocalNodeState"],
         "inactive"

@@ -6,8 +6,9 @@ use crate::failure::{Failure, Result};
 use crate::output;
 use client::{Call, Client, Host};
 use docker_schema::container::Summary;
+use docker_schema::network::Network;
 use doctor::{Records, examine};
-use engine::ContainerRecord;
+use engine::{ContainerRecord, NetworkRecord};
 use metadata::Database;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
@@ -37,7 +38,12 @@ impl Action for SystemDoctor {
         let records = match client.json::<Vec<Summary>>(all()).await {
             Ok(found) => {
                 let ids = found.into_iter().filter_map(|one| one.id.parse().ok());
-                Records::Containers(ids.collect())
+                let networks = client.json::<Vec<Network>>(Call::get("/networks")).await;
+                let networks = networks.unwrap_or_default();
+                Records::Objects {
+                    containers: ids.collect(),
+                    networks: networks.into_iter().map(|network| network.id).collect(),
+                }
             }
             Err(_) => recorded(&paths).unwrap_or(Records::Unknown),
         };
@@ -75,10 +81,18 @@ fn recorded(paths: &Paths) -> Option<Records> {
     let lock = File::open(paths.lock()).ok()?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
     let database = Database::open(&paths.database()).ok()?;
-    let list = |read: &metadata::Read| read.list::<ContainerRecord>();
-    let records = database.read(list).ok()?;
-    let ids = records.into_iter().map(|(_, record)| record.id);
-    Some(Records::Containers(ids.collect()))
+    let list = |read: &metadata::Read| {
+        let containers = read.list::<ContainerRecord>()?;
+        Ok::<_, metadata::Error>((containers, read.list::<NetworkRecord>()?))
+    };
+    let (containers, networks) = database.read(list).ok()?;
+    Some(Records::Objects {
+        containers: containers
+            .into_iter()
+            .map(|(_, record)| record.id)
+            .collect(),
+        networks: networks.into_iter().map(|(id, _)| id).collect(),
+    })
 }
 
 fn all() -> Call {

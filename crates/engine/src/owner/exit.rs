@@ -88,6 +88,7 @@ impl Owner {
             return Ok(Remains::Here);
         }
         let mut container = (*before).clone();
+        let left = self.leave_networks(&mut container).await;
         let exit_code = status.code.unwrap_or(UNKNOWN);
         let state = &mut container.state;
         state.pid = None;
@@ -107,11 +108,17 @@ impl Owner {
         let die = die(&container, status);
         if self.removing.is_some() || container.record.spec.auto_remove {
             container.state.status = Status::Removing;
-            return self.vanish(container, vec![die]).await;
+            return self
+                .vanish(container, std::iter::once(die).chain(left).collect())
+                .await;
         }
         self.plan_restart(&mut container);
-        self.commit_state("record an exit", container, vec![die])
-            .await?;
+        self.commit_state(
+            "record an exit",
+            container,
+            std::iter::once(die).chain(left).collect(),
+        )
+        .await?;
         self.release().await;
         self.context.unmount_volumes(&self.now().record).await;
         Ok(Remains::Here)

@@ -112,8 +112,13 @@ impl Owner {
         let record = Arc::clone(&self.now().record);
         let context = Arc::clone(&self.context);
         let prepared = Arc::clone(&record);
-        let bundle =
-            crate::context::blocking(move || Bundle::prepare(&prepared, &context)).await??;
+        let network = self.join_networks(&record).await?;
+        let prepare = move || {
+            let bundle = Bundle::prepare(&prepared, &context, &network);
+            bundle.map(|bundle| (bundle, network))
+        };
+        // The namespace is held until the container's process is in it.
+        let (bundle, _network) = crate::context::blocking(prepare).await??;
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
         let run = self.context.tasks.run(create).await;
         run.map_err(Error::task("start", self.id()))
@@ -139,6 +144,7 @@ impl Owner {
     /// A program that cannot be executed leaves a container that has exited so.
     async fn start_failed(&mut self, error: &Error) {
         let mut container: Container = (*self.now()).clone();
+        self.leave_networks(&mut container).await;
         let state = &mut container.state;
         state.pid = None;
         state.exit_code = match error {

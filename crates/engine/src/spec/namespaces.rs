@@ -6,8 +6,9 @@ use crate::{
 };
 use oci::runtime::{Namespace, NamespaceKind};
 
-/// The container's own namespaces; those that are not listed are the host's.
-pub(super) fn of(spec: &NamespaceSpec) -> Vec<Namespace> {
+/// The container's own namespaces; those that are not listed are the host's. `netns` is where
+/// the network namespace is that it joins.
+pub(super) fn of(spec: &NamespaceSpec, netns: Option<&str>) -> Vec<Namespace> {
     let own = [
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, spec.network != NetworkMode::Host),
@@ -18,7 +19,10 @@ pub(super) fn of(spec: &NamespaceSpec) -> Vec<Namespace> {
     ];
     let namespace = |(kind, _)| Namespace {
         kind,
-        path: String::new(),
+        path: match kind {
+            NamespaceKind::Network => netns.unwrap_or_default().to_owned(),
+            _ => String::new(),
+        },
     };
     own.into_iter()
         .filter(|(_, own)| *own)

@@ -1,5 +1,5 @@
 use crate::host::{Host, sh};
-use engine::{Mount, MountKind, NetworkMode};
+use engine::{Mount, MountKind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_capabilities_and_masks_are_set() {
@@ -98,8 +98,6 @@ async fn what_is_not_offered_is_refused_by_name() {
     let Some(host) = Host::start().await else {
         return;
     };
-    let mut bridge = sh("true");
-    bridge.namespaces.network = NetworkMode::Named("bridge".to_owned());
     let mut volume = sh("true");
     volume.binds = vec!["data:/data".parse().unwrap()];
     let mut log = sh("true");
@@ -110,7 +108,6 @@ async fn what_is_not_offered_is_refused_by_name() {
         .sysctls
         .insert("kernel.panic".to_owned(), "1".to_owned());
     for (spec, word) in [
-        (bridge, "bridge"),
         (volume, "data:/data"),
         (log, "fluentd"),
         (sysctl, "kernel.panic"),

@@ -44,6 +44,7 @@ fn network(n: u8, outside: Outside, peers: Peers) -> Network {
         mtu: None,
         peers,
         outside,
+        bare: false,
     }
 }
 

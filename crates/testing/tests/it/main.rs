@@ -27,6 +27,7 @@ mod list;
 mod load;
 mod logs;
 mod nested;
+mod networks;
 mod real_input;
 mod registry;
 mod remove;

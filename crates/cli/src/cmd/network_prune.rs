@@ -1,0 +1,47 @@
+//! `network prune`: remove networks that no container uses.
+
+use super::{confirm, encoded};
+use crate::command::{Action, Takes};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::output;
+use client::Call;
+use docker_schema::filters::Filters;
+use docker_schema::network::PruneReport;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NetworkPrune {
+    /// Provide filter values (e.g. "until=<timestamp>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Action for NetworkPrune {
+    const ABOUT: &'static str = "Remove all unused networks";
+    const USAGE: &'static str = "[OPTIONS]";
+    const TAKES: Takes = Takes::None;
+
+    async fn run(self, cx: &Context) -> Result {
+        const WARNING: &str =
+            "This will remove all custom networks not used by at least one container.";
+        if !self.force && !confirm(WARNING)? {
+            return Err(Failure::text(1, "network prune has been cancelled"));
+        }
+        let mut filters = Filters::default();
+        for text in &self.filter {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            filters = filters.with(name, value);
+        }
+        let call = Call::post("/networks/prune").optional("filters", encoded(&filters)?);
+        let report: PruneReport = cx.client().await?.json(call).await?;
+        if let Some(names) = report.networks_deleted.filter(|names| !names.is_empty()) {
+            output::line("Deleted Networks:")?;
+            names.iter().try_for_each(|name| output::line(name))?;
+            output::line("")?;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,104 @@
+//! Where a container is in its networks now.
+
+use crate::container_spec::protocol_name;
+use net::Protocol;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where a container is in its networks now: from the start to the end of its program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkState {
+    /// The id of its network namespace; empty while it has none.
+    pub sandbox: String,
+    /// Its place in each of its networks.
+    pub endpoints: Vec<EndpointState>,
+    /// The ports that the host takes connections for.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// A container's place in one network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointState {
+    /// The network's id.
+    pub network: String,
+    /// The network's name, as the container's specification has it.
+    pub name: String,
+    /// Its own id, 64 hexadecimal digits.
+    pub id: String,
+    /// The Ethernet address.
+    pub mac: [u8; 6],
+    /// Its address of IPv4, and the prefix length of the subnet.
+    pub ipv4: Option<(Ipv4Addr, u8)>,
+    /// Its address of IPv6, and the prefix length of the subnet.
+    pub ipv6: Option<(Ipv6Addr, u8)>,
+    /// What it sends through.
+    pub gateway4: Option<Ipv4Addr>,
+    /// What it sends through.
+    pub gateway6: Option<Ipv6Addr>,
+    /// The link's name on the host; empty if it has none there.
+    pub host_link: String,
+    /// The link's name inside.
+    pub link: String,
+}
+
+/// A port that the host takes connections for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// The container's port.
+    pub port: u16,
+    /// TCP 6, UDP 17, SCTP 132.
+    pub protocol: u8,
+    /// The host's address.
+    pub host: IpAddr,
+    /// The host's port.
+    pub host_port: u16,
+}
+
+impl PublishedPort {
+    /// The transport protocol.
+    pub(crate) fn transport(&self) -> Protocol {
+        match self.protocol {
+            17 => Protocol::Udp,
+            132 => Protocol::Sctp,
+            _ => Protocol::Tcp,
+        }
+    }
+
+    /// `80/tcp`
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.port, self.protocol_name())
+    }
+
+    /// `tcp`, `udp` or `sctp`.
+    pub fn protocol_name(&self) -> &'static str {
+        protocol_name(self.transport())
+    }
+}
+
+impl EndpointState {
+    /// Its addresses with their subnets' prefix lengths.
+    pub(crate) fn addresses(&self) -> Vec<(IpAddr, u8)> {
+        let four = self.ipv4.map(|(address, prefix)| (address.into(), prefix));
+        let six = self.ipv6.map(|(address, prefix)| (address.into(), prefix));
+        four.into_iter().chain(six).collect()
+    }
+}
+
+/// An Ethernet address as people write it.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    let words: Vec<_> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    words.join(":")
+}
+
+/// Reads an Ethernet address.
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut words = text.split([':', '-']);
+    for byte in &mut mac {
+        let word = words.next().filter(|word| word.len() == 2)?;
+        *byte = u8::from_str_radix(word, 16).ok()?;
+    }
+    words.next().is_none().then_some(mac)
+}

@@ -1,0 +1,211 @@
+//! Networks: made, joined, left, removed.
+
+mod attach;
+mod create;
+mod error;
+mod filter;
+mod kernel;
+mod plan;
+mod ports;
+mod registry;
+mod shape;
+
+pub use create::{NetworkSpec, PoolSpec};
+pub use error::NetworkError;
+pub use filter::NetworkFilter;
+pub(crate) use plan::{check_endpoint, publications};
+pub(crate) use registry::Registry;
+
+use crate::context::{Context, blocking};
+use crate::owner::Command;
+use crate::{EndpointSpec, EndpointState, Error, NetworkRecord};
+use metadata::Batch;
+use std::sync::Arc;
+use types::ContainerId;
+
+/// Networks: made, joined, left, removed. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    context: Arc<Context>,
+}
+
+/// One moment's snapshot of a network.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// What is stored of it.
+    pub record: Arc<NetworkRecord>,
+    /// The containers that run in it, by id.
+    pub members: Vec<Member>,
+}
+
+/// A container in a network.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The container.
+    pub container: ContainerId,
+    /// Its name; empty if it is being removed.
+    pub name: String,
+    /// Its place.
+    pub endpoint: EndpointState,
+}
+
+impl Networks {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// The network that a caller means: by name, by whole id, by the start of an id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Ambiguous`] if several ids start so.
+    pub fn find(&self, name: &str) -> Result<Network, Error> {
+        let record = self.context.networks.resolve(name)?;
+        Ok(self.snapshot(record))
+    }
+
+    /// The networks that match, in the order of their names.
+    pub fn list(&self, filter: &NetworkFilter) -> Vec<Network> {
+        let records = self.context.networks.records();
+        let all = records.into_iter().map(|record| self.snapshot(record));
+        all.filter(|network| filter.matches(network)).collect()
+    }
+
+    fn snapshot(&self, record: Arc<NetworkRecord>) -> Network {
+        let members = self.context.networks.members(&record.id);
+        let members = members.into_iter().map(|(container, endpoint)| Member {
+            name: self
+                .context
+                .index
+                .find(&container)
+                .map(|handle| handle.snapshot().record.name.clone())
+                .unwrap_or_default(),
+            container,
+            endpoint,
+        });
+        Network {
+            members: members.collect(),
+            record,
+        }
+    }
+
+    /// Makes a network. Its bridge is there when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Network`] says what of the request cannot be.
+    pub async fn create(&self, spec: NetworkSpec) -> Result<Arc<NetworkRecord>, Error> {
+        let networks = self.clone();
+        // A caller who goes away must not leave half a network.
+        let task = self
+            .context
+            .tracker
+            .spawn(async move { networks.make(spec).await });
+        task.await.map_err(|_| Error::Stopping)?
+    }
+
+    async fn make(&self, spec: NetworkSpec) -> Result<Arc<NetworkRecord>, Error> {
+        let context = Arc::clone(&self.context);
+        let record = blocking(move || context.networks.admit(spec)).await??;
+        let mut batch = Batch::new();
+        let action = "record a new network";
+        let put = batch.put(&record.id, &*record);
+        let stored = match put {
+            Ok(()) => {
+                let event = record.event("create", []);
+                self.context.commit(action, batch, vec![event]).await
+            }
+            Err(error) => Err(Error::store(action)(error)),
+        };
+        if let Err(error) = stored {
+            self.context.networks.forget(&record.id);
+            return Err(error);
+        }
+        let (context, made) = (Arc::clone(&self.context), Arc::clone(&record));
+        let built = blocking(move || context.networks.build(&made)).await?;
+        if let Err(error) = built {
+            self.erase(&record).await?;
+            return Err(error);
+        }
+        Ok(record)
+    }
+
+    /// Removes a network that no container runs in.
+    ///
+    /// # Errors
+    /// [`NetworkError::InUse`]; [`NetworkError::Predefined`].
+    pub async fn remove(&self, name: &str) -> Result<(), Error> {
+        let record = self.context.networks.resolve(name)?;
+        self.context.networks.close(&record)?;
+        let (context, removed) = (Arc::clone(&self.context), Arc::clone(&record));
+        blocking(move || context.networks.demolish(&removed)).await??;
+        self.erase(&record).await
+    }
+
+    async fn erase(&self, record: &NetworkRecord) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.remove::<NetworkRecord>(&record.id);
+        let event = record.event("destroy", []);
+        let action = "record a removal";
+        self.context.commit(action, batch, vec![event]).await?;
+        self.context.networks.forget(&record.id);
+        Ok(())
+    }
+
+    /// Removes the networks that match and that no container refers to. Gives their names.
+    ///
+    /// # Errors
+    /// If one cannot be removed; those before it were.
+    pub async fn prune(&self, filter: &NetworkFilter) -> Result<Vec<String>, Error> {
+        let mut pruned = Vec::new();
+        for network in self.list(filter) {
+            if network.record.predefined || self.is_referred_to(&network.record) {
+                continue;
+            }
+            match self.remove(&network.record.id).await {
+                Ok(()) => pruned.push(network.record.name.clone()),
+                // Joined or removed by another meanwhile.
+                Err(Error::NotFound(_) | Error::Network(NetworkError::InUse { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pruned)
+    }
+
+    fn is_referred_to(&self, record: &NetworkRecord) -> bool {
+        let snapshots = self.context.index.snapshots();
+        snapshots.iter().any(|container| {
+            let names = &container.record.spec.networks;
+            names.contains_key(&record.name) || names.contains_key(&record.id)
+        })
+    }
+
+    /// Joins a container to a network, now if it runs and at each start.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Network`] says what stands against it.
+    pub async fn connect(
+        &self,
+        network: &str,
+        container: &ContainerId,
+        spec: EndpointSpec,
+    ) -> Result<(), Error> {
+        let handle = self.context.index.container(container)?;
+        let network = network.to_owned();
+        let command = |reply| Command::Connect {
+            network,
+            spec: Box::new(spec),
+            reply,
+        };
+        handle.ask(&self.context, command).await
+    }
+
+    /// Takes a container out of a network.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`NetworkError::NotConnected`].
+    pub async fn disconnect(&self, network: &str, container: &ContainerId) -> Result<(), Error> {
+        let handle = self.context.index.container(container)?;
+        let network = network.to_owned();
+        let command = |reply| Command::Disconnect { network, reply };
+        handle.ask(&self.context, command).await
+    }
+}

@@ -1,0 +1,117 @@
+//! Joining and leaving: addresses first, then the record, then the kernel.
+
+use super::registry::Registry;
+use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
+use net::Namespace;
+use std::os::fd::{AsFd, BorrowedFd};
+use types::ContainerId;
+
+impl Registry {
+    /// Chooses and takes all that a container's places need; nothing is made yet. Is undone by
+    /// [`Self::leave`].
+    pub(crate) fn reserve(&self, record: &ContainerRecord) -> Result<NetworkState, Error> {
+        self.plan(record)
+    }
+
+    /// Makes a namespace with the container's places in it. What was made goes with the
+    /// namespace if a part fails.
+    pub(crate) fn join(
+        &self,
+        container: &ContainerId,
+        state: &NetworkState,
+    ) -> Result<Namespace, Error> {
+        let namespace = Namespace::new();
+        let namespace = namespace.map_err(super::NetworkError::kernel("join", "every"))?;
+        self.link(container, state, &state.endpoints, namespace.as_fd())?;
+        Ok(namespace)
+    }
+
+    /// Joins a running container to one more network. Gives its state with the new place.
+    pub(crate) fn join_one(
+        &self,
+        container: &ContainerId,
+        name: &str,
+        asked: &EndpointSpec,
+        netns: BorrowedFd<'_>,
+    ) -> Result<NetworkState, Error> {
+        let (state, place) = self.reserve_one(container, name, asked)?;
+        let linked = self.link(container, &state, std::slice::from_ref(&place), netns);
+        if let Err(error) = linked {
+            self.leave_one(container, &place.network)?;
+            return Err(error);
+        }
+        Ok(state)
+    }
+
+    fn reserve_one(
+        &self,
+        container: &ContainerId,
+        name: &str,
+        asked: &EndpointSpec,
+    ) -> Result<(NetworkState, EndpointState), Error> {
+        let mut inner = self.inner();
+        let state = inner.live.get(container).cloned().unwrap_or_default();
+        let number = free_number(&state);
+        let place = inner.place(name, asked, number)?;
+        let mut state = state;
+        state.endpoints.push(place.clone());
+        inner.live.insert(container.clone(), state.clone());
+        Ok((state, place))
+    }
+
+    /// Takes a running container out of a network. Gives its state without the place.
+    pub(crate) fn leave_one(
+        &self,
+        container: &ContainerId,
+        network: &str,
+    ) -> Result<NetworkState, Error> {
+        let before = self
+            .inner()
+            .live
+            .get(container)
+            .cloned()
+            .unwrap_or_default();
+        let gone: Vec<_> = before
+            .endpoints
+            .iter()
+            .filter(|place| place.network == network)
+            .cloned()
+            .collect();
+        self.unlink(container, &before, &gone, true)?;
+        let mut state = before;
+        state.endpoints.retain(|place| place.network != network);
+        let mut inner = self.inner();
+        for place in &gone {
+            if let Some(held) = inner.networks.get_mut(&place.network) {
+                held.release(place);
+            }
+        }
+        inner.live.insert(container.clone(), state.clone());
+        Ok(state)
+    }
+
+    /// Gives back all that a container had; its links go with its namespace.
+    pub(crate) fn leave(&self, container: &ContainerId) {
+        let Some(state) = self.inner().live.get(container).cloned() else {
+            return;
+        };
+        if let Err(error) = self.unlink(container, &state, &state.endpoints, false) {
+            tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
+        }
+        let mut inner = self.inner();
+        inner.live.remove(container);
+        inner.ports.release(container, &state.ports);
+        inner.give_back(&state);
+    }
+}
+
+/// The lowest number that no link inside has.
+fn free_number(state: &NetworkState) -> usize {
+    let taken = |number: usize| {
+        let mut links = state.endpoints.iter().map(|place| place.link.as_str());
+        links.any(|link| {
+            link.trim_start_matches(|c: char| !c.is_ascii_digit()) == number.to_string()
+        })
+    };
+    (0..).find(|number| !taken(*number)).unwrap_or_default()
+}

@@ -1,0 +1,267 @@
+//! Links and rules of all networks, under one lock.
+
+use super::registry::Registry;
+use super::{NetworkError, shape};
+use crate::{EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
+use net::{Bridges, Endpoint, Network};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use types::{ContainerId, ErrorKind, Kind};
+
+/// The kernel's side of all networks. Nothing is opened before it is needed, and no rule is
+/// made before a network has a bridge.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    instance: String,
+    bridges: Option<Bridges>,
+    /// The firewall's table is there, as far as is known.
+    has_table: bool,
+}
+
+impl Kernel {
+    pub(super) fn new(instance: &str) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            bridges: None,
+            has_table: false,
+        }
+    }
+
+    fn bridges(&mut self) -> Result<&mut Bridges, net::Error> {
+        let opened = match self.bridges.take() {
+            Some(bridges) => bridges,
+            None => Bridges::open(&self.instance)?,
+        };
+        Ok(self.bridges.insert(opened))
+    }
+
+    pub(super) fn routes(&mut self) -> Result<Vec<net::Subnet>, net::Error> {
+        self.bridges()?.routes()
+    }
+}
+
+/// Everything that the firewall's table holds.
+#[derive(Default)]
+struct Rules {
+    networks: Vec<Network>,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Registry {
+    /// Makes sure that a network's bridge and rules are there.
+    pub(super) fn ready(&self, record: &Arc<NetworkRecord>) -> Result<(), Error> {
+        if record.driver != NetworkDriver::Bridge || self.is_ready(&record.id) {
+            return Ok(());
+        }
+        let failed = |source| NetworkError::kernel("make", &record.name)(source);
+        let mut kernel = self.kernel();
+        if self.is_ready(&record.id) {
+            return Ok(());
+        }
+        let network = shape::network(record);
+        let bridges = kernel.bridges().map_err(failed)?;
+        bridges.ensure(&network).map_err(failed)?;
+        if let Some(held) = self.inner().networks.get_mut(&record.id) {
+            held.ready = true;
+        }
+        let rules = |bridges: &mut Bridges| bridges.allow(&network);
+        let made = self.with_rules(&mut kernel, rules);
+        if made.is_err()
+            && let Some(held) = self.inner().networks.get_mut(&record.id)
+        {
+            held.ready = false;
+        }
+        made.map_err(failed).map_err(Error::from)
+    }
+
+    fn is_ready(&self, id: &str) -> bool {
+        let inner = self.inner();
+        inner.networks.get(id).is_some_and(|held| held.ready)
+    }
+
+    /// Changes rules; if the table is not there, because nothing was in it yet or because
+    /// somebody removed it, makes all of it anew instead.
+    fn with_rules(
+        &self,
+        kernel: &mut Kernel,
+        change: impl FnOnce(&mut Bridges) -> Result<(), net::Error>,
+    ) -> Result<(), net::Error> {
+        if kernel.has_table {
+            match change(kernel.bridges()?) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                outcome => return outcome,
+            }
+        }
+        self.restore_with(kernel)
+    }
+
+    fn restore_with(&self, kernel: &mut Kernel) -> Result<(), net::Error> {
+        let rules = self.rules();
+        let bridges = kernel.bridges()?;
+        bridges.restore(&rules.networks, &rules.endpoints)?;
+        kernel.has_table = true;
+        Ok(())
+    }
+
+    fn rules(&self) -> Rules {
+        let inner = self.inner();
+        let mut rules = Rules::default();
+        for held in inner.networks.values().filter(|held| held.ready) {
+            rules.networks.push(shape::network(&held.record));
+        }
+        for (container, state) in &inner.live {
+            let places = state.endpoints.iter();
+            rules
+                .endpoints
+                .extend(places.map(|place| shape::endpoint(container, state, place)));
+        }
+        rules
+    }
+
+    /// Takes over the links and rules of networks in use, and removes links that nothing owns.
+    pub(super) fn take_over(&self, used: &[Arc<NetworkRecord>]) -> Result<(), Error> {
+        let failed = NetworkError::kernel("take over", "every");
+        let mut kernel = self.kernel();
+        let known = |owner: &str| {
+            let inner = self.inner();
+            let container = owner.parse::<ContainerId>();
+            inner.networks.contains_key(owner)
+                || container.is_ok_and(|id| inner.live.contains_key(&id))
+        };
+        let bridges = kernel.bridges().map_err(failed)?;
+        if let Err(error) = bridges.sweep(&known) {
+            tracing::warn!(%error, "cannot remove links that nothing owns");
+        }
+        for record in used.iter().filter(|r| r.driver == NetworkDriver::Bridge) {
+            let ensured = bridges.ensure(&shape::network(record));
+            ensured.map_err(NetworkError::kernel("take over", &record.name))?;
+            if let Some(held) = self.inner().networks.get_mut(&record.id) {
+                held.ready = true;
+            }
+        }
+        if used.is_empty() {
+            return Ok(());
+        }
+        let restored = self.restore_with(&mut kernel);
+        restored.map_err(NetworkError::kernel("restore the rules of", "every"))?;
+        Ok(())
+    }
+
+    /// Removes a network's bridge and rules.
+    pub(crate) fn demolish(&self, record: &NetworkRecord) -> Result<(), Error> {
+        if record.driver != NetworkDriver::Bridge {
+            return Ok(());
+        }
+        let failed = |source| NetworkError::kernel("remove", &record.name)(source);
+        let mut kernel = self.kernel();
+        let had_rules = self.is_ready(&record.id);
+        if let Some(held) = self.inner().networks.get_mut(&record.id) {
+            held.ready = false;
+        }
+        let network = shape::network(record);
+        let bridges = kernel.bridges().map_err(failed)?;
+        let removed = match had_rules {
+            true => bridges.remove(&network),
+            false => bridges.unlink(&network),
+        };
+        if removed.is_err()
+            && let Some(held) = self.inner().networks.get_mut(&record.id)
+        {
+            held.closing = false;
+        }
+        removed.map_err(failed).map_err(Error::from)
+    }
+
+    /// Makes the links of a container's places in its namespace, and then its rules.
+    pub(super) fn link(
+        &self,
+        container: &ContainerId,
+        state: &NetworkState,
+        places: &[EndpointState],
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        for place in places {
+            let record = self.record_of(place)?;
+            self.ready(&record)?;
+            let failed = |source| NetworkError::kernel("join", &record.name)(source);
+            let mut kernel = self.kernel();
+            let endpoint = shape::endpoint(container, state, place);
+            let network = shape::network(&record);
+            let bridges = kernel.bridges().map_err(failed)?;
+            match record.driver {
+                NetworkDriver::Bridge => bridges.join(&network, &endpoint, netns),
+                NetworkDriver::Macvlan => {
+                    bridges.join_macvlan(&record.link, macvlan_mode(&record), &endpoint, netns)
+                }
+                NetworkDriver::Ipvlan => {
+                    bridges.join_ipvlan(&record.link, ipvlan_mode(&record), &endpoint, netns)
+                }
+                NetworkDriver::Host | NetworkDriver::Null => Ok(()),
+            }
+            .map_err(failed)?;
+            if endpoint.ports.is_empty() || record.driver != NetworkDriver::Bridge {
+                continue;
+            }
+            let published = self.with_rules(&mut kernel, |bridges| bridges.publish(&endpoint));
+            published.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a container's rules back, and the links on the host too unless they go with
+    /// their namespace.
+    pub(super) fn unlink(
+        &self,
+        container: &ContainerId,
+        state: &NetworkState,
+        places: &[EndpointState],
+        links_too: bool,
+    ) -> Result<(), Error> {
+        for place in places {
+            let endpoint = shape::endpoint(container, state, place);
+            let has_rules = !endpoint.ports.is_empty();
+            if !links_too && !has_rules {
+                continue;
+            }
+            let mut kernel = self.kernel();
+            let has_rules = has_rules && kernel.has_table;
+            let failed = |source| NetworkError::kernel("leave", &place.name)(source);
+            let bridges = kernel.bridges().map_err(failed)?;
+            let withdrawn = match has_rules {
+                true => bridges.withdraw(&endpoint),
+                false => Ok(()),
+            };
+            if links_too && !endpoint.host_link.is_empty() {
+                bridges.cut(&endpoint).map_err(failed)?;
+            }
+            withdrawn.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn record_of(&self, place: &EndpointState) -> Result<Arc<NetworkRecord>, Error> {
+        let inner = self.inner();
+        let held = inner.networks.get(&place.network);
+        let record = held.map(|held| Arc::clone(&held.record));
+        record.ok_or_else(|| super::registry::no_network(&place.name))
+    }
+}
+
+fn macvlan_mode(record: &NetworkRecord) -> net::link::Macvlan {
+    use net::link::Macvlan;
+    match record.options.get("macvlan_mode").map(String::as_str) {
+        Some("private") => Macvlan::Private,
+        Some("vepa") => Macvlan::Vepa,
+        Some("passthru") => Macvlan::Passthru,
+        _ => Macvlan::Bridge,
+    }
+}
+
+fn ipvlan_mode(record: &NetworkRecord) -> net::link::Ipvlan {
+    use net::link::Ipvlan;
+    match record.options.get("ipvlan_mode").map(String::as_str) {
+        Some("l3") => Ipvlan::L3,
+        Some("l3s") => Ipvlan::L3s,
+        _ => Ipvlan::L2,
+    }
+}

@@ -1,0 +1,247 @@
+//! A container's places in its networks, chosen before anything is made.
+
+use super::ports::{Reachable, Taken, refused};
+use super::registry::{Inner, Registry};
+use super::{NetworkError, create};
+use crate::container_spec::{Publication, read_port};
+use crate::{
+    ContainerRecord, ContainerSpec, EndpointSpec, EndpointState, Error, NetworkDriver,
+    NetworkRecord, NetworkState, PortBinding, parse_mac,
+};
+use net::Error as NetError;
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+/// Checks what is asked for of a place in a network, as far as it is known before the start.
+pub(crate) fn check_endpoint(record: &NetworkRecord, spec: &EndpointSpec) -> Result<(), Error> {
+    let mut wrong = Vec::new();
+    let asked: Vec<_> = [false, true]
+        .into_iter()
+        .filter_map(|is_v6| spec.address(is_v6))
+        .collect();
+    if !asked.is_empty() {
+        if record.predefined {
+            wrong.push("user specified IP address is supported on user defined networks only");
+        }
+        if !record.pools.iter().any(|pool| pool.chosen) {
+            wrong.push(
+                "user specified IP address is supported only when connecting to networks with user configured subnets",
+            );
+        }
+    }
+    let mut wrong: Vec<_> = wrong.into_iter().map(str::to_owned).collect();
+    if wrong.is_empty() {
+        let outside = asked
+            .iter()
+            .filter(|a| !record.pools.iter().any(|pool| pool.subnet.contains(**a)));
+        wrong.extend(outside.map(|address| {
+            format!("no configured subnet or ip-range contain the IP address {address}")
+        }));
+    }
+    if !spec.mac.is_empty() && parse_mac(&spec.mac).is_none() {
+        wrong.push(format!("invalid MAC address: {}", spec.mac));
+    }
+    if spec
+        .addresses
+        .as_ref()
+        .is_some_and(|a| !a.link_local.is_empty())
+    {
+        return Err(Error::Unsupported {
+            option: "IPAMConfig.LinkLocalIPs".to_owned(),
+            reason: "give addresses of the network's subnets",
+        });
+    }
+    if record.predefined && !spec.aliases.is_empty() {
+        wrong.push("network-scoped aliases are only supported for user-defined networks".into());
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(
+            NetworkError::endpoint(create::reasons("invalid endpoint settings:", &wrong)).into(),
+        ),
+    }
+}
+
+impl Registry {
+    /// Chooses a container's places and takes their addresses and the host's ports.
+    pub(super) fn plan(&self, record: &ContainerRecord) -> Result<NetworkState, Error> {
+        let spec = &record.spec;
+        let mut inner = self.inner();
+        let mut state = NetworkState {
+            sandbox: create::hex(&crate::containers::random()?),
+            ..NetworkState::default()
+        };
+        let order = inner.order(spec)?;
+        for (name, asked) in order {
+            match inner.place(&name, asked, state.endpoints.len()) {
+                Ok(place) => state.endpoints.push(place),
+                Err(error) => {
+                    inner.give_back(&state);
+                    return Err(error);
+                }
+            }
+        }
+        let taken = match inner.publish(record, &state) {
+            Ok(taken) => taken,
+            Err(error) => {
+                inner.give_back(&state);
+                return Err(error);
+            }
+        };
+        state.ports.clone_from(&taken.ports);
+        inner.ports.keep(&record.id, taken);
+        inner.live.insert(record.id.clone(), state.clone());
+        Ok(state)
+    }
+}
+
+impl Inner {
+    /// The networks to join, the one with the default route first.
+    fn order<'a>(&self, spec: &'a ContainerSpec) -> Result<Vec<(String, &'a EndpointSpec)>, Error> {
+        let mut order = Vec::new();
+        for (name, asked) in &spec.networks {
+            let held = self.resolve(name)?;
+            let internal = held.record.internal;
+            order.push((
+                (Reverse(asked.gateway_priority), internal, name.clone()),
+                asked,
+            ));
+        }
+        order.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(order
+            .into_iter()
+            .map(|((_, _, name), asked)| (name, asked))
+            .collect())
+    }
+
+    /// A place in one network, with addresses of its own.
+    pub(super) fn place(
+        &mut self,
+        name: &str,
+        asked: &EndpointSpec,
+        number: usize,
+    ) -> Result<EndpointState, Error> {
+        let id = self.resolve(name)?.record.id.clone();
+        let Some(held) = self.networks.get_mut(&id) else {
+            return Err(super::registry::no_network(name));
+        };
+        let record = std::sync::Arc::clone(&held.record);
+        let random = crate::containers::random()?;
+        let prefix = record.option("container_iface_prefix").unwrap_or("eth");
+        let mut place = EndpointState {
+            network: record.id.clone(),
+            name: name.to_owned(),
+            id: create::hex(&crate::containers::random()?),
+            mac: parse_mac(&asked.mac).unwrap_or_else(|| random_mac(&random)),
+            link: format!("{prefix}{number}"),
+            ..EndpointState::default()
+        };
+        if record.driver == NetworkDriver::Bridge {
+            place.host_link = format!("veth{}", create::hex(&random[8..12]).split_at(7).0);
+        }
+        for (index, pool) in record.pools.iter().enumerate() {
+            let Some(addresses) = held.addresses.get_mut(index) else {
+                continue;
+            };
+            let given = match asked.address(pool.subnet.is_ipv6()) {
+                Some(address) => addresses.take(address).map(|()| address),
+                None => addresses.give(),
+            };
+            let given = match given {
+                Ok(given) => given,
+                Err(error) => {
+                    held.release(&place);
+                    return Err(no_address(&record.name, error).into());
+                }
+            };
+            let prefix = pool.subnet.prefix();
+            let gateway = pool.gateway.filter(|_| !record.internal);
+            match (given, gateway) {
+                (IpAddr::V4(own), gateway) => {
+                    place.ipv4 = Some((own, prefix));
+                    if let Some(IpAddr::V4(gateway)) = gateway {
+                        place.gateway4 = Some(gateway);
+                    }
+                }
+                (IpAddr::V6(own), gateway) => {
+                    place.ipv6 = Some((own, prefix));
+                    if let Some(IpAddr::V6(gateway)) = gateway {
+                        place.gateway6 = Some(gateway);
+                    }
+                }
+            }
+        }
+        Ok(place)
+    }
+
+    fn publish(&mut self, record: &ContainerRecord, state: &NetworkState) -> Result<Taken, Error> {
+        let wanted = publications(&record.spec)?;
+        let bridged = |place: &&EndpointState| !place.host_link.is_empty();
+        let gate = |has: &dyn Fn(&EndpointState) -> bool| {
+            let mut places = state.endpoints.iter().filter(bridged);
+            places.any(has)
+        };
+        let reachable = Reachable {
+            ipv4: gate(&|place| place.gateway4.is_some()),
+            ipv6: gate(&|place| place.gateway6.is_some()),
+        };
+        if wanted.is_empty() || !(reachable.ipv4 || reachable.ipv6) {
+            return Ok(Taken::default());
+        }
+        let taken = self.ports.take(&wanted, reachable);
+        taken.map_err(|reason| {
+            let endpoint = state.endpoints.first().map_or("", |place| &place.id);
+            refused(&record.name, endpoint, reason).into()
+        })
+    }
+
+    /// Gives the addresses and ports of a container back.
+    pub(super) fn give_back(&mut self, state: &NetworkState) {
+        for place in &state.endpoints {
+            if let Some(held) = self.networks.get_mut(&place.network) {
+                held.release(place);
+            }
+        }
+        self.ports.give_back(&state.ports);
+    }
+}
+
+fn no_address(network: &str, source: NetError) -> NetworkError {
+    let message = match &source {
+        // COMPAT: dockerd's words.
+        NetError::Unavailable { .. } => "Address already in use".to_owned(),
+        _ => format!("no available addresses on network {network}"),
+    };
+    NetworkError::Address { message, source }
+}
+
+/// A locally administered address of one station.
+fn random_mac(random: &[u8; 32]) -> [u8; 6] {
+    let mut mac = [0; 6];
+    mac.copy_from_slice(&random[..6]);
+    mac[0] = (mac[0] & 0xfe) | 0x02;
+    mac
+}
+
+/// The ports to publish, in their order.
+pub(crate) fn publications(spec: &ContainerSpec) -> Result<Vec<Publication>, Error> {
+    let mut wanted = Vec::new();
+    for (key, bindings) in &spec.port_bindings {
+        for binding in bindings {
+            wanted.push(Publication::read(key, binding)?);
+        }
+    }
+    if spec.publish_all_ports {
+        for key in &spec.exposed_ports {
+            if !spec.port_bindings.contains_key(key) {
+                wanted.push(Publication::read(key, &PortBinding::default())?);
+            }
+        }
+    }
+    // What names its port is served before what takes any.
+    wanted.sort_by_key(|publication| publication.range.is_none());
+    for key in &spec.exposed_ports {
+        read_port(key)?;
+    }
+    Ok(wanted)
+}

@@ -1,0 +1,247 @@
+//! The host's ports: which are taken for whom, and by which sockets they are held.
+
+use super::NetworkError;
+use crate::PublishedPort;
+use crate::container_spec::Publication;
+use net::{Protocol, reservation};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+use types::ContainerId;
+
+/// The host's ports that containers have.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    /// Protocol, address, port.
+    taken: BTreeSet<(u8, IpAddr, u16)>,
+    /// The sockets that keep others from binding them.
+    held: BTreeMap<ContainerId, Vec<OwnedFd>>,
+    /// Where the search for a free port goes on.
+    next: u16,
+}
+
+/// Ports taken for a container, given back unless they are kept.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) ports: Vec<PublishedPort>,
+    sockets: Vec<OwnedFd>,
+}
+
+/// The range from which the host's own programs get theirs.
+fn ephemeral() -> (u16, u16) {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let text = text.unwrap_or_default();
+    let mut words = text.split_whitespace().filter_map(|word| word.parse().ok());
+    match (words.next(), words.next()) {
+        (Some(first), Some(last)) if first > 0 && first <= last => (first, last),
+        _ => (32_768, 60_999),
+    }
+}
+
+impl Ports {
+    /// Takes the host's ports that `wanted` names, of the families that `reachable` says.
+    pub(super) fn take(
+        &mut self,
+        wanted: &[Publication],
+        reachable: Reachable,
+    ) -> Result<Taken, String> {
+        let mut taken = Taken::default();
+        for publication in wanted {
+            if let Err(reason) = self.publish(publication, reachable, &mut taken) {
+                self.give_back(&taken.ports);
+                return Err(reason);
+            }
+        }
+        Ok(taken)
+    }
+
+    fn publish(
+        &mut self,
+        publication: &Publication,
+        reachable: Reachable,
+        taken: &mut Taken,
+    ) -> Result<(), String> {
+        let hosts = reachable.hosts(publication.host);
+        let (first, last) = publication.range.unwrap_or_else(ephemeral);
+        let exact = first == last;
+        let start = match publication.range {
+            Some(_) => first,
+            None => self.next.clamp(first, last),
+        };
+        let mut reason = String::new();
+        for port in (start..=last).chain(first..start) {
+            match self.bind(publication, &hosts, port) {
+                Ok((ports, sockets)) => {
+                    if publication.range.is_none() {
+                        self.next = port.saturating_add(1);
+                    }
+                    taken.ports.extend(ports);
+                    taken.sockets.extend(sockets);
+                    return Ok(());
+                }
+                Err((_, words)) if exact => return Err(words),
+                // No other port will do any better.
+                Err((false, words)) => return Err(words),
+                Err((true, words)) => reason = words,
+            }
+        }
+        match reason.is_empty() {
+            true => Ok(()),
+            false => Err("all ports are allocated".to_owned()),
+        }
+    }
+
+    /// One port on all these addresses, or on none. The error says whether another port may
+    /// be free.
+    fn bind(
+        &mut self,
+        publication: &Publication,
+        hosts: &[IpAddr],
+        port: u16,
+    ) -> Result<(Vec<PublishedPort>, Vec<OwnedFd>), (bool, String)> {
+        let protocol = publication.protocol;
+        let (mut ports, mut sockets) = (Vec::new(), Vec::new());
+        for host in hosts {
+            let outcome = self.bind_one(protocol, *host, port);
+            match outcome {
+                Ok(socket) => {
+                    sockets.push(socket);
+                    ports.push(PublishedPort {
+                        port: publication.port,
+                        protocol: protocol as u8,
+                        host: *host,
+                        host_port: port,
+                    });
+                }
+                Err(error) => {
+                    self.give_back(&ports);
+                    return Err(error);
+                }
+            }
+        }
+        Ok((ports, sockets))
+    }
+
+    fn bind_one(
+        &mut self,
+        protocol: Protocol,
+        host: IpAddr,
+        port: u16,
+    ) -> Result<OwnedFd, (bool, String)> {
+        let shown = std::net::SocketAddr::new(host, port);
+        let number = protocol as u8;
+        let overlaps = |other: IpAddr| {
+            other.is_ipv4() == host.is_ipv4()
+                && (other == host || other.is_unspecified() || host.is_unspecified())
+        };
+        let clash = self
+            .taken
+            .iter()
+            .any(|(p, other, taken)| *p == number && *taken == port && overlaps(*other));
+        if clash {
+            return Err((
+                true,
+                format!("Bind for {shown} failed: port is already allocated"),
+            ));
+        }
+        let socket = reservation::take(protocol, host, port).map_err(|error| {
+            let again = error.kind() == io::ErrorKind::AddrInUse;
+            let protocol = crate::container_spec::protocol_name(protocol);
+            (
+                again,
+                format!(
+                    "failed to bind host port {shown}/{protocol}: {}",
+                    go_words(&error)
+                ),
+            )
+        })?;
+        self.taken.insert((number, host, port));
+        Ok(socket)
+    }
+
+    /// Keeps what was taken for a container.
+    pub(super) fn keep(&mut self, container: &ContainerId, taken: Taken) {
+        if !taken.sockets.is_empty() {
+            self.held.insert(container.clone(), taken.sockets);
+        }
+    }
+
+    /// Takes ports that a container has already; one that somebody took meanwhile is told.
+    pub(super) fn adopt(&mut self, container: &ContainerId, ports: &[PublishedPort]) {
+        let mut sockets = Vec::new();
+        for port in ports {
+            self.taken
+                .insert((port.protocol, port.host, port.host_port));
+            match reservation::take(port.transport(), port.host, port.host_port) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => tracing::warn!(
+                    container.id = %container, port = %port.host_port, %error,
+                    "a published port is not reserved any more"
+                ),
+            }
+        }
+        if !sockets.is_empty() {
+            self.held.insert(container.clone(), sockets);
+        }
+    }
+
+    /// Gives a container's ports back.
+    pub(super) fn release(&mut self, container: &ContainerId, ports: &[PublishedPort]) {
+        self.give_back(ports);
+        self.held.remove(container);
+    }
+
+    pub(super) fn give_back(&mut self, ports: &[PublishedPort]) {
+        for port in ports {
+            self.taken
+                .remove(&(port.protocol, port.host, port.host_port));
+        }
+    }
+}
+
+/// The families under which a container can be reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reachable {
+    pub(super) ipv4: bool,
+    pub(super) ipv6: bool,
+}
+
+impl Reachable {
+    /// The host's addresses that a binding means.
+    fn hosts(self, asked: Option<IpAddr>) -> Vec<IpAddr> {
+        let all = [
+            (self.ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            (self.ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        ];
+        match asked {
+            Some(host) if host.is_ipv4() && !self.ipv4 => Vec::new(),
+            Some(host) if host.is_ipv6() && !self.ipv6 => Vec::new(),
+            Some(host) => vec![host],
+            None => all
+                .into_iter()
+                .filter(|(has, _)| *has)
+                .map(|(_, a)| a)
+                .collect(),
+        }
+    }
+}
+
+/// An error as Go words it, which clients look for.
+fn go_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "address already in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "cannot assign requested address".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The error of a port that cannot be had.
+pub(super) fn refused(container: &str, endpoint: &str, reason: String) -> NetworkError {
+    NetworkError::Port {
+        container: container.to_owned(),
+        endpoint: endpoint.to_owned(),
+        reason,
+    }
+}

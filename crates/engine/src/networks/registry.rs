@@ -1,0 +1,268 @@
+//! All networks in memory: their addresses, who is in them, and which of the host's ports are
+//! taken.
+
+use super::kernel::Kernel;
+use super::ports::Ports;
+use super::{NetworkError, create};
+use crate::{EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
+use metadata::{Batch, Database};
+use net::pool::Addresses;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use types::{ContainerId, Resource};
+
+/// All networks in memory. Its locks are held for map operations, the kernel's lock for the
+/// time of a change of links or rules.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub(super) inner: Mutex<Inner>,
+    pub(super) kernel: Mutex<Kernel>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    pub(super) networks: BTreeMap<String, Held>,
+    /// Where each running container is.
+    pub(super) live: BTreeMap<ContainerId, NetworkState>,
+    pub(super) ports: Ports,
+}
+
+/// One network.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) record: Arc<NetworkRecord>,
+    /// The addresses of each of its pools, in their order.
+    pub(super) addresses: Vec<Addresses>,
+    /// Its bridge is there and its rules are made, by this daemon or an earlier one.
+    pub(super) ready: bool,
+    /// It is being removed.
+    pub(super) closing: bool,
+}
+
+impl Held {
+    pub(super) fn new(record: Arc<NetworkRecord>) -> Self {
+        let addresses = record.pools.iter().map(|pool| {
+            let mut addresses = Addresses::new(pool.subnet, pool.range);
+            for taken in pool.gateway.iter().chain(pool.auxiliary.values()) {
+                // One that is outside, or there twice, takes nothing.
+                drop(addresses.take(*taken));
+            }
+            addresses
+        });
+        Self {
+            addresses: addresses.collect(),
+            record,
+            ready: false,
+            closing: false,
+        }
+    }
+
+    /// Gives an address back.
+    pub(super) fn release(&mut self, place: &EndpointState) {
+        for (address, _) in place.addresses() {
+            for pool in &mut self.addresses {
+                pool.release(address);
+            }
+        }
+    }
+
+    /// Takes the addresses of a place that is on record.
+    fn adopt(&mut self, place: &EndpointState) {
+        for (address, _) in place.addresses() {
+            for pool in &mut self.addresses {
+                // Outside of this pool, or taken: nothing else can have it now.
+                drop(pool.take(address));
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// The networks on record; the daemon's own are made if they are not there.
+    pub(crate) fn open(database: &Database, instance: &str) -> Result<Self, Error> {
+        let read = |read: &metadata::Read| read.list::<NetworkRecord>();
+        let stored = database.read(read);
+        let stored = stored.map_err(Error::store("read the networks"))?;
+        let mut inner = Inner::default();
+        for (id, record) in stored {
+            inner.networks.insert(id, Held::new(Arc::new(record)));
+        }
+        let registry = Self {
+            inner: Mutex::new(inner),
+            kernel: Mutex::new(Kernel::new(instance)),
+        };
+        let missing = registry.missing(instance)?;
+        if !missing.is_empty() {
+            let mut batch = Batch::new();
+            let action = "record the first networks";
+            for record in &missing {
+                batch
+                    .put(&record.id, record)
+                    .map_err(Error::store(action))?;
+            }
+            database.commit(batch).map_err(Error::store(action))?;
+        }
+        let mut inner = registry.inner();
+        for record in missing {
+            let held = Held::new(Arc::new(record));
+            inner.networks.insert(held.record.id.clone(), held);
+        }
+        drop(inner);
+        Ok(registry)
+    }
+
+    fn missing(&self, instance: &str) -> Result<Vec<NetworkRecord>, Error> {
+        let has = |driver: NetworkDriver| {
+            let inner = self.inner();
+            let mut all = inner.networks.values();
+            all.any(|held| held.record.predefined && held.record.driver == driver)
+        };
+        let mut missing = Vec::new();
+        for (name, driver) in [("none", NetworkDriver::Null), ("host", NetworkDriver::Host)] {
+            if !has(driver) {
+                missing.push(create::predefined(name, driver)?);
+            }
+        }
+        if !has(NetworkDriver::Bridge) {
+            missing.push(self.default_bridge(instance)?);
+        }
+        Ok(missing)
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn kernel(&self) -> MutexGuard<'_, Kernel> {
+        self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every network, in the order of their names.
+    pub(crate) fn records(&self) -> Vec<Arc<NetworkRecord>> {
+        let inner = self.inner();
+        let all = inner.networks.values().filter(|held| !held.closing);
+        let mut records: Vec<_> = all.map(|held| Arc::clone(&held.record)).collect();
+        records.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        records
+    }
+
+    /// The containers that run in a network.
+    pub(crate) fn members(&self, network: &str) -> Vec<(ContainerId, EndpointState)> {
+        let inner = self.inner();
+        let members = inner.live.iter().filter_map(|(container, state)| {
+            let mut places = state.endpoints.iter();
+            let place = places.find(|place| place.network == network)?;
+            Some((container.clone(), place.clone()))
+        });
+        members.collect()
+    }
+
+    /// The network that a caller means: a whole id, a name, the start of an id.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Arc<NetworkRecord>, Error> {
+        let inner = self.inner();
+        inner.resolve(name).map(|held| Arc::clone(&held.record))
+    }
+
+    /// Takes a network out of memory.
+    pub(crate) fn forget(&self, id: &str) {
+        self.inner().networks.remove(id);
+    }
+
+    /// Keeps a network from being joined, because it is to be removed.
+    pub(crate) fn close(&self, record: &NetworkRecord) -> Result<(), Error> {
+        let name = &record.name;
+        if record.predefined {
+            let message = format!("{name} is a pre-defined network and cannot be removed");
+            return Err(NetworkError::Predefined { message }.into());
+        }
+        let mut inner = self.inner();
+        let places = inner.live.iter().flat_map(|(container, state)| {
+            let places = state.endpoints.iter();
+            places.map(move |place| (container, place))
+        });
+        let endpoints: Vec<_> = places
+            .filter(|(_, place)| place.network == record.id)
+            .map(|(container, place)| (container.clone(), place.id.clone()))
+            .collect();
+        if !endpoints.is_empty() {
+            let words = endpoints.iter().map(|(container, id)| {
+                let short = id.get(..12).unwrap_or(id);
+                format!("name:{:?} id:{short:?}", container.as_str())
+            });
+            return Err(NetworkError::InUse {
+                name: name.clone(),
+                endpoints: words.collect::<Vec<_>>().join(", "),
+            }
+            .into());
+        }
+        match inner.networks.get_mut(&record.id) {
+            Some(held) if !held.closing => {
+                held.closing = true;
+                Ok(())
+            }
+            _ => Err(no_network(name)),
+        }
+    }
+
+    /// Takes over what runs: its addresses and ports, and the links and rules that belong to
+    /// it. What no running container owns is removed.
+    pub(crate) fn adopt(&self, running: Vec<(ContainerId, NetworkState)>) -> Result<(), Error> {
+        let mut used = Vec::new();
+        {
+            let mut inner = self.inner();
+            for (container, state) in running {
+                used.extend(inner.adopt(container, state));
+            }
+        }
+        used.sort_by(|a, b| a.id.cmp(&b.id));
+        used.dedup_by(|a, b| a.id == b.id);
+        self.take_over(&used)
+    }
+}
+
+impl Inner {
+    /// Takes what a running container has. Gives the networks that it is in.
+    fn adopt(&mut self, container: ContainerId, state: NetworkState) -> Vec<Arc<NetworkRecord>> {
+        let mut used = Vec::new();
+        for place in &state.endpoints {
+            if let Some(held) = self.networks.get_mut(&place.network) {
+                held.adopt(place);
+                used.push(Arc::clone(&held.record));
+            }
+        }
+        self.ports.adopt(&container, &state.ports);
+        self.live.insert(container, state);
+        used
+    }
+
+    pub(super) fn resolve(&self, name: &str) -> Result<&Held, Error> {
+        let open = || self.networks.values().filter(|held| !held.closing);
+        if let Some(held) = self.networks.get(name).filter(|held| !held.closing) {
+            return Ok(held);
+        }
+        if let Some(held) = open().find(|held| held.record.name == name) {
+            return Ok(held);
+        }
+        let mut starting = open().filter(|held| held.record.id.starts_with(name));
+        match (starting.next(), starting.next()) {
+            (Some(held), None) if !name.is_empty() => Ok(held),
+            (Some(_), Some(_)) if !name.is_empty() => Err(Error::Ambiguous {
+                prefix: name.to_owned(),
+            }),
+            _ => Err(no_network(name)),
+        }
+    }
+
+    /// Subnets that a new network must avoid, besides the host's routes.
+    pub(super) fn subnets(&self) -> Vec<net::Subnet> {
+        let pools = self.networks.values().flat_map(|held| &held.record.pools);
+        pools.map(|pool| pool.subnet).collect()
+    }
+}
+
+pub(super) fn no_network(name: &str) -> Error {
+    Error::NotFound(Resource {
+        kind: "network",
+        name: name.to_owned(),
+    })
+}

@@ -1,0 +1,91 @@
+//! A stored network in the words of the kernel's mechanisms.
+
+use crate::{EndpointState, NetworkRecord, NetworkState};
+use net::{Addressing, Endpoint, Network, Outside, Peers, Port};
+use std::net::IpAddr;
+use types::ContainerId;
+
+/// The network as its bridge and rules are made.
+pub(super) fn network(record: &NetworkRecord) -> Network {
+    let addressing = record.pools.iter().filter_map(|pool| {
+        Some(Addressing {
+            subnet: pool.subnet,
+            gateway: pool.gateway?,
+        })
+    });
+    Network {
+        id: record.id.clone(),
+        bridge: record.link.clone(),
+        addressing: addressing.collect(),
+        mtu: mtu(record),
+        peers: match record.switch("bridge.enable_icc", true) {
+            true => Peers::Reachable,
+            false => Peers::Isolated,
+        },
+        outside: outside(record),
+        bare: record.switch("bridge.inhibit_ipv4", false),
+    }
+}
+
+fn outside(record: &NetworkRecord) -> Outside {
+    let mode = record
+        .option("bridge.gateway_mode_ipv4")
+        .or_else(|| record.option("bridge.gateway_mode_ipv6"));
+    match mode {
+        _ if record.internal => Outside::Closed,
+        Some("isolated") => Outside::Closed,
+        Some("routed") => Outside::Routed,
+        _ if !record.switch("bridge.enable_ip_masquerade", true) => Outside::Unmasked,
+        _ => Outside::Masqueraded,
+    }
+}
+
+/// The largest packet in bytes.
+pub(super) fn mtu(record: &NetworkRecord) -> Option<u32> {
+    let mtu = record.option("driver.mtu")?.parse().ok()?;
+    (mtu > 0).then_some(mtu)
+}
+
+/// A container's place as its link and rules are made.
+pub(super) fn endpoint(
+    container: &ContainerId,
+    state: &NetworkState,
+    place: &EndpointState,
+) -> Endpoint {
+    Endpoint {
+        sandbox: container.to_string(),
+        host_link: place.host_link.clone(),
+        link: place.link.clone(),
+        mac: place.mac,
+        addresses: place.addresses(),
+        gateways: gateways(state, place),
+        ports: ports(state, place),
+    }
+}
+
+/// The first endpoint with a gateway of a family has that family's default route.
+fn gateways(state: &NetworkState, place: &EndpointState) -> Vec<IpAddr> {
+    let first = |has: &dyn Fn(&EndpointState) -> bool| {
+        let found = state.endpoints.iter().find(|place| has(place));
+        found.is_some_and(|found| found.id == place.id)
+    };
+    let four = place.gateway4.filter(|_| first(&|p| p.gateway4.is_some()));
+    let six = place.gateway6.filter(|_| first(&|p| p.gateway6.is_some()));
+    let four = four.map(IpAddr::V4);
+    four.into_iter().chain(six.map(IpAddr::V6)).collect()
+}
+
+/// Published ports lead to the endpoint that has the default route of their family, which is
+/// the way that answers take.
+fn ports(state: &NetworkState, place: &EndpointState) -> Vec<Port> {
+    let gateways = gateways(state, place);
+    let leads_here = |host: IpAddr| gateways.iter().any(|own| own.is_ipv4() == host.is_ipv4());
+    let here = state.ports.iter().filter(|port| leads_here(port.host));
+    here.map(|port| Port {
+        protocol: port.transport(),
+        host: port.host,
+        host_port: port.host_port,
+        port: port.port,
+    })
+    .collect()
+}

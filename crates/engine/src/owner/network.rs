@@ -1,0 +1,210 @@
+//! Joining and leaving networks.
+
+use super::Owner;
+use crate::spec::Joined;
+use crate::{
+    Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
+    NetworkRecord, NetworkState, Status,
+};
+use net::Namespace;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use types::ContainerId;
+
+impl Owner {
+    /// Joins the container's networks, in a namespace that its process is to join. Its
+    /// addresses are on record before the first of them is made.
+    pub(super) async fn join_networks(
+        &mut self,
+        record: &Arc<ContainerRecord>,
+    ) -> Result<Joined, Error> {
+        match &record.spec.namespaces.network {
+            NetworkMode::Container(of) => self.share_network(of),
+            NetworkMode::Named(_) => self.join_own_networks(record).await.map_err(networking),
+            NetworkMode::None | NetworkMode::Host | NetworkMode::Default => Ok(Joined::default()),
+        }
+    }
+
+    async fn join_own_networks(&mut self, record: &Arc<ContainerRecord>) -> Result<Joined, Error> {
+        let (context, of) = (Arc::clone(&self.context), Arc::clone(record));
+        let reserved = crate::context::blocking(move || context.networks.reserve(&of)).await?;
+        let state = reserved?;
+        let mut container = (*self.now()).clone();
+        container.state.network = state.clone();
+        let events = self.events("connect", record, &state);
+        self.commit_state("record a container's networks", container, events)
+            .await?;
+        let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
+        let joined = crate::context::blocking(move || context.networks.join(&id, &planned)).await?;
+        let namespace: Namespace = joined?;
+        Ok(Joined {
+            state,
+            namespace: Some(namespace.into()),
+        })
+    }
+
+    /// The network of another container, which must run.
+    fn share_network(&self, of: &str) -> Result<Joined, Error> {
+        let id: ContainerId = of.parse().map_err(|_| Error::no_container(of))?;
+        let other = self.context.index.container(&id)?.snapshot();
+        let Some(pid) = other.state.pid.filter(|_| other.state.status.is_live()) else {
+            let message = format!("cannot join network namespace of a non running container: {of}");
+            return Err(networking(NetworkError::forbidden(message).into()));
+        };
+        Ok(Joined {
+            state: NetworkState::default(),
+            namespace: Some(namespace_of(pid)?),
+        })
+    }
+
+    /// Gives back what the container had in its networks. Gives what is to be told.
+    pub(super) async fn leave_networks(&self, container: &mut Container) -> Vec<Event> {
+        let state = std::mem::take(&mut container.state.network);
+        if state.sandbox.is_empty() {
+            return Vec::new();
+        }
+        let events = self.events("disconnect", &container.record, &state);
+        let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
+        let left = crate::context::blocking(move || context.networks.leave(&id)).await;
+        if let Err(error) = left {
+            tracing::warn!(container.id = %self.id(), %error, "cannot leave a container's networks");
+        }
+        events
+    }
+
+    fn events(&self, action: &str, record: &ContainerRecord, state: &NetworkState) -> Vec<Event> {
+        let places = state.endpoints.iter();
+        let networks =
+            places.filter_map(|place| self.context.networks.resolve(&place.network).ok());
+        networks
+            .map(|network| event(&network, action, record))
+            .collect()
+    }
+
+    pub(super) async fn connect(&mut self, name: &str, spec: EndpointSpec) -> Result<(), Error> {
+        let container = self.now();
+        let record = Arc::clone(&container.record);
+        let network = self.context.networks.resolve(name)?;
+        check_mode(&record.spec.namespaces.network, &network)?;
+        crate::networks::check_endpoint(&network, &spec)?;
+        let joined = |place: &crate::EndpointState| place.network == network.id;
+        if container.state.network.endpoints.iter().any(joined) {
+            return Err(NetworkError::Connected {
+                container: record.name.clone(),
+                network: network.name.clone(),
+            }
+            .into());
+        }
+        let mut changed = (*record).clone();
+        changed.spec.networks.remove(&network.id);
+        changed
+            .spec
+            .networks
+            .insert(network.name.clone(), spec.clone());
+        let mut after = (*container).clone();
+        if runs(container.state.status)
+            && let Some(pid) = container.state.pid
+        {
+            let (context, id, name) = (
+                Arc::clone(&self.context),
+                record.id.clone(),
+                network.name.clone(),
+            );
+            let netns = namespace_of(pid)?;
+            let join = move || context.networks.join_one(&id, &name, &spec, netns.as_fd());
+            after.state.network = crate::context::blocking(join).await??;
+        }
+        let events = match runs(container.state.status) {
+            true => vec![event(&network, "connect", &record)],
+            false => Vec::new(),
+        };
+        self.commit_networks(after, changed, events).await
+    }
+
+    pub(super) async fn disconnect(&mut self, name: &str) -> Result<(), Error> {
+        let container = self.now();
+        let record = Arc::clone(&container.record);
+        let network = self.context.networks.resolve(name)?;
+        let mut changed = (*record).clone();
+        let networks = &mut changed.spec.networks;
+        let by_name = networks.remove(&network.name).is_some();
+        if networks.remove(&network.id).is_none() && !by_name {
+            return Err(NetworkError::NotConnected {
+                container: record.id.clone(),
+                network: network.name.clone(),
+            }
+            .into());
+        }
+        let mut after = (*container).clone();
+        let mut events = Vec::new();
+        if runs(container.state.status) {
+            let (context, id, left) = (
+                Arc::clone(&self.context),
+                record.id.clone(),
+                network.id.clone(),
+            );
+            let leave = move || context.networks.leave_one(&id, &left);
+            after.state.network = crate::context::blocking(leave).await??;
+            events.push(event(&network, "disconnect", &record));
+        }
+        self.commit_networks(after, changed, events).await
+    }
+
+    /// Makes a changed record and state durable together.
+    async fn commit_networks(
+        &self,
+        mut container: Container,
+        record: ContainerRecord,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        let action = "record a container's networks";
+        let mut batch = metadata::Batch::new();
+        let key = self.id().as_str();
+        batch.put(key, &record).map_err(Error::store(action))?;
+        batch
+            .put(key, &container.state)
+            .map_err(Error::store(action))?;
+        self.context.commit(action, batch, events).await?;
+        container.record = Arc::new(record);
+        self.handle.publish(container);
+        Ok(())
+    }
+}
+
+fn runs(status: Status) -> bool {
+    matches!(status, Status::Running | Status::Paused)
+}
+
+/// Whether a container of this mode can be in further networks.
+fn check_mode(mode: &NetworkMode, network: &NetworkRecord) -> Result<(), Error> {
+    use crate::NetworkDriver::{Host, Null};
+    const SHARED: &str = "container sharing network namespace with another container or host cannot be connected to any other network";
+    const TO_HOST: &str =
+        "cannot connect container to host network - container must be created in host network mode";
+    const PRIVATE: &str = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
+    let refuse = |message: &str| Err(NetworkError::config(message).into());
+    match (mode, network.driver) {
+        (NetworkMode::Host | NetworkMode::Container(_), _) => refuse(SHARED),
+        (_, Host) => refuse(TO_HOST),
+        (NetworkMode::None, _) | (_, Null) => refuse(PRIVATE),
+        _ => Ok(()),
+    }
+}
+
+fn event(network: &NetworkRecord, action: &str, record: &ContainerRecord) -> Event {
+    network.event(action, [("container", record.id.as_str())])
+}
+
+fn namespace_of(pid: u32) -> Result<OwnedFd, Error> {
+    let path = format!("/proc/{pid}/ns/net");
+    let opened = File::open(&path);
+    Ok(opened.map_err(Error::io("open", path.as_ref()))?.into())
+}
+
+/// COMPAT: dockerd says so before its reason; what is missing is still missing.
+fn networking(error: Error) -> Error {
+    Error::Networking {
+        source: Box::new(error),
+    }
+}

@@ -1,0 +1,254 @@
+//! Networks of containers, and ports of the host that lead to them.
+
+use std::io::Read as _;
+use testing::{Ran, TestHost};
+
+/// A server that answers each connection to port 80 with `hello`.
+const SERVE: &str = "while true; do echo hello | nc -l -p 80; done";
+
+fn in_daemons_network(host: &TestHost, script: &str) -> Ran {
+    let pid = host.daemon_pid().expect("a daemon").to_string();
+    let mut command = std::process::Command::new("nsenter");
+    command.args(["-t", &pid, "-n", "sh", "-c", script]);
+    testing::run(command)
+}
+
+/// What the daemon's host gets from a port, asked until it serves.
+fn get(host: &TestHost, address: &str, port: u16) -> String {
+    let pid = host.daemon_pid().expect("a daemon");
+    let address = address.to_owned();
+    let asked = move || {
+        let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net")).expect("it lives");
+        rustix::thread::move_into_link_name_space(
+            std::os::fd::AsFd::as_fd(&namespace),
+            Some(rustix::thread::LinkNameSpaceType::Network),
+        )
+        .expect("it may be joined");
+        let mut text = String::new();
+        for _ in 0..400 {
+            let connected = std::net::TcpStream::connect((address.as_str(), port));
+            if connected.is_ok_and(|mut c| c.read_to_string(&mut text).is_ok()) && !text.is_empty()
+            {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        text
+    };
+    std::thread::spawn(asked).join().expect("it does not panic")
+}
+
+#[test]
+fn a_container_is_on_the_default_bridge_with_an_address_of_its_own() {
+    let host = TestHost::start();
+    let ran = host.cli(&[
+        "run",
+        "--rm",
+        "busybox",
+        "sh",
+        "-c",
+        "ip -o addr show eth0; ip route",
+    ]);
+    let text = ran.success().text();
+    assert!(text.contains("inet 172.17.0.2/16"), "{text}");
+    assert!(text.contains("default via 172.17.0.1 dev eth0"), "{text}");
+    assert!(
+        !text.contains("inet6"),
+        "no IPv6 that nobody asked for: {text}"
+    );
+    let settings = host.cli(&[
+        "run",
+        "--rm",
+        "busybox",
+        "sh",
+        "-c",
+        "cat /proc/sys/net/ipv6/conf/eth0/accept_ra; tail -1 /etc/hosts | cut -f1",
+    ]);
+    let text = settings.success().text();
+    assert!(
+        text.starts_with("0\n172.17."),
+        "no router is believed: {text}"
+    );
+}
+
+#[test]
+fn a_published_port_leads_to_the_container_and_is_taken() {
+    let host = TestHost::start();
+    let run = [
+        "-p",
+        "8080:80",
+        "-p",
+        "127.0.0.1:8081:80",
+        "--name",
+        "web",
+        "busybox",
+        "sh",
+        "-c",
+        SERVE,
+    ];
+    host.run_detached(&run);
+    for (address, port) in [
+        ("127.0.0.1", 8080),
+        ("127.0.0.1", 8081),
+        ("172.17.0.1", 8080),
+    ] {
+        assert_eq!(get(&host, address, port), "hello\n", "{address}:{port}");
+    }
+    let ports = host.inspect("web", "{{json .NetworkSettings.Ports}}");
+    assert!(
+        ports.contains(r#"{"HostIp":"0.0.0.0","HostPort":"8080"}"#),
+        "{ports}"
+    );
+    let second = host.cli(&[
+        "run", "-d", "--name", "two", "-p", "8080:80", "busybox", "true",
+    ]);
+    let error = second.error();
+    assert!(
+        error.contains("Bind for 0.0.0.0:8080 failed: port is already allocated"),
+        "{error}"
+    );
+    let bound = in_daemons_network(&host, "busybox nc -l -p 8080 </dev/null");
+    assert!(bound.error().contains("in use"), "the host cannot bind it");
+    host.cli(&["rm", "-f", "web"]).success();
+    let free = in_daemons_network(&host, "timeout 0.2 busybox nc -l -p 8080 </dev/null; true");
+    assert!(!free.error().contains("in use"), "it is free again");
+}
+
+#[test]
+fn a_restarted_daemon_takes_networks_over() {
+    let mut host = TestHost::start();
+    host.run_detached(&[
+        "--name", "web", "-p", "8080:80", "busybox", "sh", "-c", SERVE,
+    ]);
+    let address = host.inspect("web", "{{.NetworkSettings.IPAddress}}");
+    host.kill_daemon();
+    host.start_daemon();
+    assert_eq!(
+        host.inspect("web", "{{.NetworkSettings.IPAddress}}"),
+        address
+    );
+    assert_eq!(get(&host, "127.0.0.1", 8080), "hello\n");
+    let other = host.cli(&["run", "--rm", "busybox", "hostname", "-i"]);
+    assert_ne!(
+        other.success().text().trim(),
+        address,
+        "its address is still its own"
+    );
+}
+
+#[test]
+fn networks_are_made_joined_left_and_removed() {
+    let host = TestHost::start();
+    let id = host.cli(&[
+        "network",
+        "create",
+        "--subnet",
+        "10.9.0.0/24",
+        "-o",
+        "com.docker.network.driver.mtu=1400",
+        "back",
+    ]);
+    let id = id.success().text().trim().to_owned();
+    host.run_detached(&[
+        "--name",
+        "aa",
+        "--network",
+        "back",
+        "--ip",
+        "10.9.0.7",
+        "busybox",
+        "sleep",
+        "600",
+    ]);
+    host.run_detached(&["--name", "bb", "busybox", "sleep", "600"]);
+    let ping = ["exec", "bb", "ping", "-c1", "-W1", "10.9.0.7"];
+    host.cli(&ping).code(1);
+    host.cli(&["network", "connect", "--alias", "x", "back", "bb"])
+        .success();
+    host.cli(&ping).success();
+    let shown = host.cli(&["exec", "bb", "ip", "-o", "link", "show", "eth1"]);
+    assert!(shown.success().text().contains("mtu 1400"));
+    let again = host.cli(&["network", "connect", "back", "bb"]);
+    assert!(
+        again
+            .error()
+            .contains("endpoint with name bb already exists in network back")
+    );
+    let busy = host.cli(&["network", "rm", "back"]);
+    assert!(
+        busy.error().contains("has active endpoints"),
+        "{}",
+        busy.error()
+    );
+    host.cli(&["network", "disconnect", "back", "bb"]).success();
+    host.cli(&ping).code(1);
+    host.cli(&["rm", "-f", "aa", "bb"]).success();
+    host.cli(&["network", "rm", &id]).success();
+    let left = in_daemons_network(
+        &host,
+        "ip -br link show type veth; ip -br link show type bridge | grep br-; true",
+    );
+    assert_eq!(left.text().trim(), "", "no link is left");
+}
+
+#[test]
+fn an_internal_network_leads_nowhere() {
+    let host = TestHost::start();
+    host.cli(&["network", "create", "--internal", "inner"])
+        .success();
+    let ran = host.cli(&[
+        "run",
+        "--rm",
+        "--network",
+        "inner",
+        "busybox",
+        "ip",
+        "route",
+    ]);
+    let routes = ran.success().text();
+    assert!(!routes.contains("default"), "{routes}");
+}
+
+#[test]
+fn a_network_is_shared_with_another_container() {
+    let host = TestHost::start();
+    host.run_detached(&["--name", "aa", "busybox", "sleep", "600"]);
+    let address = host.inspect("aa", "{{.NetworkSettings.IPAddress}}");
+    let ran = host.cli(&[
+        "run",
+        "--rm",
+        "--network",
+        "container:aa",
+        "busybox",
+        "ip",
+        "-o",
+        "addr",
+    ]);
+    assert!(ran.success().text().contains(&address));
+}
+
+#[test]
+fn dockers_own_client_makes_and_inspects_networks() {
+    let host = TestHost::start();
+    host.docker(&["network", "create", "--label", "a=b", "front"])
+        .success();
+    let shown = host.docker(&[
+        "network",
+        "inspect",
+        "front",
+        "--format",
+        "{{json .IPAM.Config}} {{.Driver}}",
+    ]);
+    assert_eq!(
+        shown.success().text().trim(),
+        r#"[{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}] bridge"#
+    );
+    let again = host.docker(&["network", "create", "front"]);
+    assert!(
+        again
+            .error()
+            .contains("network with name front already exists")
+    );
+    let pruned = host.docker(&["network", "prune", "-f"]);
+    assert!(pruned.success().text().contains("front"));
+}
