@@ -78,14 +78,15 @@ pub(crate) async fn start(mut call: Call) -> Result<Response> {
         return Ok(body::empty(StatusCode::OK));
     }
     let keys = containers::detach_keys(&exec.spec.detach_keys)?;
-    let tty = exec.spec.tty;
+    // COMPAT: the framing is the start request's choice, whatever the exec has.
+    let tty = request.tty;
     let media_type = containers::media_type(call.version, tty);
     let api = call.api.clone();
     let begun = call.takeover().begin(media_type, &api.tracker);
     let (response, pending) = begun.map_err(|error| containers::unable(&error))?;
     api.tracker.spawn(async move {
         match pending.socket().await {
-            Ok(socket) => run(&execs, &exec, socket, size, keys).await,
+            Ok(socket) => run(&execs, &exec, (socket, tty), size, keys).await,
             Err(error) => {
                 tracing::debug!(exec.id = %exec.id, %error, "client went before the start")
             }
@@ -97,7 +98,7 @@ pub(crate) async fn start(mut call: Call) -> Result<Response> {
 async fn run(
     execs: &engine::Execs,
     exec: &Exec,
-    socket: Socket,
+    (socket, raw): (Socket, bool),
     size: Option<Size>,
     keys: DetachKeys,
 ) {
@@ -109,7 +110,7 @@ async fn run(
         stdin: spec.attach_stdin,
         stdout: spec.attach_stdout,
         stderr: spec.attach_stderr,
-        framing: if spec.tty {
+        framing: if raw {
             Framing::Raw
         } else {
             Framing::Multiplexed
@@ -123,7 +124,7 @@ async fn run(
     if let (Err(error), Ok(report)) = (execs.start(&exec.id, start).await, report) {
         let message = containers::exec_failure(&error) + "\r\n";
         // A client that is gone needs to hear nothing.
-        drop(containers::report_failure(report, spec.tty, &message));
+        drop(containers::report_failure(report, raw, &message));
     }
 }
 

@@ -71,7 +71,7 @@ fn take_from_image(spec: &mut ContainerSpec, image: &ExecConfig) -> Result<(), E
         // COMPAT: `--entrypoint ""` takes the image's away and keeps the image's command away.
         process.entrypoint = None;
     }
-    process.env = crate::spec::merge_env(&image.env, &process.env);
+    process.env = crate::spec::inherit_env(&process.env, &image.env);
     for (name, value) in &image.labels {
         spec.labels
             .entry(name.clone())

@@ -113,6 +113,10 @@ pub struct ContainerSpec {
     pub init: Option<bool>,
     /// Where its output is kept.
     pub log: LogSpec,
+    /// The isolation in the caller's words; empty: the daemon's.
+    pub isolation: String,
+    /// The runtime in the caller's words; empty: the daemon's.
+    pub runtime: String,
     /// The terminal's first size, rows and columns.
     pub console_size: Option<(u16, u16)>,
 }

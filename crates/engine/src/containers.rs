@@ -24,8 +24,12 @@ use crate::context::Context;
 use crate::owner::Command;
 use crate::{Container, Error, Problem};
 use std::sync::Arc;
+use std::time::Duration;
 use task::{Attach, Size};
 use types::{ContainerId, Signal};
+
+/// How long a program that was killed is waited for.
+const KILLING: Duration = Duration::from_secs(10);
 
 /// Containers: made, started, watched, stopped, removed. Clones are the same.
 ///
@@ -104,12 +108,20 @@ impl Containers {
             .await
     }
 
-    /// Sends a signal. One that ends it also ends its restarts.
+    /// Sends a signal. One that ends it also ends its restarts; KILL's effect is waited for.
     ///
     /// # Errors
     /// [`Problem::NotRunning`].
     pub async fn kill(&self, id: &ContainerId, signal: Signal) -> Result<(), Error> {
-        self.ask(id, |reply| Command::Kill { signal, reply }).await
+        let handle = self.context.index.container(id)?;
+        self.ask(id, |reply| Command::Kill { signal, reply })
+            .await?;
+        if signal == Signal::KILL {
+            // COMPAT: clients look at the exit code next. A program that the kernel holds up
+            // ends when it can.
+            drop(tokio::time::timeout(KILLING, handle.stopped()).await);
+        }
+        Ok(())
     }
 
     /// Freezes a container.

@@ -6,6 +6,16 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "container.log";
+/// The field of errors that are told in docker's words.
+const LOG: &str = "LogConfig";
+/// The mode of logging that is not done.
+const NON_BLOCKING: &str = "non-blocking";
+/// Docker's drivers that are not done.
+const OTHERS: [&str; 9] = [
+    "local", "journald", "syslog", "fluentd", "gelf", "awslogs", "splunk", "gcplogs", "etwlogs",
+];
+/// Options of json-file that are not done.
+const NOT_DONE: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
 
 /// The log's file in the container's directory, if the driver keeps one.
 pub(crate) fn path(spec: &LogSpec, dir: &Path) -> Option<PathBuf> {
@@ -17,10 +27,14 @@ pub(crate) fn config(spec: &LogSpec, dir: &Path) -> Result<logs::Config, Error> 
     match spec.driver.as_str() {
         "none" => Ok(logs::Config::None),
         "json-file" => json_file(spec, dir).map(logs::Config::JsonFile),
-        other => Err(Error::Unsupported {
-            option: format!("LogConfig.Type {other:?}"),
+        driver if OTHERS.contains(&driver) => Err(Error::Unsupported {
+            option: format!("LogConfig.Type {driver:?}"),
             reason: "use json-file or none",
         }),
+        other => Err(Error::invalid(
+            LOG,
+            format!("error looking up logging plugin {other}: plugin {other:?} not found"),
+        )),
     }
 }
 
@@ -41,20 +55,32 @@ fn json_file(spec: &LogSpec, dir: &Path) -> Result<JsonFile, Error> {
             }
             // COMPAT: rotated segments are not compressed; what is not compressed reads the same.
             "compress" if matches!(value.as_str(), "true" | "false") => {}
-            "mode" if value == "blocking" => {}
-            _ => {
+            "mode" if matches!(value.as_str(), "" | "blocking") => {}
+            "mode" if value != "non-blocking" => {
+                let words = format!("logger: logging mode not supported: {value}");
+                return Err(Error::invalid(LOG, words));
+            }
+            "max-buffer-size"
+                if spec.options.get("mode").map(String::as_str) != Some(NON_BLOCKING) =>
+            {
+                let words =
+                    "logger: max-buffer-size option is only supported with 'mode=non-blocking'";
+                return Err(Error::invalid(LOG, words));
+            }
+            known
+                if NOT_DONE.contains(&known)
+                    || matches!(known, "mode" | "max-buffer-size" | "compress") =>
+            {
                 return Err(Error::Unsupported {
                     option: format!("LogConfig.Config {name}={value}"),
                     reason: "json-file takes max-size, max-file and compress",
                 });
             }
+            _ => {
+                let words = format!("unknown log opt '{name}' for json-file log driver");
+                return Err(Error::invalid(LOG, words));
+            }
         }
-    }
-    if log.max_file.is_some_and(|files| files.get() > 1) && log.max_size.is_none() {
-        return Err(Error::invalid(
-            "LogConfig.Config",
-            "max-file cannot be more than 1 without max-size",
-        ));
     }
     Ok(log)
 }
@@ -107,7 +133,6 @@ mod tests {
             &[("max-size", "ten")][..],
             &[("max-size", "0")],
             &[("max-file", "0")],
-            &[("max-file", "2")],
             &[("labels", "a")],
             &[("max-size", "99999999999g")],
         ] {

@@ -11,7 +11,7 @@ mod process;
 mod resources;
 mod security;
 
-pub(crate) use environment::merge as merge_env;
+pub(crate) use environment::inherit as inherit_env;
 pub(crate) use process::exec as exec_process;
 pub(crate) use resources::update as update_resources;
 

@@ -87,6 +87,8 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
         ));
     }
     spec.init = host.init;
+    spec.isolation.clone_from(&host.isolation);
+    spec.runtime.clone_from(&host.runtime);
     spec.log = LogSpec {
         driver: host.log_config.r#type.clone(),
         options: host.log_config.config.clone().unwrap_or_default(),
@@ -186,7 +188,11 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
         userns_mode: spec.namespaces.user.to_string(),
         shm_size: i64::try_from(spec.shm_size.unwrap_or(64 << 20)).unwrap_or(i64::MAX),
         sysctls: map_or_null(&spec.security.sysctls),
-        runtime: "corten".to_owned(),
+        runtime: match spec.runtime.as_str() {
+            "" => "corten".to_owned(),
+            asked => asked.to_owned(),
+        },
+        isolation: spec.isolation.clone(),
         masked_paths: spec.security.masked_paths.clone(),
         readonly_paths: spec.security.read_only_paths.clone(),
         // COMPAT: it is shown only where it is so.

@@ -19,6 +19,10 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
             field: "container name",
             reason,
         } => Error::of(error).worded(format!("Invalid container name {reason}")),
+        engine::Error::Invalid {
+            field: "LogConfig",
+            reason,
+        } => Error::of(error).worded(reason.clone()),
         // COMPAT: what is missing is said with its words before.
         engine::Error::Networking { source } => {
             phrase(source).prefixed("failed to set up container networking: ")
@@ -59,8 +63,15 @@ fn command(exit_code: u8, message: &str) -> String {
         126 if !known(&["permission denied", "is a directory"]) => ": permission denied",
         _ => "",
     };
-    format!("failed to create task for container: {message}{words}")
+    format!(
+        "failed to create task for container: failed to create shim task: OCI runtime create \
+         failed: runc create failed: unable to start container process: error during container \
+         init: {message}{words}"
+    )
 }
+
+/// What ends the search for a program.
+const SEARCHED: &str = "executable file not found in $PATH";
 
 /// The kernel's errors as Go spells them: in small letters, without the number.
 fn in_go_words(message: &str) -> String {
@@ -73,6 +84,11 @@ fn in_go_words(message: &str) -> String {
     let message = match message.rsplit_once(" (os error ") {
         Some((before, number)) if number.trim_end_matches(')').parse::<u32>().is_ok() => before,
         _ => message,
+    };
+    // The search says all that Go's does; the kernel's word adds nothing.
+    let message = match message.split_once(SEARCHED) {
+        Some((before, _)) => &format!("{before}{SEARCHED}"),
+        None => message,
     };
     let replaced = |message: String, (from, to): (&str, &str)| message.replace(from, to);
     WORDS.into_iter().fold(message.to_owned(), replaced)
@@ -88,7 +104,10 @@ impl From<engine::Error> for Error {
 pub(crate) fn exec_failure(error: &engine::Error) -> String {
     match error {
         engine::Error::Command { message, .. } => {
-            format!("OCI runtime exec failed: {}", in_go_words(message))
+            let message = in_go_words(message);
+            format!(
+                "OCI runtime exec failed: exec failed: unable to start container process: {message}"
+            )
         }
         error => chain(error),
     }

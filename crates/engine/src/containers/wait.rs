@@ -61,7 +61,10 @@ impl Wait {
         let met = |container: &Arc<Container>| {
             container.removed
                 || match condition {
-                    WaitCondition::NotRunning => !container.state.status.is_live(),
+                    // COMPAT: a program that ended has ended, though it is started again.
+                    WaitCondition::NotRunning => {
+                        !container.state.status.is_live() || container.exits > exits
+                    }
                     WaitCondition::NextExit => container.exits > exits,
                     WaitCondition::Removed => false,
                 }

@@ -1,5 +1,7 @@
 //! Environment variables: the later wins, a name alone takes away.
 
+use std::collections::BTreeSet;
+
 /// `base` with `over` put over it, in the order of their first appearance.
 pub(crate) fn merge(base: &[String], over: &[String]) -> Vec<String> {
     let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
@@ -20,9 +22,29 @@ pub(crate) fn merge(base: &[String], over: &[String]) -> Vec<String> {
     merged
 }
 
+/// The caller's variables, then those of the image that the caller did not name.
+///
+/// COMPAT: a name alone stays, as inspect shows it; it takes away when the program is started.
+pub(crate) fn inherit(own: &[String], image: &[String]) -> Vec<String> {
+    let name = |entry: &String| entry.split('=').next().unwrap_or_default().to_owned();
+    let named: BTreeSet<String> = own.iter().map(name).collect();
+    let rest = image.iter().filter(|entry| !named.contains(&name(entry)));
+    own.iter().chain(rest).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_images_variables_come_after_the_callers() {
+        let list = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
+        let own = list("Foo A=1 B=");
+        assert_eq!(
+            inherit(&own, &list("PATH=/bin B=2 Foo=3")),
+            list("Foo A=1 B= PATH=/bin")
+        );
+    }
 
     #[test]
     fn the_later_wins_and_a_name_alone_takes_away() {
