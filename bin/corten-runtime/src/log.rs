@@ -100,6 +100,7 @@ pub(crate) fn stages(pid: i32, affinity: Option<&str>) {
     }
     debug("child process in init()");
     debug("init: closing the pipe to signal completion");
+    debug("setns_init: about to exec");
 }
 
 /// A warning.

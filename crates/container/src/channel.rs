@@ -15,6 +15,7 @@
 
 use crate::error::Error;
 use crate::fault::{Class, Fault};
+use crate::hooks;
 use crate::steps;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::io;
@@ -151,6 +152,10 @@ fn failure(bytes: &[u8]) -> Error {
             command: text(object),
             source,
         },
+        class if class == Class::NoInterpreter as u8 => Error::NoInterpreter {
+            command: text(object),
+        },
+        class if class == Class::Hook as u8 => hook(&text(action), &text(object)),
         class if class == Class::ForeignRoot as u8 => Error::ForeignRoot {
             pid: text(object).parse().unwrap_or(0),
         },
@@ -164,5 +169,18 @@ fn failure(bytes: &[u8]) -> Error {
             object: text(object),
             source,
         },
+    }
+}
+
+/// A hook's failure: its list, and its index, path and what happened, divided by zero bytes.
+fn hook(stage: &str, told: &str) -> Error {
+    let mut parts = told.splitn(3, '\0');
+    let index = parts.next().and_then(|index| index.parse().ok());
+    let mut next = || parts.next().unwrap_or_default().to_owned();
+    Error::Hook {
+        stage: hooks::Stage::named(stage).map_or("", hooks::Stage::name),
+        index: index.unwrap_or(0),
+        path: next(),
+        reason: next().trim().to_owned(),
     }
 }

@@ -30,6 +30,12 @@ pub(crate) enum Class {
     ForeignRoot,
     /// The container's own files have no such user or group.
     NoAccount,
+    /// The command is there, and what it names to interpret it is not.
+    NoInterpreter,
+    /// A hook failed: which one, and why.
+    Hook,
+    /// It was told already.
+    Told,
 }
 
 impl<'a> Fault<'a> {

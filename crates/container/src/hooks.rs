@@ -33,6 +33,19 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The stage of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        const ALL: [Stage; 6] = [
+            Stage::Prestart,
+            Stage::CreateRuntime,
+            Stage::CreateContainer,
+            Stage::StartContainer,
+            Stage::Poststart,
+            Stage::Poststop,
+        ];
+        ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
     /// The field's name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,10 +82,12 @@ fn one(hook: &Hook, state: &State) -> io::Result<()> {
     if let [name, rest @ ..] = &hook.args[..] {
         command.arg0(name).args(rest);
     }
-    let variables = hook.env.iter().filter_map(|v| v.split_once('='));
+    // COMPAT: without an environment of its own a hook has ours, as runc's hooks do.
+    if !hook.env.is_empty() {
+        let variables = hook.env.iter().filter_map(|v| v.split_once('='));
+        command.env_clear().envs(variables);
+    }
     let mut child = command
-        .env_clear()
-        .envs(variables)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -132,7 +147,8 @@ pub(crate) struct Prepared {
 pub(crate) struct Program {
     pub(crate) path: CString,
     pub(crate) arguments: Strings,
-    pub(crate) environment: Strings,
+    /// Its own; if it has none, the program's for those about to start it, or else ours.
+    pub(crate) environment: Option<Strings>,
     /// Seconds.
     pub(crate) timeout: Option<i64>,
 }
@@ -165,8 +181,12 @@ impl Prepared {
         Ok(Self {
             prestart: hooks.prestart.clone(),
             create_runtime: hooks.create_runtime.clone(),
-            create_container: programs("hooks.createContainer", &hooks.create_container)?,
-            start_container: programs("hooks.startContainer", &hooks.start_container)?,
+            create_container: programs(
+                "hooks.createContainer",
+                &hooks.create_container,
+                Some(&inherited()),
+            )?,
+            start_container: programs("hooks.startContainer", &hooks.start_container, None)?,
             creating: Document::new(state, Status::Creating)?,
             created: Document::new(state, Status::Created)?,
         })
@@ -195,7 +215,19 @@ fn check(field: &str, hook: &Hook) -> Result<(), Error> {
     Ok(())
 }
 
-fn programs(field: &str, hooks: &[Hook]) -> Result<Vec<Program>, Error> {
+/// Our own environment.
+fn inherited() -> Vec<String> {
+    let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some(format!("{}={}", name.to_str()?, value.to_str()?))
+    };
+    std::env::vars_os().filter_map(variable).collect()
+}
+
+fn programs(
+    field: &str,
+    hooks: &[Hook],
+    default: Option<&[String]>,
+) -> Result<Vec<Program>, Error> {
     let numbered = hooks.iter().enumerate();
     numbered
         .map(|(i, hook)| {
@@ -204,10 +236,12 @@ fn programs(field: &str, hooks: &[Hook]) -> Result<Vec<Program>, Error> {
                 [] => std::slice::from_ref(&hook.path),
                 arguments => arguments,
             };
+            let own = (!hook.env.is_empty()).then_some(&hook.env[..]);
+            let environment = own.or(default).map(|env| strings(&field, env));
             Ok(Program {
                 path: c(&field, &hook.path)?,
                 arguments: Strings::new(strings(&field, arguments)?),
-                environment: Strings::new(strings(&field, &hook.env)?),
+                environment: environment.transpose()?.map(Strings::new),
                 timeout: hook.timeout,
             })
         })

@@ -33,7 +33,7 @@ mod users;
 pub(crate) use mounts::move_to;
 
 use crate::channel;
-use crate::fault::Fault;
+use crate::fault::{Class, Fault};
 use crate::launch::Launch;
 use crate::plan::{Container, Plan};
 use rustix::io::Errno;
@@ -160,6 +160,9 @@ pub(crate) fn run(setup: &mut Setup<'_>, failing: Option<&'static str>) {
             step(setup)
         };
         if let Err(fault) = done {
+            if fault.class == Class::Told {
+                return;
+            }
             let report = setup.report.as_ref().map_or(setup.channel, AsFd::as_fd);
             channel::send_failure(report, index, &fault);
             return;

@@ -19,7 +19,7 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let errno = errno(&error);
     let class = match errno {
         // It was there just now: its interpreter is not.
-        Errno::NOENT | Errno::NOTDIR => Class::CommandNotFound,
+        Errno::NOENT | Errno::NOTDIR => Class::NoInterpreter,
         _ => Class::CommandNotExecutable,
     };
     Err(Fault::new("execute", name, errno).with(class))

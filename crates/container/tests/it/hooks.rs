@@ -103,7 +103,8 @@ fn a_failing_or_slow_hook_fails_the_creation_and_is_named() {
         });
         let error = bundle.run().unwrap_err();
         assert!(
-            matches!(&error, Error::Step { step: "hooks", object, .. } if object == "/bin/sh"),
+            matches!(&error, Error::Hook { stage: "createContainer", index: 0, reason, .. }
+                if reason.contains(expected)),
             "{error:?}"
         );
     }
@@ -122,4 +123,35 @@ fn a_hook_of_the_callers_is_told_the_state() {
     .unwrap();
     let told = fs::read_to_string(path).unwrap();
     assert_eq!(told, serde_json::to_string(&state).unwrap());
+}
+
+#[test]
+fn a_failing_hook_of_the_container_is_told_with_its_place_and_its_words() {
+    for stage in ["createContainer", "startContainer"] {
+        let mut bundle = Bundle::new();
+        let list = vec![hook("exit 0"), hook("echo wrong >&2; exit 3")];
+        let mut hooks = Hooks::default();
+        match stage {
+            "createContainer" => hooks.create_container = list,
+            _ => hooks.start_container = list,
+        }
+        bundle.spec.hooks = Some(hooks);
+        let error = bundle.run().unwrap_err().to_string();
+        let expected = format!("error running {stage} hook #1: \"/bin/sh\": exit status: 3: wrong");
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_hook_before_the_start_has_the_programs_environment_unless_it_has_its_own() {
+    let mut bundle = Bundle::new();
+    bundle.process().env.push("COLOUR=green".to_owned());
+    let mut inherits = hook("test \"$COLOUR\" = green && test -n \"$HOME\"");
+    inherits.env.clear();
+    bundle.spec.hooks = Some(Hooks {
+        create_container: vec![hook("test -d ./proc && test -x ./bin/busybox")],
+        start_container: vec![inherits, hook("test -z \"$COLOUR\"")],
+        ..Hooks::default()
+    });
+    bundle.script("true");
 }
