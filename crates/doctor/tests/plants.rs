@@ -67,7 +67,8 @@ fn plant_process(paths: &Paths) -> Planted {
         .expect("bash starts");
     let planted = Planted { child, group };
     let line = format!("/proc/{}/cmdline", planted.child.id());
-    while !fs::read_to_string(&line).is_ok_and(|text| text.contains("corten-shim")) {
+    // The script itself has the name too: it is in its place once it has become that program.
+    while !fs::read_to_string(&line).is_ok_and(|text| text.starts_with("/usr/bin/corten-shim")) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     planted
