@@ -16,6 +16,8 @@ use engine::{
 use http::StatusCode;
 use std::collections::BTreeMap;
 
+/// Why links are refused.
+pub(crate) const NO_LINKS: &str = "links are not offered; use a network";
 const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
 pub(crate) async fn list(call: Call) -> Result<Response> {
@@ -165,6 +167,18 @@ fn specification(request: CreateRequest) -> Result<NetworkSpec> {
 
 /// A place in a network as it is asked for.
 pub(crate) fn endpoint(asked: &EndpointSettings) -> Result<EndpointSpec> {
+    if asked.links.as_ref().is_some_and(|links| !links.is_empty()) {
+        return Err(Call::refuse("Links", NO_LINKS));
+    }
+    if let Some(option) = asked
+        .driver_opts
+        .iter()
+        .flat_map(|options| options.keys())
+        .next()
+    {
+        let reason = "options of a place in a network are not offered yet";
+        return Err(Call::refuse(&format!("DriverOpts {option}"), reason));
+    }
     let addresses = asked.ipam_config.as_ref().map(|ipam| -> Result<_> {
         Ok(AddressSpec {
             ipv4: address(&ipam.ipv4_address, "IPv4")?,

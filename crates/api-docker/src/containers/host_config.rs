@@ -20,6 +20,11 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
         .is_some_and(|options| !options.is_empty());
     let isolation = !matches!(host.isolation.as_str(), "" | "default" | "process");
     for (option, given, reason) in [
+        (
+            "Links",
+            host.links.as_ref().is_some_and(|links| !links.is_empty()),
+            crate::networks::NO_LINKS,
+        ),
         ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
         ("DeviceRequests", requests, "give Devices"),
         ("StorageOpt", storage, "the writable part has no quota"),

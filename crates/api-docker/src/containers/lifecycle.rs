@@ -154,7 +154,7 @@ pub(crate) async fn resize(call: Call) -> Result<Response> {
 
 pub(crate) async fn remove(call: Call) -> Result<Response> {
     if call.query.flag("link") {
-        return Err(Call::refuse("link", "links are not offered; use a network"));
+        return Err(Call::refuse("link", crate::networks::NO_LINKS));
     }
     let id = call.container()?;
     let removal = Removal {
