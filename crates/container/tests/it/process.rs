@@ -202,8 +202,8 @@ fn sysctls_are_the_containers_own() {
 #[test]
 fn a_missing_working_directory_is_made_and_one_of_the_users_own_is_entered() {
     let mut bundle = Bundle::new();
-    bundle.process().cwd = "/work/here".to_owned();
-    assert_eq!(bundle.script("pwd"), "/work/here\n");
+    bundle.process().cwd = "/made/here".to_owned();
+    assert_eq!(bundle.script("pwd"), "/made/here\n");
     let home = bundle.root().join("home");
     std::fs::create_dir(&home).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
