@@ -211,7 +211,8 @@ pub(crate) fn run(context: &Context, name: &str, line: &[String]) -> Result<Exit
     if let Some((how, number)) = requires {
         print("Incorrect Usage.\n\n")?;
         usage(command)?;
-        bail!("corten-runtime: {name:?} requires {how} {number} argument(s)");
+        let program = crate::name::of_program();
+        bail!("{program}: {name:?} requires {how} {number} argument(s)");
     }
     (command.run)(context, &arguments)
 }
@@ -223,14 +224,19 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 pub(crate) fn version() -> Result<ExitCode> {
     let (version, spec) = (env!("CARGO_PKG_VERSION"), oci::runtime::VERSION);
-    print(&format!("corten-runtime version {version}\nspec: {spec}\n"))?;
+    let (program, commit) = (crate::name::of_program(), env!("CORTEN_COMMIT"));
+    print(&format!(
+        "{program} version {version}\ncommit: {commit}\nspec: {spec}\n"
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn help() -> Result<ExitCode> {
-    let mut text = "NAME:\n   corten-runtime - Open Container Initiative runtime\n\nUSAGE:\n   \
-        corten-runtime [global options] command [command options] [arguments...]\n\nCOMMANDS:\n"
-        .to_owned();
+    let program = crate::name::of_program();
+    let mut text = format!(
+        "NAME:\n   {program} - Open Container Initiative runtime\n\nUSAGE:\n   \
+         {program} [global options] command [command options] [arguments...]\n\nCOMMANDS:\n"
+    );
     for command in &COMMANDS {
         text.push_str(&format!("   {:<12}{}\n", command.name, command.usage));
     }
@@ -242,7 +248,8 @@ pub(crate) fn help() -> Result<ExitCode> {
 
 fn usage(command: &Command) -> Result<ExitCode> {
     let text = format!(
-        "NAME:\n   corten-runtime {} - {}\n\nOPTIONS:\n{}",
+        "NAME:\n   {} {} - {}\n\nOPTIONS:\n{}",
+        crate::name::of_program(),
         command.name,
         command.usage,
         flags(command.flags)

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::OnceLock;
 use types::Timestamp;
@@ -77,7 +77,7 @@ pub(crate) fn write(level: Level, message: &str) {
     // There is nowhere to tell that a message could not be told.
     drop(match &log.file {
         Some(file) => (&*file).write_all(line.as_bytes()),
-        None => std::io::stderr().write_all(line.as_bytes()),
+        None => io::stderr().write_all(line.as_bytes()),
     });
 }
 
@@ -110,11 +110,33 @@ pub(crate) fn warn(message: &str) {
 
 /// Ends a command that failed: into the log, and to standard error if that is another place.
 pub(crate) fn fatal(error: &anyhow::Error) {
-    let message = format!("{error:#}");
+    let message = phrase(error);
     write(Level::Error, &message);
     if LOG.get().is_some_and(|log| log.file.is_some()) {
-        drop(writeln!(std::io::stderr(), "{message}"));
+        drop(writeln!(io::stderr(), "{message}"));
     }
+}
+
+/// Every cause, the outermost first.
+///
+/// COMPAT: the kernel's answers in Go's words, which callers match on.
+fn phrase(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(|cause| {
+        let number = match cause.downcast_ref::<io::Error>() {
+            Some(error) => error.raw_os_error(),
+            None => cause
+                .downcast_ref::<rustix::io::Errno>()
+                .map(|errno| errno.raw_os_error()),
+        };
+        let text = cause.to_string();
+        match number {
+            Some(number) => text
+                .trim_end_matches(&format!(" (os error {number})"))
+                .to_lowercase(),
+            None => text,
+        }
+    });
+    causes.collect::<Vec<_>>().join(": ")
 }
 
 fn line(format: Format, level: Level, message: &str) -> String {

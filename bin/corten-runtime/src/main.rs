@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod foreground;
 mod log;
+mod name;
 mod sealed;
 mod status;
 mod store;
@@ -56,7 +57,7 @@ fn run(line: &[String]) -> Result<ExitCode> {
     if global.on("version") {
         return commands::version();
     }
-    log::debug(&format!("corten-runtime {}", line.join(" ")));
+    log::debug(&format!("{} {}", name::of_program(), line.join(" ")));
     let Some((name, rest)) = global.words.split_first().filter(|_| !global.on("help")) else {
         return commands::help();
     };

@@ -174,20 +174,30 @@ impl Cgroup {
         }
     }
 
-    /// The group with those below it that are there already, by controller; `""` is version 2.
-    /// A controller that is not named stays where it is.
+    /// The group with those below it that are there already, by controller; `""` is version 2,
+    /// and alone every controller. One that is not named stays where it is.
     pub fn below(&self, paths: &BTreeMap<String, String>) -> Result<Self, Error> {
+        if let (Some(path), 1) = (paths.get(""), paths.len()) {
+            return self.at(|_| Some(path));
+        }
         if let Some(unknown) = paths.keys().find(|name| self.group(name).is_none()) {
             return Err(Error::Invalid {
                 field: "cgroup",
                 reason: format!("unknown controller {unknown:?}"),
             });
         }
-        let open = |group: &Group| {
+        self.at(|group| {
             let named = paths.iter().find(|(name, _)| group.has(name));
-            let path = named.map_or_else(
+            named.map(|(_, path)| path)
+        })
+    }
+
+    /// The group with what is below at these paths.
+    fn at<'p>(&self, path: impl Fn(&Group) -> Option<&'p String>) -> Result<Self, Error> {
+        let open = |group: &Group| {
+            let path = path(group).map_or_else(
                 || group.path.clone(),
-                |(_, path)| below(&group.path, path.trim_start_matches('/')),
+                |path| below(&group.path, path.trim_start_matches('/')),
             );
             Group::open(group.version.clone(), &path)
         };

@@ -41,6 +41,7 @@ fn main() -> Result<()> {
             gate: gate(&parts),
             preserve_fds: 0,
             keep_keyring: false,
+            no_pivot: false,
         })?;
         let created = Instant::now();
         init.start()?;

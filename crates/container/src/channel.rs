@@ -6,6 +6,7 @@
 //! | `P` | stage | the pid of the process that goes on, a sibling |
 //! | `C` | child | the terminal's master |
 //! | `L` | child | its network namespace is there, links may move in |
+//! | `I` | child | a tree that gets its maps of ids, and the number of its mount |
 //! | `H` | child | the runtime's hooks may run |
 //! | `N` | child | the seccomp listener |
 //! | `R` | child | it is ready, at the gate |
@@ -32,6 +33,7 @@ pub(crate) enum Tag {
     Pid = b'P',
     Console = b'C',
     Interfaces = b'L',
+    IdMap = b'I',
     Hooks = b'H',
     Listener = b'N',
     Ready = b'R',
@@ -41,11 +43,12 @@ pub(crate) enum Tag {
 
 impl Tag {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Tag; 9] = [
+        const ALL: [Tag; 10] = [
             Tag::Maps,
             Tag::Pid,
             Tag::Console,
             Tag::Interfaces,
+            Tag::IdMap,
             Tag::Hooks,
             Tag::Listener,
             Tag::Ready,
@@ -155,6 +158,16 @@ fn failure(bytes: &[u8]) -> Error {
         class if class == Class::NoInterpreter as u8 => Error::NoInterpreter {
             command: text(object),
         },
+        class if class == Class::Mount as u8 => {
+            let told = text(object);
+            let (origin, destination) = told.split_once('\0').unwrap_or(("", &told));
+            Error::Mount {
+                origin: origin.to_owned(),
+                destination: destination.to_owned(),
+                action: text(action),
+                source,
+            }
+        }
         class if class == Class::Hook as u8 => hook(&text(action), &text(object)),
         class if class == Class::ForeignRoot as u8 => Error::ForeignRoot {
             pid: text(object).parse().unwrap_or(0),

@@ -34,6 +34,8 @@ pub struct Create<'a> {
     pub preserve_fds: u32,
     /// Whether the program stays in the caller's session keyring.
     pub keep_keyring: bool,
+    /// Whether the root is moved over the host's instead of taking its place.
+    pub no_pivot: bool,
 }
 
 /// Makes the container: its init waits at the gate, everything is set up, and the program was

@@ -62,6 +62,20 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A mount of the configuration failed.
+    ///
+    /// COMPAT: runc's words, which callers match on.
+    #[error("error mounting {origin:?} to rootfs at {destination:?}: {action}")]
+    Mount {
+        /// Its source.
+        origin: String,
+        /// Its destination.
+        destination: String,
+        /// What was attempted.
+        action: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The set-up process ended without a word, most probably killed.
     #[error("container process ended during {during} with status {status}")]
     Died {
@@ -154,6 +168,20 @@ impl Error {
         }
     }
 
+    /// Whether the container's own init failed, not who makes it.
+    pub fn is_of_init(&self) -> bool {
+        match self {
+            Self::Step { .. }
+            | Self::Mount { .. }
+            | Self::CommandNotFound { .. }
+            | Self::CommandNotExecutable { .. }
+            | Self::NoInterpreter { .. }
+            | Self::NoAccount { .. } => true,
+            Self::Hook { stage, .. } => ["createContainer", "startContainer"].contains(stage),
+            _ => false,
+        }
+    }
+
     pub(crate) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid {
             field: field.into(),
@@ -165,6 +193,23 @@ impl Error {
         Self::Unsupported {
             field: field.into(),
             what: what.into(),
+        }
+    }
+
+    /// An error of the host's as one of this mount.
+    pub(crate) fn of_mount(self, mount: &oci::runtime::Mount) -> Self {
+        match self {
+            Self::Host {
+                action,
+                path,
+                source,
+            } => Self::Mount {
+                origin: mount.source.clone(),
+                destination: mount.destination.clone(),
+                action: format!("{action} {}", path.display()),
+                source,
+            },
+            other => other,
         }
     }
 
@@ -196,6 +241,7 @@ impl Kind for Error {
             Self::CommandNotExecutable { .. } => ErrorKind::PermissionDenied,
             Self::Host { source, .. }
             | Self::Process { source, .. }
+            | Self::Mount { source, .. }
             | Self::Step { source, .. } => source.kind().into(),
             Self::Cgroup { source } => source.kind(),
             Self::Interface { source, .. } => source.kind(),

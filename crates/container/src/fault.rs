@@ -32,6 +32,8 @@ pub(crate) enum Class {
     NoAccount,
     /// The command is there, and what it names to interpret it is not.
     NoInterpreter,
+    /// A mount failed: its source and destination, divided by a zero byte.
+    Mount,
     /// A hook failed: which one, and why.
     Hook,
     /// It was told already.

@@ -8,11 +8,13 @@ use crate::Error;
 use crate::plan::{c, strings};
 use oci::runtime::{Hook, Hooks, State, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::CString;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 use sys::exec::Strings;
 
 /// Which list a hook is of.
@@ -60,7 +62,7 @@ impl Stage {
 }
 
 /// What a failing hook said is told up to this many bytes.
-const SAID: u64 = 512;
+const SAID: usize = 512;
 
 /// Runs these hooks one after the other in the caller's namespaces; the first failure ends it.
 pub fn run(hooks: &[Hook], stage: Stage, state: &State) -> Result<(), Error> {
@@ -96,38 +98,65 @@ fn one(hook: &Hook, state: &State) -> io::Result<()> {
         // A hook that does not want to know closes it.
         drop(stdin.write_all(&document));
     }
-    wait(&mut child, hook.timeout)?;
+    let said = wait(&mut child, hook.timeout)?;
     let status = child.wait()?;
     if status.success() {
         return Ok(());
     }
-    let mut said = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        drop(stderr.take(SAID).read_to_string(&mut said));
-    }
+    let said = String::from_utf8_lossy(&said);
     Err(io::Error::other(format!("{status}: {}", said.trim())))
 }
 
-/// Waits for the end, or kills after `timeout` seconds.
-fn wait(child: &mut Child, timeout: Option<i64>) -> io::Result<()> {
-    let Some(seconds) = timeout.filter(|seconds| *seconds > 0) else {
-        return Ok(());
-    };
+/// Waits for the end, or kills after `timeout` seconds; the beginning of what the hook said. All
+/// of it is heard: who has said too much must not be stuck.
+fn wait(child: &mut Child, timeout: Option<i64>) -> io::Result<Vec<u8>> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let pidfd = pidfd_open(pid.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?;
-    let deadline = Timespec {
-        tv_sec: seconds,
-        tv_nsec: 0,
-    };
-    if poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline))? > 0 {
-        return Ok(());
+    let timeout = timeout.and_then(|seconds| u64::try_from(seconds).ok());
+    let end = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut stderr = child.stderr.take();
+    let mut said = Vec::new();
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = left.map(Timespec::try_from).transpose();
+        let left = left.map_err(io::Error::other)?;
+        let mut waited = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        waited.extend(stderr.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        match poll(&mut waited, left.as_ref()) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno.into()),
+        }
+        let (ended, speaks) = match &waited[..] {
+            [ended, pipe] => (!ended.revents().is_empty(), !pipe.revents().is_empty()),
+            _ => (true, false),
+        };
+        if !speaks && ended {
+            return Ok(said);
+        }
+        if speaks && !hear(&mut stderr, &mut said)? {
+            stderr = None;
+        }
     }
     child.kill()?;
     child.wait()?;
     Err(io::Error::new(
         io::ErrorKind::TimedOut,
-        format!("still running after {seconds} s"),
+        format!("still running after {} s", timeout.unwrap_or(0)),
     ))
+}
+
+/// Takes one piece; says whether there can be more.
+fn hear(stderr: &mut Option<ChildStderr>, said: &mut Vec<u8>) -> io::Result<bool> {
+    let mut piece = [0; 512];
+    let length = match stderr {
+        Some(pipe) => pipe.read(&mut piece)?,
+        None => 0,
+    };
+    let room = SAID.saturating_sub(said.len());
+    said.extend_from_slice(&piece[..length.min(room)]);
+    Ok(length > 0)
 }
 
 /// The hooks of a container, ready for parent and child.

@@ -17,6 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use sys::clone::Child;
+use sys::mount::{Change, set_attributes};
 
 /// Everything that parent and child need.
 #[derive(Debug)]
@@ -59,6 +60,9 @@ pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
         Err(error) => {
             interfaces::give_back(parent.moved);
             end(parent.child.pidfd.as_fd());
+            if let Some(container) = &launch.plan.container {
+                container.enter.undo(&container.root.at);
+            }
             Err(error)
         }
     }
@@ -130,6 +134,10 @@ impl Parent<'_> {
                 self.interfaces()?;
                 self.go()
             }
+            Tag::IdMap => {
+                self.map_ids(number, fd)?;
+                self.go()
+            }
             Tag::Hooks => {
                 self.hooks()?;
                 self.go()
@@ -189,6 +197,26 @@ impl Parent<'_> {
                 .map_err(|errno| Error::process("set a limit of process.rlimits")(errno.into()))?;
         }
         Ok(())
+    }
+
+    /// Ids of a tree that the child cloned: in its user namespace it may not map them itself.
+    fn map_ids(&self, number: i32, tree: Option<OwnedFd>) -> Result<(), Error> {
+        const ACTION: &str = "map ids of a mount";
+        let mounts = self.launch.plan.container.iter().flat_map(|c| &c.mounts);
+        let mount = usize::try_from(number)
+            .ok()
+            .and_then(|at| mounts.into_iter().nth(at));
+        let idmap = mount.and_then(|mount| mount.idmap.as_ref());
+        let (Some((userns, extent)), Some(tree)) = (idmap, tree) else {
+            return Err(Error::process(ACTION)(
+                std::io::ErrorKind::InvalidData.into(),
+            ));
+        };
+        let change = Change {
+            idmap: Some(userns.as_fd()),
+            ..Change::default()
+        };
+        set_attributes(tree.as_fd(), c"", &change, *extent).map_err(Error::process(ACTION))
     }
 
     fn hooks(&self) -> Result<(), Error> {

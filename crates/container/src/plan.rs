@@ -8,6 +8,7 @@ mod bind;
 mod cgroups;
 mod credentials;
 mod devices;
+mod enter;
 mod filter;
 mod interfaces;
 mod mounts;
@@ -22,6 +23,7 @@ pub(crate) use attributes::Dressing;
 pub(crate) use bind::{Tree, clone_flags};
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
 pub(crate) use devices::{Device, LINKS};
+pub(crate) use enter::Enter;
 use filter::Filter;
 pub(crate) use interfaces::Interface;
 pub(crate) use mounts::{Mount, Source};
@@ -62,6 +64,7 @@ pub(crate) struct Plan<'a> {
 #[derive(Debug)]
 pub(crate) struct Container {
     pub(crate) root: Root,
+    pub(crate) enter: Enter,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) devices: Vec<Device>,
     pub(crate) dev: Target,
@@ -106,6 +109,7 @@ impl<'a> Plan<'a> {
         let bound = |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_));
         let container = Container {
             root: Root::plan(request, linux, &maps)?,
+            enter: Enter::plan(request, linux, &namespaces)?,
             own_dev: !mounts.iter().any(bound),
             mounts,
             dev: Target::plan("linux.devices", "/dev")?,
@@ -138,7 +142,11 @@ impl<'a> Plan<'a> {
 
     /// The plan of a process that joins a container.
     pub(crate) fn of_exec(request: &Exec<'a>) -> Result<Self, Error> {
-        let process = Process::plan(request.process, "process")?;
+        let mut process = Process::plan(request.process, "process")?;
+        if let Some(linux) = &request.spec.linux {
+            process.memory =
+                Memory::plan(linux.memory_policy.as_ref(), linux.personality.as_ref())?;
+        }
         Ok(Self {
             join: Some(namespaces::join(request)?),
             namespaces: Namespaces::none(),

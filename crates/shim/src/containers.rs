@@ -352,6 +352,7 @@ fn make(new: &New, cgroup: &Cgroup, key: u32) -> Result<(Init, Stdio)> {
         gate: if new.start { Gate::Open } else { Gate::Held },
         preserve_fds: 0,
         keep_keyring: false,
+        no_pivot: false,
     })?;
     let log = open_log(&new.log)?;
     let stdio = ends.ours(key, new.stdin, log, init.take_console())?;

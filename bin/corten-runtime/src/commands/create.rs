@@ -4,7 +4,7 @@ use super::{Context, delete, start, state};
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::foreground::{self, Signals, Terminal};
 use crate::store::{Place, Record, parse_id};
-use crate::{capabilities, console, log, sealed, status};
+use crate::{capabilities, console, log, name, sealed, status};
 use anyhow::{Context as _, Result, bail};
 use cgroup::{Cgroup, Driver, Request};
 use container::{Create, Gate, Init, Stdio, Waiting};
@@ -49,7 +49,8 @@ enum Mode {
 
 pub(super) fn create(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     sealed::ensure()?;
-    make(context, arguments, Mode::Create).context("corten-runtime create failed")
+    make(context, arguments, Mode::Create)
+        .with_context(|| format!("{} create failed", name::of_program()))
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
@@ -58,7 +59,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
         true => Mode::Detached,
         false => Mode::Foreground,
     };
-    make(context, arguments, mode).context("corten-runtime run failed")
+    make(context, arguments, mode).with_context(|| format!("{} run failed", name::of_program()))
 }
 
 /// What the command line and the bundle ask for.
@@ -76,9 +77,6 @@ struct Wanted<'a> {
 
 fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode> {
     let id = parse_id(&arguments.words[0])?;
-    if arguments.on("no-pivot") {
-        bail!("--no-pivot is not supported");
-    }
     let bundle = std::path::absolute(arguments.text("bundle").unwrap_or("."))?;
     let bundle: PathBuf = bundle.components().collect();
     let config = read_config(&bundle)?;
@@ -293,9 +291,17 @@ fn create_init(
         gate: gate.as_ref().map_or(Gate::Held, Gate::Waiting),
         preserve_fds: console::preserved(wanted.arguments)?,
         keep_keyring: wanted.arguments.on("no-new-keyring"),
+        no_pivot: wanted.arguments.on("no-pivot"),
     };
     reset_affinity();
-    let init = container::create(&request).context("unable to start container process")?;
+    let init = container::create(&request).map_err(|error| {
+        let inside = error.is_of_init();
+        let mut error = anyhow::Error::new(error);
+        if inside {
+            error = error.context("error during container init");
+        }
+        error.context("unable to start container process")
+    })?;
     log::stages(init.pid(), None);
     Ok(init)
 }

@@ -148,7 +148,9 @@ fn cgroup(record: &Record, arguments: &Arguments) -> Result<Option<Cgroup>> {
     if below.is_empty() {
         return Ok(Some(cgroup));
     }
-    Ok(Some(cgroup.below(&below)?))
+    // COMPAT: the words that callers match on. The pid is ours: there is no other yet.
+    let adding = || format!("error adding pid {} to cgroups", std::process::id());
+    Ok(Some(cgroup.below(&below).with_context(adding)?))
 }
 
 /// `--cgroup PATH` for version 2, `--cgroup CONTROLLER,..:PATH` for version 1.
@@ -191,10 +193,10 @@ fn process(spec: &Spec, arguments: &Arguments) -> Result<Process> {
     create::check_process(Some(&process))?;
     create::override_env(&mut process);
     capabilities::drop_impossible(&mut process);
-    // COMPAT: the container's program alone has them, unless the document says otherwise.
-    if arguments.text("process").is_none() {
-        process.scheduler = None;
-        process.io_priority = None;
+    // A document that does not say has the container's.
+    if let Some(own) = &spec.process {
+        process.scheduler = process.scheduler.or_else(|| own.scheduler.clone());
+        process.io_priority = process.io_priority.or_else(|| own.io_priority.clone());
     }
     Ok(process)
 }

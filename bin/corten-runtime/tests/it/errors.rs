@@ -116,3 +116,88 @@ fn the_log_is_written_in_json_with_the_message_repeated_on_standard_error() {
     );
     assert!(line["time"].as_str().unwrap().ends_with('Z'));
 }
+
+#[test]
+fn in_runcs_place_it_speaks_of_itself_as_runc() {
+    let Some(bundle) = Bundle::new(&["nosuch"]) else {
+        return;
+    };
+    let called = bundle.path().join("runc");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_corten-runtime"), &called).unwrap();
+    let said = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&called);
+        command.current_dir(bundle.path()).args(arguments);
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    assert!(said(&["run", &bundle.id]).contains(
+        r#"msg="runc run failed: unable to start container process: error during container init: exec: \"nosuch\""#
+    ));
+    assert!(said(&["--help"]).contains("runc - Open Container Initiative runtime"));
+    assert!(said(&["spec", "--help"]).contains("   runc spec - "));
+    let version = said(&["--version"]);
+    let lines: Vec<&str> = version.lines().collect();
+    let begins = ["runc version ", "commit: ", "spec: 1."];
+    assert_eq!(lines.len(), begins.len(), "{version}");
+    for (line, begin) in lines.iter().zip(begins) {
+        assert!(
+            line.starts_with(begin) && line.len() > begin.len(),
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn a_memory_policy_that_cannot_be_is_told_in_runcs_words() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    let path = bundle.path();
+    for (policy, words) in [
+        (json!({}), "invalid memory policy mode"),
+        (json!({"nodes": "0-7"}), "invalid memory policy mode"),
+        (
+            json!({"mode": "INTERLEAVE", "nodes": "0"}),
+            "invalid memory policy mode",
+        ),
+        (
+            json!({"mode": "MPOL_PREFERRED", "nodes": "0", "flags": ["bad"]}),
+            "invalid memory policy flag",
+        ),
+        (
+            json!({"mode": "MPOL_DEFAULT", "nodes": "0-7"}),
+            "mode requires 0 nodes but got 8",
+        ),
+        (
+            json!({"mode": "MPOL_BIND"}),
+            "mode requires at least one node but got 0",
+        ),
+        (
+            json!({"mode": "MPOL_BIND", "nodes": "0-9876543210"}),
+            "invalid memory policy nodes",
+        ),
+    ] {
+        bundle.change(|spec| spec["linux"]["memoryPolicy"] = policy);
+        let said = bundle.fails(&["run", "--bundle", path.to_str().unwrap(), &bundle.id]);
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn a_group_to_execute_in_that_is_not_there_is_told_in_runcs_words() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path();
+    bundle.ok(&["run", "-d", "--bundle", path.to_str().unwrap(), &bundle.id]);
+    let said = bundle.fails(&["exec", "--cgroup", "nonexistent", &bundle.id, "true"]);
+    let (_, after) = said.split_once("error adding pid ").unwrap();
+    assert!(
+        after.contains("nonexistent: no such file or directory"),
+        "{said}"
+    );
+    let said = bundle.fails(&["exec", "--cgroup", "whaaat:/", &bundle.id, "true"]);
+    assert!(said.contains("unknown controller "), "{said}");
+    bundle.ok(&["exec", "--cgroup", "/", &bundle.id, "true"]);
+}

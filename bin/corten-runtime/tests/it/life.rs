@@ -290,3 +290,25 @@ fn the_runtime_cannot_be_written_through_its_process() {
         "{error}"
     );
 }
+
+#[test]
+fn exec_has_the_containers_personality_and_scheduler() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    bundle.change(|spec| {
+        spec["linux"]["personality"] = json!({"domain": "LINUX32"});
+        spec["process"]["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": 5});
+    });
+    let path = bundle.path();
+    bundle.ok(&["run", "-d", "--bundle", path.to_str().unwrap(), &bundle.id]);
+    let exec = |arguments: &[&str]| {
+        let line = [&["exec", &bundle.id, "busybox"][..], arguments].concat();
+        bundle.ok(&line)
+    };
+    assert_eq!(exec(&["uname", "-m"]), "i686\n");
+    let stat = exec(&["cat", "/proc/self/stat"]);
+    let fields: Vec<&str> = stat.split(' ').collect();
+    const BATCH: &str = "3";
+    assert_eq!((fields[18], fields[40]), ("5", BATCH), "{stat}");
+}

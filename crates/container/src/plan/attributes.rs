@@ -13,6 +13,22 @@ pub(crate) struct Dressing {
     pub(crate) tree: Change<'static>,
     /// The propagation is for all below, too.
     pub(crate) propagation: Option<(Propagation, Extent)>,
+    /// Whether anything was said of this mount's attributes, and of its access times.
+    pub(crate) said: Said,
+    /// The container has a user namespace: what its host's mount forbids stays forbidden.
+    pub(crate) locked: bool,
+}
+
+/// What the options of a mount speak of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Nothing: a bind mount is as its source.
+    #[default]
+    Nothing,
+    /// Attributes, and nothing of access times.
+    Attributes,
+    /// Attributes, or none, and how access times are kept.
+    Times,
 }
 
 /// The options of one mount, sorted out.
@@ -52,6 +68,9 @@ fn flag(name: &str) -> Option<(u64, u64)> {
         _ => return None,
     })
 }
+
+/// The options that choose how access times are kept; others only take a choice back.
+const TIMES: [&str; 4] = ["noatime", "relatime", "strictatime", "nodiratime"];
 
 fn propagation(name: &str) -> Option<(Propagation, Extent)> {
     let (name, extent) = match name {
@@ -111,6 +130,12 @@ impl Options {
     fn option(&mut self, field: &str, option: &str) -> Result<(), Error> {
         if let Some(bits) = flag(option) {
             apply(&mut self.dressing.mount, bits);
+            let said = &mut self.dressing.said;
+            if TIMES.contains(&option) {
+                *said = Said::Times;
+            } else if *said == Said::Nothing {
+                *said = Said::Attributes;
+            }
             return Ok(());
         }
         if let Some(bits) = option.strip_prefix('r').and_then(flag) {

@@ -1,17 +1,18 @@
 //! Bind mounts: cloned from the host's tree before the container exists, and dressed.
 
-use super::attributes::{Dressing, Options};
+use super::attributes::{Dressing, Options, Said};
 use crate::Error;
+use crate::fault::errno;
 use crate::files::Source;
 use crate::users;
 use oci::runtime::IdMapping;
-use rustix::fs::CWD;
+use rustix::fs::{CWD, StatFs, fstatfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use sys::mount::{Change, Extent, Propagation, set_attributes};
+use sys::mount::{Change, Extent, Propagation, attribute, set_attributes};
 
 /// Where the tree of a bind mount is.
 #[derive(Debug)]
@@ -20,6 +21,16 @@ pub(crate) enum Tree {
     Detached(OwnedFd),
     /// A path that only the child may clone, with the rights that it has in its own namespaces.
     Late(CString, Extent),
+    /// A path inside the root, which is what earlier mounts made it.
+    Inside(CString, Extent),
+}
+
+/// A bind mount's source.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) tree: Tree,
+    /// The maps that the tree still has to get.
+    pub(crate) idmap: Option<(OwnedFd, Extent)>,
 }
 
 impl Tree {
@@ -27,8 +38,14 @@ impl Tree {
     pub(crate) fn number(&self) -> Option<i32> {
         match self {
             Self::Detached(fd) => Some(fd.as_raw_fd()),
-            Self::Late(..) => None,
+            Self::Late(..) | Self::Inside(..) => None,
         }
+    }
+}
+
+impl From<Tree> for Bound {
+    fn from(tree: Tree) -> Self {
+        Self { tree, idmap: None }
     }
 }
 
@@ -39,14 +56,13 @@ pub(crate) struct Ids<'a> {
     pub(crate) gids: &'a [IdMapping],
 }
 
-/// Opens the source of a bind mount, below `bundle` if it is relative.
+/// Opens the source of a bind mount; `inside` is its path in the root, if it is there.
 pub(crate) fn open(
-    bundle: &Path,
-    source: &str,
+    path: &Path,
+    inside: Option<CString>,
     options: &mut Options,
     ids: &Ids<'_>,
-) -> Result<Tree, Error> {
-    let path = bundle.join(source);
+) -> Result<Bound, Error> {
     let extent = options.bind.unwrap_or(Extent::Mount);
     let idmap = idmap(options, ids)?;
     // Without a word about it a bind mount hears of the host's later mounts and is not heard.
@@ -54,12 +70,18 @@ pub(crate) fn open(
         .dressing
         .propagation
         .get_or_insert((Propagation::Slave, Extent::Tree));
+    if let Some(inside) = inside {
+        return Ok(Bound {
+            tree: Tree::Inside(inside, extent),
+            idmap,
+        });
+    }
     let cloned = match options.subpath.take() {
         Some(below) => {
-            let source = Source::Below(Box::new(Source::Path(path.clone())), below);
+            let source = Source::Below(Box::new(Source::Path(path.to_owned())), below);
             Ok(source.open(extent)?)
         }
-        None => clone(&path, extent),
+        None => clone(path, extent),
     };
     match cloned {
         Ok(tree) => {
@@ -69,19 +91,19 @@ pub(crate) fn open(
                     ..Change::default()
                 };
                 set_attributes(tree.as_fd(), c"", &change, *extent)
-                    .map_err(Error::host("map ids of", &path))?;
+                    .map_err(Error::host("map ids of", path))?;
             }
             options
                 .dressing
                 .put_on(tree.as_fd())
-                .map_err(Error::host("set attributes of", &path))?;
-            Ok(Tree::Detached(tree))
+                .map_err(|errno| Error::host("set attributes of", path)(errno.into()))?;
+            Ok(Tree::Detached(tree).into())
         }
         Err(Errno::PERM) if idmap.is_none() => {
             let path = super::text::c(ids.field, &path.to_string_lossy())?;
-            Ok(Tree::Late(path, extent))
+            Ok(Tree::Late(path, extent).into())
         }
-        Err(errno) => Err(Error::host("bind", &path)(errno.into())),
+        Err(errno) => Err(Error::host("bind", path)(errno.into())),
     }
 }
 
@@ -118,20 +140,135 @@ fn idmap(options: &Options, ids: &Ids<'_>) -> Result<Option<(OwnedFd, Extent)>, 
 }
 
 impl Dressing {
-    /// Changes a mount to be so.
-    pub(crate) fn put_on(&self, tree: BorrowedFd<'_>) -> std::io::Result<()> {
+    /// Changes a mount of our own to be so: what it is already stays.
+    pub(crate) fn add_to(&self, tree: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.put_on_all(tree)?;
+        change_tree(tree, &self.mount, Extent::Mount)
+    }
+
+    fn put_on_all(&self, tree: BorrowedFd<'_>) -> Result<(), Errno> {
         if let Some((propagation, extent)) = self.propagation {
             let change = Change {
                 propagation: Some(propagation),
                 ..Change::default()
             };
-            set_attributes(tree, c"", &change, extent)?;
+            change_tree(tree, &change, extent)?;
         }
-        for (change, extent) in [(&self.tree, Extent::Tree), (&self.mount, Extent::Mount)] {
-            if change.set | change.clear != 0 {
-                set_attributes(tree, c"", change, extent)?;
+        change_tree(tree, &self.tree, Extent::Tree)
+    }
+
+    /// Changes a bind mount to be so.
+    pub(crate) fn put_on(&self, tree: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.put_on_all(tree)?;
+        if self.said == Said::Nothing {
+            return Ok(());
+        }
+        let now = match self.locked {
+            true => now(&fstatfs(tree)?),
+            false => 0,
+        };
+        change_tree(tree, &self.over(now)?, Extent::Mount)
+    }
+
+    /// The change that makes a mount with the attributes `now` so.
+    ///
+    /// COMPAT: as the remount that callers know. Attributes that are not named are cleared;
+    /// access times are kept as they are until an option chooses how. In a user namespace what
+    /// the host's mount forbids stays, and an option against it is an error.
+    fn over(&self, now: u64) -> Result<Change<'static>, Errno> {
+        use attribute::{ATIME, NODEV, NODIRATIME, NOEXEC, NOSUID, NOSYMFOLLOW, RDONLY};
+        const LOCKABLE: u64 = RDONLY | NOSUID | NODEV | NOEXEC;
+        const TIMES: u64 = ATIME | NODIRATIME;
+        let wanted = self.mount.set;
+        let mut change = Change {
+            set: wanted & (LOCKABLE | NOSYMFOLLOW),
+            clear: LOCKABLE | NOSYMFOLLOW,
+            ..Change::default()
+        };
+        if self.said == Said::Times {
+            change.set |= wanted & TIMES;
+            change.clear |= TIMES;
+        }
+        if self.locked {
+            let times = self.said == Said::Times && (change.set ^ now) & TIMES != 0;
+            if times || now & LOCKABLE & self.mount.clear != 0 {
+                return Err(Errno::PERM);
             }
+            change.set |= now & LOCKABLE;
         }
-        Ok(())
+        Ok(change)
+    }
+}
+
+fn change_tree(tree: BorrowedFd<'_>, change: &Change<'_>, extent: Extent) -> Result<(), Errno> {
+    if change.set | change.clear == 0 && change.propagation.is_none() {
+        return Ok(());
+    }
+    set_attributes(tree, c"", change, extent).map_err(|error| errno(&error))
+}
+
+/// The attributes that a mount has.
+fn now(status: &StatFs) -> u64 {
+    use attribute::{NOATIME, NODEV, NODIRATIME, NOEXEC, NOSUID, NOSYMFOLLOW, RDONLY, STRICTATIME};
+    const FLAGS: [(i64, u64); 7] = [
+        (0x0001, RDONLY),
+        (0x0002, NOSUID),
+        (0x0004, NODEV),
+        (0x0008, NOEXEC),
+        (0x0400, NOATIME),
+        (0x0800, NODIRATIME),
+        (0x2000, NOSYMFOLLOW),
+    ];
+    const ANY_TIMES: i64 = 0x1400;
+    let has = |flag: i64| status.f_flags & flag != 0;
+    let flags = FLAGS.iter().filter(|(flag, _)| has(*flag));
+    let set = flags.fold(0, |set, (_, attribute)| set | attribute);
+    // There is no flag for it.
+    if has(ANY_TIMES) {
+        set
+    } else {
+        set | STRICTATIME
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::attributes::Options;
+
+    fn over(options: &[&str], locked: bool, now: u64) -> Result<(u64, u64), Errno> {
+        let options: Vec<String> = options.iter().map(|o| (*o).to_owned()).collect();
+        let mut dressing = Options::parse("mounts[0]", &options).unwrap().dressing;
+        dressing.locked = locked;
+        let change = dressing.over(now)?;
+        Ok((change.set, now & !change.clear | change.set))
+    }
+
+    #[test]
+    fn attributes_that_are_not_named_are_cleared_and_access_times_kept() {
+        use attribute::{NOATIME, NODEV, NODIRATIME, NOEXEC, NOSUID, RDONLY, STRICTATIME};
+        for (options, now, expected) in [
+            (&["ro"][..], NODEV | NOATIME, RDONLY | NOATIME),
+            (&["dev"], RDONLY | NOEXEC | NODIRATIME, NODIRATIME),
+            (&["atime", "suid"], NOSUID | NOATIME, NOATIME),
+            (&["relatime"], NOATIME, 0),
+            (&["nodiratime"], NOATIME, NODIRATIME),
+            (&["strictatime"], NODIRATIME, STRICTATIME),
+        ] {
+            let (_, found) = over(options, false, now).unwrap();
+            assert_eq!(found, expected, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn in_a_user_namespace_what_the_host_forbids_stays() {
+        use attribute::{NOATIME, NODEV, NOEXEC, NOSUID, RDONLY};
+        let kept = |options: &[&str], now| over(options, true, now).map(|(_, found)| found);
+        assert_eq!(kept(&["nosuid"], RDONLY), Ok(RDONLY | NOSUID));
+        assert_eq!(kept(&["ro", "exec"], NODEV), Ok(RDONLY | NODEV));
+        assert_eq!(kept(&["rw"], RDONLY), Err(Errno::PERM));
+        assert_eq!(kept(&["exec"], NOEXEC), Err(Errno::PERM));
+        assert_eq!(kept(&["noatime"], 0), Err(Errno::PERM));
+        assert_eq!(kept(&["noatime", "ro"], NOATIME), Ok(RDONLY | NOATIME));
     }
 }

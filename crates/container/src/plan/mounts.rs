@@ -7,10 +7,12 @@ use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
 use crate::files::Source as Files;
-use oci::runtime::Mount as Requested;
+use oci::runtime::{Mount as Requested, NamespaceKind};
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use sys::mount::{Extent, attribute};
+use types::Rootfs;
 
 /// One mount.
 #[derive(Debug)]
@@ -23,6 +25,10 @@ pub(crate) struct Mount {
     pub(crate) links: Vec<(CString, CString)>,
     /// It becomes read-only when everything inside it is made.
     pub(crate) late_readonly: bool,
+    /// The maps that its tree gets when it is there.
+    pub(crate) idmap: Option<(OwnedFd, Extent)>,
+    /// Source and destination, as the configuration names them, for errors.
+    pub(crate) label: Vec<u8>,
 }
 
 /// What is mounted.
@@ -57,12 +63,15 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
     let mut planned = Vec::with_capacity(request.spec.mounts.len() + 1);
     for (i, mount) in request.spec.mounts.iter().enumerate() {
         let field = format!("mounts[{i}]");
-        let target = Target::plan(&format!("{field}.destination"), &mount.destination)?;
+        let at = inside_root(request, Path::new(&mount.destination));
+        let at = at.as_deref().unwrap_or(&mount.destination);
+        let target = Target::plan(&format!("{field}.destination"), at)?;
         if target.parts.is_empty() {
             let field = format!("{field}.destination");
             return Err(Error::invalid(field, "is the root itself"));
         }
-        let options = Options::parse(&field, &mount.options)?;
+        let mut options = Options::parse(&field, &mount.options)?;
+        options.dressing.locked = in_user_namespace(request);
         let one = One {
             field: &field,
             requested: mount,
@@ -84,6 +93,53 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
         }
     }
     Ok(planned)
+}
+
+/// A host's path that names something below the root by the root's own path.
+///
+/// COMPAT: a destination so written is taken for what it names, and a source is what earlier
+/// mounts made of it.
+fn inside_root(request: &Create<'_>, path: &Path) -> Option<String> {
+    let Rootfs::Directory(root) = request.rootfs else {
+        return None;
+    };
+    let below = path.strip_prefix(root).ok()?;
+    Some(format!("/{}", below.display()))
+}
+
+/// The place inside the root that a bind's source is, unless it leads out of the root.
+fn source_inside(request: &Create<'_>, field: &str, path: &Path) -> Result<Option<CString>, Error> {
+    let Some(below) = inside_root(request, path) else {
+        return Ok(None);
+    };
+    let stays = match (path.canonicalize(), request.rootfs) {
+        (Ok(real), Rootfs::Directory(root)) => {
+            let root = root.canonicalize();
+            root.is_ok_and(|root| real.starts_with(root))
+        }
+        // What is not there yet may be there when its turn comes.
+        _ => true,
+    };
+    if !stays {
+        return Ok(None);
+    }
+    Ok(Some(Target::plan(field, &below)?.path))
+}
+
+fn in_user_namespace(request: &Create<'_>) -> bool {
+    let namespaces = request
+        .spec
+        .linux
+        .iter()
+        .flat_map(|linux| &linux.namespaces);
+    namespaces
+        .into_iter()
+        .any(|namespace| namespace.kind == NamespaceKind::User)
+}
+
+/// What an error says of a mount.
+fn label(mount: &Requested) -> Vec<u8> {
+    [mount.source.as_bytes(), mount.destination.as_bytes()].join(&0)
 }
 
 /// Our own type of mount: an image's layers, read-only.
@@ -113,18 +169,15 @@ impl One<'_> {
             uids,
             gids,
         };
-        let tree = bind::open(
-            self.request.bundle,
-            &self.requested.source,
-            &mut options,
-            &ids,
-        )?;
+        let path = self.request.bundle.join(&self.requested.source);
+        let inside = source_inside(self.request, self.field, &path)?;
+        let bound = bind::open(&path, inside, &mut options, &ids);
+        let bound = bound.map_err(|error| error.of_mount(self.requested))?;
         Ok(Mount {
-            target,
-            source: Source::Tree(tree),
             dressing: options.dressing,
-            links: Vec::new(),
-            late_readonly: false,
+            idmap: bound.idmap,
+            label: label(self.requested),
+            ..tree(target, bound.tree)
         })
     }
 
@@ -135,11 +188,10 @@ impl One<'_> {
             None => layers,
         };
         let tree = source.open(Extent::Mount)?;
-        let made = options.dressing.put_on(tree.as_fd());
-        made.map_err(Error::host(
-            "set attributes of",
-            &self.requested.destination,
-        ))?;
+        let made = options.dressing.add_to(tree.as_fd());
+        made.map_err(|errno| {
+            Error::host("set attributes of", &self.requested.destination)(errno.into())
+        })?;
         Ok(self::tree(target, Tree::Detached(tree)))
     }
 
@@ -178,6 +230,8 @@ impl One<'_> {
             dressing,
             links: Vec::new(),
             late_readonly,
+            idmap: None,
+            label: label(self.requested),
         })
     }
 }
@@ -195,6 +249,8 @@ pub(crate) fn tmpfs(field: &str, target: Target, dressing: Dressing) -> Result<M
         dressing,
         links: Vec::new(),
         late_readonly: false,
+        idmap: None,
+        label: Vec::new(),
     })
 }
 
@@ -206,5 +262,7 @@ pub(crate) fn tree(target: Target, tree: Tree) -> Mount {
         dressing: Dressing::default(),
         links: Vec::new(),
         late_readonly: false,
+        idmap: None,
+        label: Vec::new(),
     }
 }

@@ -61,10 +61,6 @@ impl Namespaces {
             }
         }
         planned.joined.sort_by_key(|(kind, ..)| *kind);
-        if !planned.own(Kind::Mount) {
-            let field = "linux.namespaces";
-            return Err(Error::invalid(field, "a mount namespace is required"));
-        }
         planned.offsets = offsets(&linux.time_offsets)?;
         if !planned.offsets.is_empty() && !planned.makes(Kind::Time) {
             return Err(Error::invalid(

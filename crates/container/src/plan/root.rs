@@ -6,7 +6,7 @@ use crate::Error;
 use crate::create::Create;
 use crate::rootfs;
 use crate::users::Maps;
-use oci::runtime::{Linux, Propagation as Requested};
+use oci::runtime::{Linux, NamespaceKind, Propagation as Requested};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -44,10 +44,14 @@ impl Root {
     }
 }
 
-/// Hooks expect the root at its path; who has none is spared the look-up: over `/`.
+/// Hooks expect the root at its path, and the caller's own mount namespace needs its `/`; who
+/// has neither is spared the look-up: over `/`.
 fn place(request: &Create<'_>) -> std::path::PathBuf {
     let fallback = || "/".into();
-    if request.spec.hooks.is_none() {
+    let linux = request.spec.linux.iter();
+    let mut namespaces = linux.flat_map(|linux| &linux.namespaces);
+    let own = namespaces.any(|namespace| namespace.kind == NamespaceKind::Mount);
+    if request.spec.hooks.is_none() && own {
         return fallback();
     }
     match (request.rootfs, &request.spec.root) {

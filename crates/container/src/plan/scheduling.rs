@@ -182,16 +182,38 @@ fn memory_policy(policy: &MemoryPolicy) -> Result<(i32, Vec<u64>), Error> {
         }
     });
     let field = "linux.memoryPolicy.nodes";
-    let mut mask = Vec::new();
+    let (mut mask, mut count) = (Vec::new(), 0);
     if !policy.nodes.is_empty() {
-        for node in numbers(field, &policy.nodes, 1024)? {
+        let nodes = numbers(field, &policy.nodes, 1024).map_err(|error| match error {
+            Error::Invalid { field, reason } => {
+                Error::invalid(field, format!("invalid memory policy nodes: {reason}"))
+            }
+            error => error,
+        })?;
+        count = nodes.len();
+        for node in nodes {
             if mask.len() <= node / 64 {
                 mask.resize(node / 64 + 1, 0);
             }
             mask[node / 64] |= 1_u64 << (node % 64);
         }
     }
-    Ok((mode, mask))
+    // COMPAT: the words that callers match on.
+    let wrong = match policy.mode {
+        MemoryPolicyMode::Default | MemoryPolicyMode::Local if count > 0 => {
+            format!("memory policy mode requires 0 nodes but got {count}")
+        }
+        MemoryPolicyMode::Bind
+        | MemoryPolicyMode::Interleave
+        | MemoryPolicyMode::PreferredMany
+        | MemoryPolicyMode::WeightedInterleave
+            if count == 0 =>
+        {
+            "memory policy mode requires at least one node but got 0".to_owned()
+        }
+        _ => return Ok((mode, mask)),
+    };
+    Err(Error::invalid(field, wrong))
 }
 
 #[cfg(test)]

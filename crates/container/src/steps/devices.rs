@@ -87,7 +87,7 @@ fn bound<'a>(dir: BorrowedFd<'_>, name: &'a CStr, host: &'a Tree) -> Result<(), 
         .on("make place for device", name)?;
     match host {
         Tree::Detached(tree) => mounts::move_to(tree.as_fd(), place.as_fd()),
-        Tree::Late(path, extent) => {
+        Tree::Late(path, extent) | Tree::Inside(path, extent) => {
             let tree = mounts::clone_now(path, *extent)?;
             mounts::move_to(tree.as_fd(), place.as_fd())
         }

@@ -2,14 +2,15 @@
 
 use super::Setup;
 use super::tmpcopyup;
-use crate::fault::{During, Fault};
-use crate::plan::{Dressing, Mount, Source, Tree, clone_flags};
+use crate::channel::{self, Tag};
+use crate::fault::{Class, During, Fault};
+use crate::plan::{Dressing, Enter, Mount, Source, Tree, clone_flags};
 use crate::target::{self, Found, Links};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
+use rustix::fs::{CWD, FileType, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,7 +18,10 @@ use sys::mount::{Change, Extent, Propagation, attribute, set_attributes};
 
 /// From here on no mount or unmount of ours reaches the host.
 pub(super) fn detach_from_host<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
-    if setup.container().is_none() {
+    let Some(container) = setup.container() else {
+        return Ok(());
+    };
+    if matches!(container.enter, Enter::Change(_)) {
         return Ok(());
     }
     let change = Change {
@@ -36,7 +40,7 @@ pub(super) fn root<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let late;
     let tree = match &root.tree {
         Tree::Detached(tree) => tree.as_fd(),
-        Tree::Late(path, extent) => {
+        Tree::Late(path, extent) | Tree::Inside(path, extent) => {
             late = clone_now(path, *extent)?;
             late.as_fd()
         }
@@ -58,8 +62,8 @@ pub(super) fn all<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container() else {
         return Ok(());
     };
-    for mount in &container.mounts {
-        let made = one(setup.root()?, mount)?;
+    for (number, mount) in container.mounts.iter().enumerate() {
+        let made = one(setup, number, mount).map_err(|fault| mount.fault(fault))?;
         if mount.kind() == Some(b"proc") && setup.procfs.is_none() {
             setup.procfs = made;
         }
@@ -89,8 +93,38 @@ pub(super) fn late_readonly<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> 
     Ok(())
 }
 
+impl Mount {
+    /// The fault as one of this mount.
+    fn fault<'a>(&'a self, fault: Fault<'a>) -> Fault<'a> {
+        let link = [Errno::LOOP, Errno::NOTDIR].map(Errno::raw_os_error);
+        let refused = link.contains(&fault.errno);
+        // COMPAT: runc's words, which callers match on.
+        let action = match self.kind() {
+            Some(b"proc") if refused => "filesystem \"proc\" must be mounted on ordinary directory",
+            Some(b"sysfs") if refused => {
+                "filesystem \"sysfs\" must be mounted on ordinary directory"
+            }
+            _ => fault.action,
+        };
+        if self.label.is_empty() || fault.class != Class::Step {
+            return fault;
+        }
+        Fault {
+            action,
+            object: &self.label,
+            class: Class::Mount,
+            ..fault
+        }
+    }
+}
+
 /// Makes one mount; a file system of its own is also returned.
-fn one<'a>(root: BorrowedFd<'_>, mount: &'a Mount) -> Result<Option<OwnedFd>, Fault<'a>> {
+fn one<'a>(
+    setup: &Setup<'a>,
+    number: usize,
+    mount: &'a Mount,
+) -> Result<Option<OwnedFd>, Fault<'a>> {
+    let root = setup.root()?;
     match &mount.source {
         Source::Tree(Tree::Detached(tree)) => attach(root, mount, tree.as_fd()).map(|()| None),
         Source::Tree(Tree::Late(path, extent)) => {
@@ -98,24 +132,25 @@ fn one<'a>(root: BorrowedFd<'_>, mount: &'a Mount) -> Result<Option<OwnedFd>, Fa
             mount.dressing.put_on(tree.as_fd()).on("dress", path)?;
             attach(root, mount, tree.as_fd()).map(|()| None)
         }
-        Source::FileSystem {
-            kind,
-            source,
-            data,
-            copy_up,
-        } => {
-            let made = file_system((kind, source), data, &mount.dressing)
-                .on("mount", &mount.target.path)?;
+        Source::Tree(Tree::Inside(path, extent)) => {
+            let place = target::open(root, path, OFlags::PATH, Links::Follow);
+            let place = place.on("open inside the root", path)?;
+            let flags = clone_flags(*extent) | OpenTreeFlags::AT_EMPTY_PATH;
+            let tree = open_tree(&place, c"", flags).on("bind", path)?;
+            if mount.idmap.is_some() {
+                map_ids(setup, number, tree.as_fd())?;
+            }
+            mount.dressing.put_on(tree.as_fd()).on("dress", path)?;
+            attach(root, mount, tree.as_fd()).map(|()| None)
+        }
+        Source::FileSystem { kind, .. } => {
             let links = match kind.to_bytes() {
                 // What is taken for them must not be somewhere else.
                 b"proc" | b"sysfs" => Links::Refuse,
                 _ => Links::Follow,
             };
             let (found, place) = target::place(root, &mount.target, FileType::Directory, links)?;
-            if kind.to_bytes() == b"tmpfs" && found == Found::Already {
-                as_what_was_there(place.as_fd(), made.as_fd(), (data, *copy_up))
-                    .on("fill", &mount.target.path)?;
-            }
+            let made = own(mount, (found, place.as_fd())).on("mount", &mount.target.path)?;
             for (name, value) in &mount.links {
                 rustix::fs::symlinkat(&**value, &made, &**name).on("link", name)?;
             }
@@ -123,6 +158,41 @@ fn one<'a>(root: BorrowedFd<'_>, mount: &'a Mount) -> Result<Option<OwnedFd>, Fa
             Ok(Some(made))
         }
     }
+}
+
+/// Has the parent map the ids of a tree.
+fn map_ids<'a>(setup: &Setup<'a>, number: usize, tree: BorrowedFd<'_>) -> Result<(), Fault<'a>> {
+    const ACTION: &str = "ask for maps of ids";
+    let number = i32::try_from(number).unwrap_or(-1);
+    channel::send(setup.channel, Tag::IdMap, number, Some(tree)).during(ACTION)?;
+    match channel::wait_for(setup.channel, Tag::Go).during(ACTION)? {
+        Some(_) => Ok(()),
+        None => Err(Fault::new(ACTION, b"", Errno::PIPE)),
+    }
+}
+
+/// A detached file system of its own for a place.
+fn own(mount: &Mount, (found, place): (Found, BorrowedFd<'_>)) -> Result<OwnedFd, Errno> {
+    let Source::FileSystem {
+        kind,
+        source,
+        data,
+        copy_up,
+    } = &mount.source
+    else {
+        return Err(Errno::INVAL);
+    };
+    let covers = kind.to_bytes() == b"tmpfs" && found == Found::Already;
+    // A tmpfs has the mode of the directory that it covers, unless it has one of its own.
+    let mode = match covers && !data.iter().any(|(key, _)| &**key == c"mode") {
+        true => Some(fstat(place)?.st_mode & 0o7777),
+        false => None,
+    };
+    let made = file_system((kind, source), (data, mode), &mount.dressing)?;
+    if covers && *copy_up {
+        tmpcopyup::copy(place, made.as_fd())?;
+    }
+    Ok(made)
 }
 
 /// Clones a tree here, with the rights that our own namespaces give.
@@ -161,7 +231,7 @@ pub(crate) fn move_to(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(),
 /// A detached file system.
 pub(super) fn file_system(
     (kind, source): (&CStr, &CStr),
-    data: &[(CString, Option<CString>)],
+    (data, mode): (&[(CString, Option<CString>)], Option<u32>),
     dressing: &Dressing,
 ) -> Result<OwnedFd, Errno> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
@@ -171,6 +241,9 @@ pub(super) fn file_system(
             Some(value) => fsconfig_set_string(context.as_fd(), &**key, &**value)?,
             None => fsconfig_set_flag(context.as_fd(), &**key)?,
         }
+    }
+    if let Some(mode) = mode {
+        fsconfig_set_string(context.as_fd(), c"mode", octal(mode).as_slice())?;
     }
     fsconfig_create(context.as_fd())?;
     let set = dressing.mount.set | dressing.tree.set;
@@ -194,22 +267,7 @@ pub(super) fn file_system(
     Ok(made)
 }
 
-/// A tmpfs has the mode of the directory that it covers, and its contents if asked for.
-fn as_what_was_there(
-    was: BorrowedFd<'_>,
-    made: BorrowedFd<'_>,
-    (data, copy_up): (&[(CString, Option<CString>)], bool),
-) -> Result<(), Errno> {
-    if !data.iter().any(|(key, _)| &**key == c"mode") {
-        let mode = Mode::from_raw_mode(fstat(was)?.st_mode & 0o7777);
-        rustix::fs::fchmod(made, mode).or_else(|errno| match errno {
-            // The descriptor of a mount is O_PATH; its root is opened anew.
-            Errno::BADF => rustix::fs::chmodat(made, c".", mode, rustix::fs::AtFlags::empty()),
-            errno => Err(errno),
-        })?;
-    }
-    if copy_up {
-        tmpcopyup::copy(was, made)?;
-    }
-    Ok(())
+/// A mode in octal digits.
+fn octal(mode: u32) -> [u8; 4] {
+    [9, 6, 3, 0].map(|shift| b'0' + u8::try_from(mode >> shift & 7).unwrap_or(0))
 }

@@ -90,7 +90,7 @@ fn directory(empty: &mut Option<OwnedFd>, place: BorrowedFd<'_>) -> Result<(), E
     let mut dressing = Dressing::default();
     dressing.mount.set =
         attribute::RDONLY | attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
-    let cover = file_system((c"tmpfs", c"tmpfs"), &[], &dressing)?;
+    let cover = file_system((c"tmpfs", c"tmpfs"), (&[], None), &dressing)?;
     move_to(cover.as_fd(), place)?;
     *empty = Some(cover);
     Ok(())

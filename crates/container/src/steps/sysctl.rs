@@ -22,7 +22,8 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
 /// The container's procfs as we mounted it, or else one that is mounted nowhere.
 pub(super) fn procfs<'s, 'a>(setup: &'s mut Setup<'a>) -> Result<BorrowedFd<'s>, Fault<'a>> {
     if setup.procfs.is_none() {
-        let made = super::mounts::file_system((c"proc", c"proc"), &[], &Dressing::default());
+        let made =
+            super::mounts::file_system((c"proc", c"proc"), (&[], None), &Dressing::default());
         setup.procfs = Some(made.during("make a procfs")?);
     }
     let missing = || Fault::new("use the procfs", b"", Errno::BADF);

@@ -24,7 +24,7 @@ fn a_link_at_proc_or_sys_is_refused() {
         bundle.args(&["true"]);
         let error = bundle.run().unwrap_err();
         assert!(
-            matches!(&error, Error::Step { step: "mounts", object, .. } if object == name),
+            matches!(&error, Error::Mount { action, .. } if action.ends_with("on ordinary directory")),
             "{error:?}"
         );
     }
@@ -87,8 +87,10 @@ fn a_dangling_link_at_a_mount_target_makes_nothing_outside() {
     symlink(&outside, bundle.root().join("dangling")).unwrap();
     bundle.spec.mounts.push(mount("/dangling/x", "tmpfs", &[]));
     bundle.args(&["true"]);
-    assert!(bundle.run().is_err());
+    bundle.run().unwrap();
     assert!(!outside.exists());
+    let inside = bundle.root().join(outside.strip_prefix("/").unwrap());
+    assert!(inside.join("x").exists());
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn a_magic_link_in_a_mount_target_is_not_followed() {
     bundle.args(&["true"]);
     let error = bundle.run().unwrap_err();
     assert!(
-        matches!(&error, Error::Step { step: "mounts", .. }),
+        matches!(&error, Error::Mount { source, .. } if source.raw_os_error() == Some(libc::ELOOP)),
         "{error:?}"
     );
     assert!(!Path::new("/escaped").exists());

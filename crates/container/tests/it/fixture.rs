@@ -15,10 +15,10 @@ use types::{ContainerId, Rootfs};
 pub(crate) const BUSYBOX: &str = "/usr/bin/busybox";
 
 /// Applets that the root has as links.
-const APPLETS: [&str; 24] = [
+const APPLETS: [&str; 26] = [
     "sh", "true", "false", "cat", "ls", "id", "mount", "umount", "stat", "hostname", "sleep",
     "readlink", "echo", "touch", "mkdir", "ps", "stty", "tty", "env", "head", "ip", "pwd", "kill",
-    "dd",
+    "dd", "grep", "unshare",
 ];
 
 /// A bundle with a busybox root.
@@ -264,6 +264,7 @@ impl Bundle {
             gate,
             preserve_fds: 0,
             keep_keyring: false,
+            no_pivot: false,
         }
     }
 

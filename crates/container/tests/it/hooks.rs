@@ -63,6 +63,22 @@ fn hooks_run_in_order_with_the_state_on_standard_input() {
 }
 
 #[test]
+fn a_hook_that_says_much_is_not_stuck() {
+    let bundle = Bundle::new();
+    let state = bundle.state(1);
+    let much = "i=0; while [ $i -lt 3000 ]; do echo said it; echo said it again and again >&2; i=$((i+1)); done; exit 3";
+    let error = run(&[hook(much)], Stage::Poststart, &state).unwrap_err();
+    let Error::Hook { reason, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(
+        reason.starts_with("exit status: 3: said it again"),
+        "{reason}"
+    );
+    assert!(reason.len() < 600, "{reason}");
+}
+
+#[test]
 fn hooks_find_the_root_at_its_path() {
     let mut bundle = Bundle::new();
     let root = bundle.root();

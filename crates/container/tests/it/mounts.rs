@@ -132,6 +132,127 @@ fn masked_and_read_only_paths_are_so() {
 }
 
 #[test]
+fn a_path_that_is_masked_twice_has_one_cover() {
+    let mut bundle = Bundle::new();
+    fs::create_dir(bundle.root().join("etc/secret")).unwrap();
+    let masked = ["/etc/secret", "/etc/secret/", "/etc/secret"].map(str::to_owned);
+    bundle.linux().masked_paths.extend(masked);
+    let output = bundle.script("cat /proc/self/mountinfo");
+    assert_eq!(output.matches(" /etc/secret ").count(), 1, "{output}");
+}
+
+#[test]
+fn a_tmpfs_says_the_mode_that_it_has_of_what_it_covers() {
+    let mut bundle = Bundle::new();
+    fs::create_dir(bundle.root().join("covered")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o710);
+    fs::set_permissions(bundle.root().join("covered"), mode).unwrap();
+    bundle.spec.mounts.extend([
+        mount("/covered", "tmpfs", &["nosuid"]),
+        mount("/new/place", "tmpfs", &["nosuid"]),
+    ]);
+    let output = bundle.script("stat -c %a /covered /new/place; cat /proc/mounts");
+    assert!(output.starts_with("710\n1777\n"), "{output}");
+    let line = |path: &str| {
+        let path = format!("tmpfs {path} ");
+        let mut lines = output.lines();
+        lines
+            .find(|line| line.starts_with(&path))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(line("/covered").contains("mode=710"), "{output}");
+    assert!(!line("/new/place").contains("mode="), "{output}");
+}
+
+#[test]
+fn a_link_to_nothing_leads_to_the_place_that_is_made() {
+    let mut bundle = Bundle::new();
+    let root = bundle.root();
+    let link = |value: &str, at: &str| {
+        std::os::unix::fs::symlink(value, root.join(at)).unwrap();
+    };
+    link("/tmp/foo/../bar", "jump");
+    link("../jump/deep/hosts", "etc/hosts");
+    link("../../../../tmp/outside", "etc/out");
+    let source = bundle.dir.path().join("source");
+    fs::write(&source, "data").unwrap();
+    bundle.spec.mounts.extend([
+        bind(&source, "/etc/hosts", &["bind"]),
+        bind(bundle.dir.path(), "/etc/out", &["bind"]),
+    ]);
+    let output = bundle.script("cat /tmp/bar/deep/hosts; ls /tmp/outside; ls /tmp");
+    assert_eq!(output, "datarootfs\nsource\nbar\nfoo\noutside\n");
+    link("loop", "tmp/loop");
+    bundle.spec.mounts = vec![bind(&source, "/tmp/loop/x", &["bind"])];
+    let error = format!("{:?}", bundle.run().unwrap_err());
+    assert!(error.contains(&format!("code: {}", libc::ELOOP)), "{error}");
+}
+
+#[test]
+fn a_source_in_the_root_is_what_earlier_mounts_made_of_it() {
+    for user in [false, true] {
+        let mut bundle = Bundle::new();
+        let root = bundle.root();
+        for name in ["first/below", "second"] {
+            fs::create_dir_all(bundle.dir.path().join(name)).unwrap();
+            fs::write(bundle.dir.path().join(name).join("file"), name).unwrap();
+        }
+        let from = |name: &str| bundle.dir.path().join(name);
+        let mut mapped = bind(&root.join("made/below"), "/mapped", &["rbind"]);
+        mapped.uid_mappings = vec![IdMapping {
+            container_id: 0,
+            host_id: if user { 101_000 } else { 1000 },
+            size: 1,
+        }];
+        mapped.gid_mappings = mapped.uid_mappings.clone();
+        let again = root.join("final");
+        let mounts = [
+            bind(&from("first"), "/made", &["bind"]),
+            bind(&from("second"), "/made/below", &["bind"]),
+            bind(&root.join("made"), again.to_str().unwrap(), &["rbind"]),
+            mapped,
+        ];
+        bundle.spec.mounts.extend(mounts);
+        if user {
+            crate::namespaces::mapped(&mut bundle);
+        }
+        let output = bundle.script("cat /final/below/file; stat -c ' %u' /mapped/file");
+        assert_eq!(output, "second 1000\n", "user namespace: {user}");
+    }
+}
+
+#[test]
+fn a_bind_keeps_what_the_host_forbids_only_in_a_user_namespace() {
+    let options = |user: bool, options: &[&str]| {
+        let mut bundle = Bundle::new();
+        // The root of a first container is a mount of its own: read-only, and without devices.
+        bundle.spec.mounts.extend([
+            mount("/host", "tmpfs", &["nodev", "noexec", "noatime"]),
+            bind(&bundle.root().join("host"), "/bound", options),
+        ]);
+        if user {
+            crate::namespaces::mapped(&mut bundle);
+        }
+        bundle.args(&["grep", " /bound ", "/proc/mounts"]);
+        bundle.run().map(|outcome| outcome.output)
+    };
+    let bound = options(false, &["bind"]).unwrap();
+    assert!(bound.contains("nodev,noexec,noatime"), "{bound}");
+    let bound = options(false, &["bind", "ro", "exec", "atime"]).unwrap();
+    assert!(bound.contains(" ro,noatime"), "{bound}");
+    let bound = options(true, &["bind", "ro"]).unwrap();
+    assert!(bound.contains("ro,nodev,noexec,noatime"), "{bound}");
+    for against in [["bind", "exec"], ["bind", "relatime"]] {
+        let error = options(true, &against).unwrap_err();
+        let words = "error mounting ";
+        assert!(error.to_string().starts_with(words), "{error}");
+        let source = std::error::Error::source(&error).unwrap();
+        assert!(source.to_string().contains("not permitted"), "{source}");
+    }
+}
+
+#[test]
 fn devices_are_the_default_ones_and_those_asked_for() {
     let mut bundle = Bundle::new();
     let device = |path: &str, kind, major, minor| Device {
@@ -185,8 +306,11 @@ fn wrong_mounts_name_their_field() {
     let mut bundle = Bundle::new();
     bundle.spec.mounts = vec![bind("/does/not/exist".as_ref(), "/x", &["bind"])];
     let error = bundle.run().unwrap_err().to_string();
-    assert_eq!(error, "bind /does/not/exist");
+    assert_eq!(
+        error,
+        r#"error mounting "/does/not/exist" to rootfs at "/x": bind /does/not/exist"#
+    );
     bundle.spec.mounts = vec![mount("/x", "tmpfs", &["size=lots"])];
     let error = bundle.run().unwrap_err().to_string();
-    assert_eq!(error, "mounts: mount \"x\"");
+    assert_eq!(error, r#"error mounting "tmpfs" to rootfs at "/x": mount"#);
 }

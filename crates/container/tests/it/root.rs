@@ -1,6 +1,9 @@
 //! The root: entered, read-only, and out of layers.
 
-use crate::fixture::{Bundle, mount};
+use crate::fixture::{Bundle, Streams, mount};
+use container::{Create, Gate, create};
+use oci::runtime::NamespaceKind;
+use sys::mount::{Change, Extent, Propagation, set_attributes};
 use types::{Layer, Rootfs, Writable};
 
 #[test]
@@ -119,4 +122,58 @@ fn images_are_layers_mounted_from_their_files_also_through_a_user_namespaces_map
         let owner = std::os::unix::fs::MetadataExt::uid(&made);
         assert_eq!(owner, if mapped { 100_000 } else { 0 });
     }
+}
+
+#[test]
+fn a_root_that_is_moved_shows_nothing_of_the_hosts_procfs() {
+    let mut bundle = Bundle::new();
+    // Only where procfs is in plain sight may a user namespace mount another one.
+    let mounts = "unshare -mrpf mount -t proc none /proc 2>&1 && echo mounted";
+    bundle.args(&["sh", "-c", &format!("ls / | head -n 1; {mounts}")]);
+    let streams = Streams::new();
+    let mut init = create(&Create {
+        no_pivot: true,
+        ..bundle.request(streams.stdio(), Gate::Held)
+    })
+    .unwrap();
+    init.start().unwrap();
+    let outcome = streams.finish(init.pidfd());
+    assert!(outcome.output.starts_with("bin\n"), "{}", outcome.output);
+    assert!(
+        outcome.output.contains("permission denied"),
+        "{}",
+        outcome.output
+    );
+    assert!(!outcome.output.contains("mounted"), "{}", outcome.output);
+}
+
+#[test]
+fn without_a_mount_namespace_mounts_are_the_callers_and_a_failure_takes_them_away() {
+    let mut bundle = Bundle::new();
+    bundle.without(NamespaceKind::Mount);
+    bundle.args(&["ls", "/"]);
+    let error = bundle.run().unwrap_err().to_string();
+    let words = "unable to restrict sys entries without a private MNT namespace";
+    assert!(error.ends_with(words), "{error}");
+    bundle.linux().masked_paths.clear();
+    bundle.linux().readonly_paths.clear();
+    // The caller's namespace is this thread's own.
+    sys::namespace::unshare(sys::namespace::Kind::Mount.flag()).unwrap();
+    let private = Change {
+        propagation: Some(Propagation::Private),
+        ..Change::default()
+    };
+    set_attributes(rustix::fs::CWD, c"/", &private, Extent::Tree).unwrap();
+    let root = bundle.root().display().to_string();
+    let mounted = || {
+        let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        mounts.lines().filter(|line| line.contains(&root)).count()
+    };
+    bundle.args(&["no-such-program"]);
+    assert!(bundle.run().is_err());
+    assert_eq!(mounted(), 0);
+    bundle.args(&["ls", "/"]);
+    let output = bundle.run().unwrap().output;
+    assert!(output.starts_with("bin\ndev\n"), "{output}");
+    assert!(mounted() > 1);
 }

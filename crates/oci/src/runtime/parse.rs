@@ -20,12 +20,21 @@ impl ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((_, words)) = WORDS.iter().find(|(at, _)| self.field.starts_with(at)) {
+            write!(f, "{words}: ")?;
+        }
         match self.field.as_str() {
             "" => write!(f, "{}", self.source),
             field => write!(f, "{field}: {}", self.source),
         }
     }
 }
+
+/// COMPAT: how errors about these fields begin, which callers match on; the longer path first.
+const WORDS: [(&str, &str); 2] = [
+    ("linux.memoryPolicy.flags", "invalid memory policy flag"),
+    ("linux.memoryPolicy", "invalid memory policy mode"),
+];
 
 impl std::error::Error for ParseError {}
 
