@@ -5,9 +5,17 @@
 //! (CVE-2019-5736). So before a container is touched we execute ourselves again from a copy that
 //! cannot be written: [`sys::seal`] says how.
 
+use crate::log;
 use anyhow::{Context, Result};
+use sys::seal::Sealed;
 
 /// Executes ourselves again, unless this is the sealed copy already.
 pub(crate) fn ensure() -> Result<()> {
-    sys::seal::ensure().context("execute a sealed copy of the runtime")
+    let sealed = sys::seal::ensure().context("execute a sealed copy of the runtime")?;
+    // COMPAT: runc's words, which tools look for in a debug log.
+    if sealed == Sealed::Overlay {
+        log::debug("runc exeseal: using overlayfs for sealed /proc/self/exe");
+    }
+    log::debug("runc exeseal: using /proc/self/exe clone");
+    Ok(())
 }

@@ -180,6 +180,8 @@ pub(crate) struct Program {
     pub(crate) environment: Option<Strings>,
     /// Seconds.
     pub(crate) timeout: Option<i64>,
+    /// Whether the container's system call filter is for it too.
+    pub(crate) under_filter: bool,
 }
 
 /// A state with room for the pid, which the parent does not know before the clone.
@@ -272,6 +274,8 @@ fn programs(
                 arguments: Strings::new(strings(&field, arguments)?),
                 environment: environment.transpose()?.map(Strings::new),
                 timeout: hook.timeout,
+                // Those about to start the program are the ones without a default.
+                under_filter: default.is_none(),
             })
         })
         .collect()

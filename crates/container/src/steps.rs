@@ -110,6 +110,8 @@ pub(crate) struct Setup<'a> {
     command: usize,
     /// Our number in the parent's pid namespace, if hooks need it.
     pid: i32,
+    /// `CLONE_NEW*` bits of namespaces that were joined before.
+    pub(crate) joined: u64,
     cwd_as_user: bool,
     /// Who the program is, once the container's own files were asked.
     identity: accounts::Identity,
@@ -134,6 +136,7 @@ impl<'a> Setup<'a> {
             slave: None,
             command: 0,
             pid: 0,
+            joined: 0,
             cwd_as_user: false,
             identity: accounts::Identity::new(),
             filtered: false,

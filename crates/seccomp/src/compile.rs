@@ -50,7 +50,9 @@ fn finished(instructions: Vec<Instruction>, filter: &Seccomp) -> Result<Program,
         return Err(Error::TooLong(instructions.len()));
     }
     let mut flags = 0;
-    for flag in &filter.flags {
+    // COMPAT: who says nothing about flags does not want to pay for a mitigation either.
+    let default = &[SeccompFlag::SpecAllow][..];
+    for flag in filter.flags.as_deref().unwrap_or(default) {
         flags |= match flag {
             // The filter is loaded by the only thread there is.
             SeccompFlag::Tsync => 0,

@@ -125,7 +125,7 @@ impl Profile {
             default_action: self.default_action,
             default_errno_ret: self.default_errno_ret,
             architectures,
-            flags: self.flags.clone().unwrap_or_default(),
+            flags: self.flags.clone(),
             listener_path: self.listener_path.clone(),
             listener_metadata: self.listener_metadata.clone(),
             syscalls: rules.filter(applies).map(Rule::plain).collect(),

@@ -52,14 +52,13 @@ pub fn set_io_priority(class: u16, level: u16) -> io::Result<()> {
 
 /// Sets the memory policy; `nodes` is a bit mask, 64 nodes a word.
 pub fn set_memory_policy(mode: libc::c_int, nodes: &[u64]) -> io::Result<()> {
-    // The kernel subtracts one from the count of bits.
-    let bits = if nodes.is_empty() {
-        0
-    } else {
-        nodes.len() * 64 + 1
+    // The kernel subtracts one from the count of bits; no nodes are no mask at all.
+    let (mask, bits) = match nodes {
+        [] => (std::ptr::null(), 0),
+        nodes => (nodes.as_ptr(), nodes.len() * 64 + 1),
     };
-    // SAFETY: the mask is readable for the number of bits given.
-    check(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes.as_ptr(), bits) })
+    // SAFETY: the mask is null, or readable for the number of bits given.
+    check(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) })
 }
 
 /// Sets the execution domain: `PER_LINUX` or `PER_LINUX32`.

@@ -42,16 +42,25 @@ const SECOND_LAYERS: [&str; 2] = ["/sys", "/dev"];
 #[cfg(target_arch = "x86_64")]
 pub const ENTRY: &str = "corten_sealed_start";
 
+/// What the copy that we run from is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// A file of a read-only overlay.
+    Overlay,
+    /// A sealed memory file.
+    Memory,
+}
+
 /// Executes this program again from a copy that cannot be written, unless it runs from one.
 ///
 /// The copy is a read-only overlay over the program's directory, in a mount that nobody can
 /// reach: unlike a read-only bind mount it has no writable layer, so no privilege inside a
 /// container makes it writable, and unlike a memory file it costs no copying. Where there can be
 /// no overlay it is a sealed memory file.
-pub fn ensure() -> io::Result<()> {
+pub fn ensure() -> io::Result<Sealed> {
     let exe = rustix::fs::open(EXE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    if is_sealed(&exe)? {
-        return Ok(());
+    if let Some(sealed) = sealed(&exe)? {
+        return Ok(sealed);
     }
     let arguments = std::env::args_os().map(OsStringExt::into_vec);
     let arguments = strings(arguments)?;
@@ -75,9 +84,9 @@ fn strings(lines: impl Iterator<Item = Vec<u8>>) -> io::Result<Strings> {
 
 /// Whether this is a copy already. Only memory files have seals. A read-only overlay is ours if
 /// our path there does not lead to the same file here: nobody else's mounts are out of reach.
-fn is_sealed(exe: &OwnedFd) -> io::Result<bool> {
+fn sealed(exe: &OwnedFd) -> io::Result<Option<Sealed>> {
     match rustix::fs::fcntl_get_seals(exe) {
-        Ok(seals) => return Ok(seals.contains(SEALS)),
+        Ok(seals) => return Ok(seals.contains(SEALS).then_some(Sealed::Memory)),
         Err(Errno::INVAL) => {}
         Err(errno) => return Err(errno.into()),
     }
@@ -87,14 +96,13 @@ fn is_sealed(exe: &OwnedFd) -> io::Result<bool> {
             .f_flag
             .contains(StatVfsMountFlags::RDONLY)
     {
-        return Ok(false);
+        return Ok(None);
     }
     let own = rustix::fs::fstat(exe)?;
     let path = std::fs::read_link(EXE)?;
     let here = rustix::fs::stat(&path);
-    Ok(here.map_or(true, |here| {
-        (here.st_dev, here.st_ino) != (own.st_dev, own.st_ino)
-    }))
+    let same = here.is_ok_and(|here| (here.st_dev, here.st_ino) == (own.st_dev, own.st_ino));
+    Ok((!same).then_some(Sealed::Overlay))
 }
 
 /// This program in a read-only overlay that is mounted nowhere.

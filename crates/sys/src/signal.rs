@@ -51,6 +51,25 @@ pub fn reset() -> io::Result<()> {
     Ok(())
 }
 
+/// Has the signals that ask a program to end, end this process: without a handler the first
+/// process of a pid namespace does not get them.
+pub fn end_when_asked() -> io::Result<()> {
+    extern "C" fn end(_: libc::c_int) {
+        crate::clone::exit(1)
+    }
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: a sigaction of zeroes is valid: no flags, an empty mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = end as extern "C" fn(libc::c_int) as usize;
+        // SAFETY: `action` is valid and only read; its handler makes one system call alone,
+        // which a handler may.
+        if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Blocks every signal of this thread, so that [`next`] takes them.
 pub fn block_all() -> io::Result<()> {
     let full = u64::MAX;

@@ -10,6 +10,7 @@ use cgroup::{Cgroup, Driver, Request};
 use container::{Create, Gate, Init, Stdio, Waiting};
 use oci::runtime::{Namespace, NamespaceKind, Process, SeccompAction, Spec, Status};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use types::{ContainerId, Rootfs, Timestamp};
@@ -253,9 +254,14 @@ fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<E
         Some(_) => Terminal::of(&mut init)?,
         None => None,
     };
-    let told = tell(wanted, &mut init, record);
-    if let Err(error) = told {
+    if let Err(error) = tell(wanted, &mut init, record) {
         foreground::end(&init);
+        if let Some(unspoken @ container::Error::NoInterpreter { .. }) = error.downcast_ref() {
+            // COMPAT: by then runc is the program, which says it and ends.
+            drop(writeln!(std::io::stderr(), "{unspoken}"));
+            delete::destroy(place, record)?;
+            return Ok(ExitCode::from(255));
+        }
         return Err(error);
     }
     match signals {

@@ -104,6 +104,8 @@ fn exception(rule: &DeviceRule) -> Result<Exception, Error> {
             'r' => READ,
             'w' => WRITE,
             'm' => MKNOD,
+            // COMPAT: as runc, for which it adds nothing.
+            'a' => 0,
             other => return Err(invalid(format!("access {other:?} is none of r, w and m"))),
         };
     }
@@ -173,7 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn letters_other_than_rwm_are_refused() {
+    fn letters_other_than_rwm_are_refused_and_an_a_adds_nothing() {
+        let all = rule(true, DeviceRuleKind::Character, Some((10, 1)), "ra");
+        assert_eq!(Rules::of(&[all]).unwrap().exceptions[0].access, READ);
         let bad = rule(true, DeviceRuleKind::Character, None, "rx");
         assert!(Rules::of(&[bad]).unwrap_err().to_string().contains("'x'"));
     }

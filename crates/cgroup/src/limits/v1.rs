@@ -159,13 +159,27 @@ fn set_shares(group: &Group, shares: u64) -> Result<(), Error> {
 fn realtime(group: &Group, cpu: &Cpu) -> Result<(), Error> {
     let period = cpu.realtime_period.filter(|period| *period != 0);
     let runtime = cpu.realtime_runtime.filter(|runtime| *runtime != 0);
-    if let Some(period) = period {
-        group.write("cpu.rt_period_us", &period.to_string())?;
-    }
-    if let Some(runtime) = runtime {
-        group.write("cpu.rt_runtime_us", &runtime.to_string())?;
-    }
-    Ok(())
+    let set_period = || match period {
+        Some(period) => group.write("cpu.rt_period_us", &period.to_string()),
+        None => Ok(()),
+    };
+    let Some(runtime) = runtime else {
+        return set_period();
+    };
+    // The kernel refuses a period that is too short for the runtime there was.
+    let refused = match set_period() {
+        Err(Error::Write { source, .. })
+            if source.raw_os_error() == Some(Errno::INVAL.raw_os_error()) =>
+        {
+            true
+        }
+        set => {
+            set?;
+            false
+        }
+    };
+    group.write("cpu.rt_runtime_us", &runtime.to_string())?;
+    if refused { set_period() } else { Ok(()) }
 }
 
 pub(super) fn block_io(group: &Group, block: &BlockIo) -> Result<(), Error> {

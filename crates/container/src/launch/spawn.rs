@@ -1,9 +1,9 @@
 //! The clone itself: with what must be so before it, and undone in the parent after it.
 //!
-//! Joining a pid namespace and making a time namespace are for later children only. So the
-//! parent does them, clones, and takes them back: no process in between. Where that cannot be,
-//! there is a stage, a process that clones the container's init as its sibling: a joined user
-//! namespace must own the new ones, and a thread among others cannot take a time namespace back.
+//! Joining a pid namespace is for later children only. So the parent does it, clones, and takes
+//! it back: no process in between. A joined user namespace must own the new ones, and namespaces
+//! that it does not own must be joined before it: there is a stage, a process that joins them
+//! and clones the container's init as its sibling.
 
 use super::{Launch, kept, waiting};
 use crate::Error;
@@ -11,9 +11,7 @@ use crate::channel::{self, Tag};
 use crate::fault::{During, Fault, injection};
 use crate::steps::{self, Setup};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use sys::clone::{Child, Clone};
 use sys::namespace::{self, Kind};
 
@@ -28,33 +26,24 @@ pub(super) fn spawn(launch: &Launch<'_>, theirs: &OwnedFd) -> Result<Child, Erro
         waiting: &waiting,
         failing: injection::armed(),
     };
-    let plan = launch.plan;
-    let time = plan.namespaces.makes(Kind::Time);
-    if plan.namespaces.joins(Kind::User) || time && !single_threaded() {
+    if launch.plan.namespaces.joined_with_user() {
         return body.stage();
     }
     let before = Before::of(launch);
     if before.nothing() {
-        return body.clone(false).map_err(failed);
+        return body.clone(None).map_err(failed);
     }
-    before.around(|| body.clone(false)).map_err(failed)
+    before.around(|| body.clone(None)).map_err(failed)
 }
 
 fn failed(source: std::io::Error) -> Error {
     Error::process("clone the container's process")(source)
 }
 
-/// Whether this process has one thread: a directory has one link more for each subdirectory.
-fn single_threaded() -> bool {
-    fs::metadata("/proc/self/task").is_ok_and(|task| task.nlink() == 3)
-}
-
 /// What the parent's later children must have.
 struct Before<'a> {
     pid: Option<BorrowedFd<'a>>,
     join: Option<BorrowedFd<'a>>,
-    time: bool,
-    offsets: &'a str,
 }
 
 impl<'a> Before<'a> {
@@ -72,13 +61,11 @@ impl<'a> Before<'a> {
                 .as_ref()
                 .filter(|join| join.kinds & pid != 0)
                 .map(|join| join.pidfd),
-            time: plan.namespaces.makes(Kind::Time),
-            offsets: &plan.namespaces.offsets,
         }
     }
 
     fn nothing(&self) -> bool {
-        self.pid.is_none() && self.join.is_none() && !self.time
+        self.pid.is_none() && self.join.is_none()
     }
 
     fn enter(&self) -> std::io::Result<()> {
@@ -88,12 +75,6 @@ impl<'a> Before<'a> {
         if let Some(pidfd) = self.join {
             namespace::join_process(pidfd, Kind::Pid.flag())?;
         }
-        if self.time {
-            namespace::unshare(Kind::Time.flag())?;
-            if !self.offsets.is_empty() {
-                fs::write("/proc/self/timens_offsets", self.offsets)?;
-            }
-        }
         Ok(())
     }
 
@@ -101,15 +82,8 @@ impl<'a> Before<'a> {
     fn around(&self, clone: impl FnOnce() -> std::io::Result<Child>) -> std::io::Result<Child> {
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
         let child = self.enter().and_then(|()| clone());
-        let mut kinds = 0;
-        if self.pid.is_some() || self.join.is_some() {
-            kinds |= Kind::Pid.flag();
-        }
-        if self.time {
-            kinds |= Kind::Time.flag();
-        }
         // Without this, later children would silently be in the container.
-        namespace::join_process(own.as_fd(), kinds)?;
+        namespace::join_process(own.as_fd(), Kind::Pid.flag())?;
         child
     }
 }
@@ -123,23 +97,25 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    fn clone(&self, sibling: bool) -> std::io::Result<Child> {
+    /// Clones the container's init; from a stage as its sibling, with what the stage has joined.
+    fn clone(&self, stage: Option<u64>) -> std::io::Result<Child> {
         let not_by_clone = Kind::Cgroup.flag() | Kind::Time.flag();
         Clone {
             namespaces: self.launch.plan.namespaces.new & !not_by_clone,
             cgroup: self.launch.entry.and_then(|entry| entry.unified),
-            sibling,
+            sibling: stage.is_some(),
         }
-        .spawn(|| self.run(sibling))
+        .spawn(|| self.run(stage))
     }
 
     /// The child: all steps, and their failure if one fails.
-    fn run(&self, sibling: bool) -> u8 {
+    fn run(&self, stage: Option<u64>) -> u8 {
         // Until the stage has named us, the parent takes what we say for the stage's.
-        if sibling && !matches!(channel::wait_for(self.channel, Tag::Go), Ok(Some(_))) {
+        if stage.is_some() && !matches!(channel::wait_for(self.channel, Tag::Go), Ok(Some(_))) {
             return 1;
         }
         let mut setup = Setup::new(self.launch, self.channel, (self.keep, self.waiting));
+        setup.joined = stage.unwrap_or(0);
         steps::run(&mut setup, self.failing);
         // Nothing is dropped: the descriptors' numbers may be others by now.
         sys::clone::exit(1)
@@ -158,20 +134,22 @@ impl Body<'_> {
     }
 
     fn through_stage(&self) -> Result<(), Fault<'_>> {
-        let plan = self.launch.plan;
-        for (kind, fd, path) in &plan.namespaces.joined {
-            if [Kind::User, Kind::Pid].contains(kind) {
-                namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
+        let namespaces = &self.launch.plan.namespaces.joined;
+        let mut joined = 0;
+        // The others first: in the user namespace there are no rights on those of its parent.
+        for (kind, fd, path) in namespaces.iter().filter(|(kind, ..)| *kind != Kind::User) {
+            match namespace::join(fd.as_fd(), *kind) {
+                Ok(()) => joined |= kind.flag(),
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) && *kind != Kind::Pid => {}
+                Err(error) => return Err(error).on("join namespace", path),
             }
         }
-        if plan.namespaces.makes(Kind::Time) {
-            namespace::unshare(Kind::Time.flag()).during("make a time namespace")?;
-            if !plan.namespaces.offsets.is_empty() {
-                fs::write("/proc/self/timens_offsets", &plan.namespaces.offsets)
-                    .during("write linux.timeOffsets")?;
-            }
+        for (kind, fd, path) in namespaces.iter().filter(|(kind, ..)| *kind == Kind::User) {
+            namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
         }
-        let child = self.clone(true).during("clone the container's process")?;
+        let child = self
+            .clone(Some(joined))
+            .during("clone the container's process")?;
         channel::send(self.channel, Tag::Pid, child.pid, None).during("name the process")
     }
 }

@@ -6,7 +6,7 @@ use crate::fault::errno;
 use crate::files::Source;
 use crate::users;
 use oci::runtime::IdMapping;
-use rustix::fs::{CWD, StatFs, fstatfs};
+use rustix::fs::{CWD, Mode, OFlags, StatFs, fstatfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use std::ffi::CString;
@@ -54,6 +54,8 @@ pub(crate) struct Ids<'a> {
     pub(crate) field: &'a str,
     pub(crate) uids: &'a [IdMapping],
     pub(crate) gids: &'a [IdMapping],
+    /// The path of the user namespace that the container joins.
+    pub(crate) joined: Option<&'a str>,
 }
 
 /// Opens the source of a bind mount; `inside` is its path in the root, if it is there.
@@ -129,6 +131,14 @@ fn idmap(options: &Options, ids: &Ids<'_>) -> Result<Option<(OwnedFd, Extent)>, 
     }
     let extent = match (options.idmap, ids.uids.is_empty()) {
         (None, true) => return Ok(None),
+        (Some(extent), true) if ids.joined.is_some() => {
+            let path = ids.joined.unwrap_or_default();
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let userns = rustix::fs::open(path, flags, Mode::empty());
+            let userns =
+                userns.map_err(|errno| Error::host("open namespace", path)(errno.into()))?;
+            return Ok(Some((userns, extent)));
+        }
         (Some(_), true) => {
             let reason = "idmap needs uidMappings and gidMappings, or a user namespace";
             return Err(Error::invalid(ids.field, reason));

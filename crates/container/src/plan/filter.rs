@@ -3,6 +3,7 @@
 use crate::Error;
 use oci::runtime::{ProcessState, Spec, State};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use sys::seccomp::Instruction;
 
@@ -62,9 +63,13 @@ impl Agent {
                 ..state.clone()
             },
         };
+        // COMPAT: the words that callers match on.
+        let socket = UnixStream::connect(&self.path).map_err(Error::host(
+            "failed to connect with seccomp agent",
+            &self.path,
+        ))?;
         let send = || -> std::io::Result<()> {
             let document = serde_json::to_vec(&told)?;
-            let socket = std::os::unix::net::UnixStream::connect(&self.path)?;
             sys::socket::send(socket.as_fd(), &document, Some(listener.as_fd()))
         };
         send().map_err(Error::host("hand the seccomp listener to", &self.path))

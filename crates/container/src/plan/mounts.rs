@@ -7,7 +7,7 @@ use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
 use crate::files::Source as Files;
-use oci::runtime::{Mount as Requested, NamespaceKind};
+use oci::runtime::{Mount as Requested, Namespace, NamespaceKind};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -71,7 +71,7 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
             return Err(Error::invalid(field, "is the root itself"));
         }
         let mut options = Options::parse(&field, &mount.options)?;
-        options.dressing.locked = in_user_namespace(request);
+        options.dressing.locked = user_namespace(request).is_some();
         let one = One {
             field: &field,
             requested: mount,
@@ -126,15 +126,15 @@ fn source_inside(request: &Create<'_>, field: &str, path: &Path) -> Result<Optio
     Ok(Some(Target::plan(field, &below)?.path))
 }
 
-fn in_user_namespace(request: &Create<'_>) -> bool {
-    let namespaces = request
-        .spec
-        .linux
-        .iter()
-        .flat_map(|linux| &linux.namespaces);
-    namespaces
-        .into_iter()
-        .any(|namespace| namespace.kind == NamespaceKind::User)
+fn user_namespace<'a>(request: &Create<'a>) -> Option<&'a Namespace> {
+    let linux = request.spec.linux.iter();
+    let mut namespaces = linux.flat_map(|linux| &linux.namespaces);
+    namespaces.find(|namespace| namespace.kind == NamespaceKind::User)
+}
+
+fn joined_user_namespace<'a>(request: &Create<'a>) -> Option<&'a str> {
+    let path = user_namespace(request)?.path.as_str();
+    (!path.is_empty()).then_some(path)
 }
 
 /// What an error says of a mount.
@@ -168,6 +168,7 @@ impl One<'_> {
             field: self.field,
             uids,
             gids,
+            joined: joined_user_namespace(self.request),
         };
         let path = self.request.bundle.join(&self.requested.source);
         let inside = source_inside(self.request, self.field, &path)?;

@@ -81,6 +81,13 @@ impl Namespaces {
         self.joined.iter().any(|(joined, ..)| *joined == kind)
     }
 
+    /// Whether the container has a user namespace of its own and joins others, or joins it.
+    pub(crate) fn joined_with_user(&self) -> bool {
+        let early = [Kind::User, Kind::Pid];
+        let others = self.joined.iter().any(|(kind, ..)| !early.contains(kind));
+        self.joins(Kind::User) || self.makes(Kind::User) && others
+    }
+
     /// Whether the container has one of this kind that is not simply the caller's.
     pub(crate) fn own(&self, kind: Kind) -> bool {
         self.makes(kind) || self.joins(kind)

@@ -27,6 +27,8 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
         Gate::Waiting(waiting) => {
             // It can wait for long. If the pages are not taken back, that costs only memory.
             drop(sys::memory::release_code());
+            // COMPAT: as runc's init, which a signal ends before its start.
+            sys::signal::end_when_asked().during("handle signals")?;
             wait(setup, waiting)
         }
     }

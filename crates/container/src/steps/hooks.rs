@@ -140,7 +140,8 @@ fn execute(
         .and_then(|()| sys::fds::duplicate_to(output, 1))
         .and_then(|()| sys::fds::duplicate_to(output, 2))
         .and_then(|()| sys::fds::close_all_but(&[]))
-        .and_then(|()| sys::signal::reset());
+        .and_then(|()| sys::signal::reset())
+        .and_then(|()| filtered(setup, hook));
     if ready.is_ok() {
         let process = &setup.plan.process;
         match &hook.environment {
@@ -155,6 +156,16 @@ fn execute(
         };
     }
     127
+}
+
+/// A hook of the start is under the container's filter; the init itself is not yet.
+fn filtered(setup: &Setup<'_>, hook: &Program) -> io::Result<()> {
+    match &setup.plan.filter {
+        Some(filter) if hook.under_filter && !setup.filtered => {
+            sys::seccomp::load(&filter.instructions, filter.flags).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes the state, with the pid in its place. A hook that does not read is no fault.

@@ -12,8 +12,9 @@ use sys::namespace::{self, Kind};
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let namespaces = &setup.plan.namespaces;
     for (kind, fd, path) in &namespaces.joined {
-        // These two were joined before the clone.
-        if ![Kind::User, Kind::Pid].contains(kind) {
+        // These two were joined before the clone, and others if a stage could.
+        let before = [Kind::User, Kind::Pid].contains(kind) || setup.joined & kind.flag() != 0;
+        if !before {
             namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::fixture::{Bundle, Streams, reap};
 use container::{Error, Gate, Waiting, start};
+use rustix::event::{PollFd, PollFlags, poll};
 
 #[test]
 fn a_container_waits_for_a_start_by_path_and_starts_once() {
@@ -55,6 +56,33 @@ fn the_start_of_a_container_that_has_died_is_refused_at_once() {
     rustix::process::pidfd_send_signal(init.pidfd(), signal).unwrap();
     reap(init.pidfd());
     assert!(matches!(start(&path), Err(Error::NotWaiting { .. })));
+}
+
+#[test]
+fn a_waiting_init_ends_when_it_is_asked_to() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let bundle = Bundle::new();
+        let path = bundle.dir.path().join("start.sock");
+        let gate = Waiting::create(&path).unwrap();
+        let streams = Streams::new();
+        let init = bundle
+            .create(streams.stdio(), Gate::Waiting(&gate))
+            .unwrap();
+        let soon = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 10_000_000,
+        };
+        // One that does not wait yet is not ended by it.
+        for _ in 0..1000 {
+            let _ = rustix::process::pidfd_send_signal(init.pidfd(), signal);
+            let fd = init.pidfd();
+            let mut ended = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+            if poll(&mut ended, Some(&soon)).unwrap() > 0 {
+                break;
+            }
+        }
+        assert_eq!(streams.finish(init.pidfd()).status, 1);
+    }
 }
 
 #[test]

@@ -94,6 +94,52 @@ fn a_user_namespace_is_joined_before_the_others_are_made() {
 }
 
 #[test]
+fn a_time_namespace_is_the_containers_and_is_joined_with_its_user_namespace() {
+    let mut first = Bundle::new();
+    mapped(&mut first);
+    first.namespace(NamespaceKind::Time, "");
+    let offset = TimeOffset {
+        secs: 7881,
+        nanosecs: 0,
+    };
+    let offsets = &mut first.linux().time_offsets;
+    offsets.insert("monotonic".to_owned(), offset);
+    let running = first.running();
+    let pid = running.init.pid().to_string();
+    let mut second = Bundle::new();
+    mapped(&mut second);
+    for (name, kind) in ALL.iter().filter(|(name, _)| *name != "mnt") {
+        second.namespace(*kind, &format!("/proc/{pid}/ns/{name}"));
+    }
+    second.spec.hostname = String::new();
+    second.linux().uid_mappings.clear();
+    second.linux().gid_mappings.clear();
+    let output = second.script("readlink /proc/self/ns/time; cat /proc/self/timens_offsets");
+    assert!(output.starts_with(&own(&pid, "time")), "{output}");
+    assert!(output.contains("7881"), "{output}");
+}
+
+#[test]
+fn a_network_namespace_that_the_user_namespace_does_not_own_is_joined_before_it() {
+    for new in [true, false] {
+        let mut first = Bundle::new();
+        mapped(&mut first);
+        let running = first.running();
+        let pid = running.init.pid().to_string();
+        let mut second = Bundle::new();
+        mapped(&mut second);
+        if !new {
+            second.namespace(NamespaceKind::User, &format!("/proc/{pid}/ns/user"));
+        }
+        second.namespace(NamespaceKind::Network, "/proc/self/ns/net");
+        // Who has no rights on the network may not mount its sysfs.
+        second.spec.mounts.retain(|mount| mount.kind != "sysfs");
+        let output = second.script("readlink /proc/self/ns/net");
+        assert_eq!(output, format!("{}\n", own("self", "net")), "new: {new}");
+    }
+}
+
+#[test]
 fn a_user_namespace_maps_ids_and_has_the_hosts_devices() {
     let mut bundle = Bundle::new();
     mapped(&mut bundle);

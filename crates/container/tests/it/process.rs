@@ -122,6 +122,48 @@ fn a_filter_that_allows_next_to_nothing_still_lets_the_program_start() {
 }
 
 #[test]
+fn a_hook_of_the_start_is_under_the_filter_and_others_are_not() {
+    let document = br#"{"ociVersion":"1.3.0","linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW",
+        "syscalls":[{"action":"SCMP_ACT_KILL","names":["mkdir","mkdirat"]}]}}}"#;
+    let spec = oci::runtime::Spec::from_slice(document).unwrap();
+    let profile = spec.linux.unwrap().seccomp.unwrap();
+    let mut bundle = Bundle::new();
+    bundle.filter = Some(seccomp::compile(&profile).unwrap());
+    bundle.args(&["true"]);
+    let hook = |path: &str| oci::runtime::Hook {
+        path: path.to_owned(),
+        args: ["mkdir", "tmp/made"].map(str::to_owned).to_vec(),
+        ..oci::runtime::Hook::default()
+    };
+    bundle.spec.hooks = Some(oci::runtime::Hooks {
+        create_container: vec![hook("/bin/mkdir")],
+        ..oci::runtime::Hooks::default()
+    });
+    bundle.run().unwrap();
+    let made = bundle.root().join("tmp/made");
+    std::fs::remove_dir(&made).unwrap();
+    let hooks = bundle.spec.hooks.as_mut().unwrap();
+    hooks.create_container.clear();
+    hooks.start_container = vec![hook("/bin/mkdir")];
+    let error = bundle.run().unwrap_err().to_string();
+    assert!(error.contains("startContainer hook #0"), "{error}");
+    assert!(error.contains("signal: 31"), "{error}");
+    assert!(!made.exists());
+}
+
+#[test]
+fn the_default_memory_policy_needs_no_nodes() {
+    let mut bundle = Bundle::new();
+    bundle.linux().memory_policy = Some(oci::runtime::MemoryPolicy {
+        mode: oci::runtime::MemoryPolicyMode::Default,
+        nodes: String::new(),
+        flags: Vec::new(),
+    });
+    let output = bundle.script("head -n 1 /proc/self/numa_maps");
+    assert!(output.contains(" default "), "{output}");
+}
+
+#[test]
 fn limits_scores_priorities_and_personality_are_set() {
     let mut bundle = Bundle::new();
     let process = bundle.process();

@@ -11,8 +11,8 @@ document! {
         pub default_errno_ret: Option<u32>,
         /// The architectures whose calls pass the filter at all, the native one implied.
         pub architectures: Vec<Arch>,
-        /// Flags of `seccomp(2)`.
-        pub flags: Vec<SeccompFlag>,
+        /// Flags of `seccomp(2)`; without a list it is not the same as with an empty one.
+        pub flags: Option<Vec<SeccompFlag>>,
         /// The Unix socket that the notification descriptor is sent to.
         pub listener_path: String,
         /// What is sent along.

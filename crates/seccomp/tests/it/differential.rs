@@ -153,7 +153,7 @@ fn filter(random: &mut Random) -> Seccomp {
         default_action,
         default_errno_ret: errno(random),
         architectures,
-        flags: Vec::new(),
+        flags: Some(Vec::new()),
         listener_path: String::new(),
         listener_metadata: String::new(),
         syscalls,

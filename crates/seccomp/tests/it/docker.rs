@@ -22,6 +22,23 @@ const DEFAULT: [&str; 14] = [
     "CAP_AUDIT_WRITE",
 ];
 
+#[test]
+fn a_filter_without_a_list_of_flags_costs_no_mitigation() {
+    let profile = docker_default(&DEFAULT, host());
+    assert_eq!(profile.flags, None);
+    let flags = |flags| {
+        let profile = oci::runtime::Seccomp {
+            flags,
+            ..profile.clone()
+        };
+        compile(&profile).unwrap().flags()
+    };
+    const SPEC_ALLOW: u32 = 4;
+    assert_eq!(flags(None), SPEC_ALLOW);
+    assert_eq!(flags(Some(Vec::new())), 0);
+    assert_eq!(flags(Some(vec![oci::runtime::SeccompFlag::Log])), 2);
+}
+
 fn x86_64(number: u32, args: &[u64]) -> Call {
     let mut call = Call {
         number,
