@@ -160,10 +160,9 @@ fn failure(bytes: &[u8]) -> Error {
         },
         class if class == Class::Mount as u8 => {
             let told = text(object);
-            let (origin, destination) = told.split_once('\0').unwrap_or(("", &told));
+            let (from, to) = told.split_once('\0').unwrap_or(("", &told));
             Error::Mount {
-                origin: origin.to_owned(),
-                destination: destination.to_owned(),
+                mount: Error::named(from, to),
                 action: text(action),
                 source,
             }
@@ -194,6 +193,6 @@ fn hook(stage: &str, told: &str) -> Error {
         stage: hooks::Stage::named(stage).map_or("", hooks::Stage::name),
         index: index.unwrap_or(0),
         path: next(),
-        reason: next().trim().to_owned(),
+        reason: hooks::in_words(next().trim()),
     }
 }

@@ -65,12 +65,10 @@ pub enum Error {
     /// A mount of the configuration failed.
     ///
     /// COMPAT: runc's words, which callers match on.
-    #[error("error mounting {origin:?} to rootfs at {destination:?}: {action}")]
+    #[error("error mounting {mount}: {action}")]
     Mount {
-        /// Its source.
-        origin: String,
-        /// Its destination.
-        destination: String,
+        /// Its source and its destination, in words.
+        mount: String,
         /// What was attempted.
         action: String,
         /// Why not.
@@ -204,13 +202,17 @@ impl Error {
                 path,
                 source,
             } => Self::Mount {
-                origin: mount.source.clone(),
-                destination: mount.destination.clone(),
+                mount: Self::named(&mount.source, &mount.destination),
                 action: format!("{action} {}", path.display()),
                 source,
             },
             other => other,
         }
+    }
+
+    /// What an error says of a mount.
+    pub(crate) fn named(source: &str, destination: &str) -> String {
+        format!("{source:?} to rootfs at {destination:?}")
     }
 
     pub(crate) fn process(action: &'static str) -> impl Fn(io::Error) -> Self {

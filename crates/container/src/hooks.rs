@@ -61,6 +61,60 @@ impl Stage {
     }
 }
 
+/// Go's words for signals, from the first.
+const SIGNALS: [&str; 31] = [
+    "hangup",
+    "interrupt",
+    "quit",
+    "illegal instruction",
+    "trace/breakpoint trap",
+    "aborted",
+    "bus error",
+    "floating point exception",
+    "killed",
+    "user defined signal 1",
+    "segmentation fault",
+    "user defined signal 2",
+    "broken pipe",
+    "alarm clock",
+    "terminated",
+    "stack fault",
+    "child exited",
+    "continued",
+    "stopped (signal)",
+    "stopped",
+    "stopped (tty input)",
+    "stopped (tty output)",
+    "urgent I/O condition",
+    "CPU time limit exceeded",
+    "file size limit exceeded",
+    "virtual timer expired",
+    "profiling timer expired",
+    "window changed",
+    "I/O possible",
+    "power failure",
+    "bad system call",
+];
+
+/// COMPAT: how a hook ended, with the words for a signal instead of its number.
+pub(crate) fn in_words(reason: &str) -> String {
+    let Some(rest) = reason.strip_prefix("signal: ") else {
+        return reason.to_owned();
+    };
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let number: usize = rest[..end].parse().unwrap_or(0);
+    let words = number.checked_sub(1).and_then(|at| SIGNALS.get(at));
+    let (words, after) = match (words, rest[end..].split_once(')')) {
+        (None, _) => return reason.to_owned(),
+        // The standard library's own name of it.
+        (Some(words), Some((name, after))) if name.starts_with(" (SIG") => (words, after),
+        (Some(words), _) => (words, &rest[end..]),
+    };
+    format!("signal: {words}{after}")
+}
+
 /// What a failing hook said is told up to this many bytes.
 const SAID: usize = 512;
 
@@ -104,7 +158,8 @@ fn one(hook: &Hook, state: &State) -> io::Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&said);
-    Err(io::Error::other(format!("{status}: {}", said.trim())))
+    let reason = format!("{status}: {}", said.trim());
+    Err(io::Error::other(in_words(&reason)))
 }
 
 /// Waits for the end, or kills after `timeout` seconds; the beginning of what the hook said. All
@@ -296,5 +351,25 @@ impl Document {
             .position(|window| window == HOLE)
             .map_or(0, |at| at + HOLE.len() - 10);
         Ok(Self { bytes, pid: at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn a_signal_is_told_in_words() {
+        for (reason, words) in [
+            ("signal: 31:", "signal: bad system call:"),
+            (
+                "signal: 9 (SIGKILL): said (so)",
+                "signal: killed: said (so)",
+            ),
+            ("signal: 64:", "signal: 64:"),
+            ("exit status: 1: signal: 9", "exit status: 1: signal: 9"),
+        ] {
+            assert_eq!(in_words(reason), words);
+        }
     }
 }
