@@ -51,10 +51,8 @@ pub struct About {
     pub labels: Vec<String>,
     /// Whether it logs for debugging.
     pub debug: bool,
-    /// Registries reached without TLS.
-    pub insecure_registries: Vec<String>,
-    /// Registries asked before Docker Hub.
-    pub registry_mirrors: Vec<String>,
+    /// How registries are spoken to.
+    pub registries: ::images::Settings,
 }
 
 /// The machine, as it was when the daemon started.

@@ -118,6 +118,9 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         architecture: std::env::consts::ARCH.to_owned(),
         index_server_address: "https://index.docker.io/v1/".to_owned(),
         registry_config: Some(registries(&call)),
+        http_proxy: shown(about.registries.proxies.http.as_ref()),
+        https_proxy: shown(about.registries.proxies.https.as_ref()),
+        no_proxy: about.registries.proxies.no.clone().unwrap_or_default(),
         n_cpu: count(host.cpus),
         mem_total: i64::try_from(host.memory).unwrap_or(i64::MAX),
         docker_root_dir: config.paths.root.display().to_string(),
@@ -138,15 +141,21 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
     Ok(body::ok(&document))
 }
 
+/// A proxy's URL without its password.
+fn shown(url: Option<&String>) -> String {
+    let url = url.map(String::as_str);
+    url.map(::images::without_secret).unwrap_or_default()
+}
+
 fn registries(call: &Call) -> RegistryConfig {
     let about = &call.api.about;
     let hub = IndexConfig {
-        mirrors: Some(about.registry_mirrors.clone()),
+        mirrors: Some(about.registries.mirrors.clone()),
         name: "docker.io".to_owned(),
         official: true,
         secure: true,
     };
-    let insecure = about.insecure_registries.iter().map(|name| {
+    let insecure = about.registries.insecure.iter().map(|name| {
         let index = IndexConfig {
             mirrors: Some(Vec::new()),
             name: name.clone(),
@@ -160,7 +169,7 @@ fn registries(call: &Call) -> RegistryConfig {
     RegistryConfig {
         index_configs,
         insecure_registry_cidrs: Some(vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()]),
-        mirrors: Some(about.registry_mirrors.clone()),
+        mirrors: Some(about.registries.mirrors.clone()),
     }
 }
 

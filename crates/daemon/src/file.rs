@@ -1,5 +1,6 @@
 //! `daemon.json`: dockerd's keys; a key that is not known, or not done, is an error naming it.
 
+use crate::registries::FileProxies;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,13 +27,16 @@ pub(crate) struct File {
     pub(crate) cgroup_parent: Option<String>,
     pub(crate) registry_mirrors: Vec<String>,
     pub(crate) insecure_registries: Vec<String>,
+    /// Directories of what is said of registries' hosts: ours, no key of dockerd's.
+    pub(crate) registry_hosts: Vec<PathBuf>,
+    pub(crate) proxies: FileProxies,
     pub(crate) idle_timeout: Option<u64>,
     /// Containers live on without the daemon always: `false` cannot be had.
     pub(crate) live_restore: Option<bool>,
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 20] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -49,6 +53,8 @@ const KNOWN: [&str; 18] = [
     "cgroup-parent",
     "registry-mirrors",
     "insecure-registries",
+    "registry-hosts",
+    "proxies",
     "idle-timeout",
     "live-restore",
 ];

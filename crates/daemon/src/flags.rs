@@ -61,6 +61,18 @@ pub(crate) struct Flags {
     /// Registry reached without TLS (repeatable)
     #[arg(long = "insecure-registry", value_name = "REGISTRY")]
     pub(crate) insecure_registries: Vec<String>,
+    /// Directory with a directory for each registry's host: hosts.toml or certificates (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) registry_hosts: Vec<PathBuf>,
+    /// Proxy on the way to registries in the clear
+    #[arg(long, value_name = "URL")]
+    pub(crate) http_proxy: Option<String>,
+    /// Proxy on the way to registries by TLS
+    #[arg(long, value_name = "URL")]
+    pub(crate) https_proxy: Option<String>,
+    /// Hosts that are reached without a proxy, parted by commas
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) no_proxy: Option<String>,
     /// Stop after so many seconds without container and client; 0: never
     #[arg(long, value_name = "SECONDS")]
     pub(crate) idle_timeout: Option<u64>,

@@ -17,6 +17,7 @@ mod machine;
 mod notify;
 mod process;
 mod ready;
+mod registries;
 mod reload;
 mod run;
 mod settings;

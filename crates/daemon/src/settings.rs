@@ -2,6 +2,7 @@
 
 use crate::file::{File, unable};
 use crate::flags::Flags;
+use crate::registries;
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,7 @@ pub(crate) struct Settings {
     pub(crate) log_opts: BTreeMap<String, String>,
     pub(crate) init: bool,
     pub(crate) cgroup_parent: String,
-    pub(crate) registry_mirrors: Vec<String>,
-    pub(crate) insecure_registries: Vec<String>,
+    pub(crate) registries: images::Settings,
     /// `None`: never.
     pub(crate) idle_timeout: Option<Duration>,
 }
@@ -52,6 +52,7 @@ impl Settings {
 
     fn of(flags: &Flags, file: File, config_file: PathBuf) -> anyhow::Result<Self> {
         conflicts(flags, &file)?;
+        let registries = registries::settings(flags, &file)?;
         let paths = places(
             flags.root.clone().or(file.data_root),
             flags.run.clone().or(file.exec_root),
@@ -96,14 +97,13 @@ impl Settings {
                 .clone()
                 .or(file.cgroup_parent)
                 .unwrap_or_default(),
-            registry_mirrors: non_empty(&flags.registry_mirrors, file.registry_mirrors),
-            insecure_registries: non_empty(&flags.insecure_registries, file.insecure_registries),
+            registries,
             idle_timeout: (idle > 0).then(|| Duration::from_secs(idle)),
         })
     }
 }
 
-fn non_empty(flags: &[String], file: Vec<String>) -> Vec<String> {
+pub(crate) fn non_empty(flags: &[String], file: Vec<String>) -> Vec<String> {
     match flags {
         [] => file,
         flags => flags.to_vec(),
@@ -188,20 +188,11 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
         file.cgroup_parent.clone(),
     );
     check(
-        "registry-mirrors",
-        list(&flags.registry_mirrors),
-        list(&file.registry_mirrors),
-    );
-    check(
-        "insecure-registries",
-        list(&flags.insecure_registries),
-        list(&file.insecure_registries),
-    );
-    check(
         "idle-timeout",
         number(flags.idle_timeout),
         number(file.idle_timeout),
     );
+    found.extend(conflicts_of_registries(flags, file));
     if found.is_empty() {
         return Ok(());
     }
@@ -209,6 +200,56 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
         "the following directives are specified both as a flag and in the configuration file: {}",
         found.join(", ")
     )
+}
+
+fn conflicts_of_registries(flags: &Flags, file: &File) -> Vec<String> {
+    let list = |list: &[String]| (!list.is_empty()).then(|| format!("[{}]", list.join(" ")));
+    let paths = |paths: &[PathBuf]| {
+        let texts: Vec<_> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        list(&texts)
+    };
+    // What is before a proxy's host may be a password.
+    let proxy = |url: &Option<String>| url.as_deref().map(images::without_secret);
+    let said = [
+        (
+            "registry-mirrors",
+            list(&flags.registry_mirrors),
+            list(&file.registry_mirrors),
+        ),
+        (
+            "insecure-registries",
+            list(&flags.insecure_registries),
+            list(&file.insecure_registries),
+        ),
+        (
+            "registry-hosts",
+            paths(&flags.registry_hosts),
+            paths(&file.registry_hosts),
+        ),
+        (
+            "http-proxy",
+            proxy(&flags.http_proxy),
+            proxy(&file.proxies.http_proxy),
+        ),
+        (
+            "https-proxy",
+            proxy(&flags.https_proxy),
+            proxy(&file.proxies.https_proxy),
+        ),
+        (
+            "no-proxy",
+            flags.no_proxy.clone(),
+            file.proxies.no_proxy.clone(),
+        ),
+    ];
+    let both = |(key, flag, file): (&str, Option<String>, Option<String>)| {
+        let (flag, file) = flag.zip(file)?;
+        Some(format!("{key}: (from flag: {flag}, from file: {file})"))
+    };
+    said.into_iter().filter_map(both).collect()
 }
 
 /// The two roots, and where the user's own are if this is not root.
@@ -246,9 +287,15 @@ fn default_file() -> PathBuf {
     if rustix::process::geteuid().is_root() {
         return Path::new("/etc/corten/daemon.json").to_owned();
     }
+    config_home().join("corten/daemon.json")
+}
+
+/// Where a user's configuration is.
+pub(crate) fn config_home() -> PathBuf {
     let home = || Some(variable("HOME")?.join(".config"));
-    let config = variable("XDG_CONFIG_HOME").or_else(home);
-    config.unwrap_or_default().join("corten/daemon.json")
+    variable("XDG_CONFIG_HOME")
+        .or_else(home)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -301,11 +348,36 @@ mod tests {
     }
 
     #[test]
+    fn registries_are_reached_as_flags_and_file_say() {
+        let flags = Flags {
+            registry_hosts: vec!["/h".into()],
+            no_proxy: Some("lan".to_owned()),
+            ..Flags::default()
+        };
+        let file = r#"{"proxies":{"http-proxy":"http://u:secret@p:1","https-proxy":"http://p:2"}}"#;
+        let registries = settings(&flags, file).unwrap().registries;
+        assert_eq!(registries.hosts, [PathBuf::from("/h")]);
+        let proxies = registries.proxies;
+        assert_eq!(proxies.https.as_deref(), Some("http://p:2"));
+        assert_eq!(proxies.no.as_deref(), Some("lan"));
+        let flags = Flags {
+            http_proxy: Some("http://u:secret@p:3".to_owned()),
+            ..Flags::default()
+        };
+        let error = settings(&flags, file).unwrap_err().root_cause().to_string();
+        let words = "http-proxy: (from flag: http://xxxxx:xxxxx@p:3, from file: \
+            http://xxxxx:xxxxx@p:1)";
+        assert!(error.ends_with(words), "{error}");
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         for file in [
             r#"{"log-level":"loud"}"#,
             r#"{"labels":["x"]}"#,
             r#"{"log-format":"x"}"#,
+            r#"{"proxies":{"http-proxy":"gopher://x"}}"#,
+            r#"{"proxies":{"ftp-proxy":"http://x"}}"#,
         ] {
             assert!(settings(&Flags::default(), file).is_err(), "{file}");
         }

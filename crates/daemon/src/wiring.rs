@@ -24,11 +24,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         Options {
             unpack: sibling("corten-unpack")?,
             hello: sibling("corten-hello").ok(),
-            registries: images::Settings {
-                insecure: settings.insecure_registries.clone(),
-                mirrors: settings.registry_mirrors.clone(),
-                ..images::Settings::default()
-            },
+            registries: settings.registries.clone(),
             users: Arc::new(ImageUsers::new(Arc::clone(&database))),
             steps: images::Steps::default(),
         },
@@ -51,8 +47,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
             host: machine::host(),
             labels: settings.labels.clone(),
             debug: settings.log_level >= LevelFilter::DEBUG,
-            insecure_registries: settings.insecure_registries.clone(),
-            registry_mirrors: settings.registry_mirrors.clone(),
+            registries: settings.registries.clone(),
         },
     }))
 }

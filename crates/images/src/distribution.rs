@@ -23,7 +23,7 @@ impl Images {
     ) -> Result<Offered, Error> {
         let reference = reference.clone().or_latest();
         let registries = &self.0.registries;
-        let repository = registries.repository(&reference, credentials, Access::Pull);
+        let repository = registries.repository(&reference, credentials, Access::Pull)?;
         let Fetched {
             descriptor,
             document,
@@ -54,7 +54,7 @@ impl Images {
         credentials: Option<Credentials>,
     ) -> Result<Vec<Reference>, Error> {
         let registries = &self.0.registries;
-        let repository = registries.repository(reference, credentials, Access::Pull);
+        let repository = registries.repository(reference, credentials, Access::Pull)?;
         let tags = repository.tags().await?;
         let named = tags.iter().map(|tag| reference.with_tag(tag));
         Ok(named.collect::<Result<_, _>>()?)

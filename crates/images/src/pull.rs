@@ -37,7 +37,7 @@ impl Images {
                     &reference,
                     pull.credentials,
                     Access::Pull,
-                ),
+                )?,
                 operation,
                 reference,
                 platform: pull.platform,

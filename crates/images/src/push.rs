@@ -26,10 +26,11 @@ impl Images {
     pub async fn push(&self, push: Push, progress: Progress) -> Result<(), Error> {
         let name = push.reference.name();
         progress.status(format!("The push refers to repository [{name}]"));
-        let repository =
-            self.0
-                .registries
-                .repository(&push.reference, push.credentials.clone(), Access::Push);
+        let repository = self.0.registries.repository(
+            &push.reference,
+            push.credentials.clone(),
+            Access::Push,
+        )?;
         for reference in self.tags_to_push(&push.reference)? {
             let pushing = Pushing {
                 image: self.pushable(&reference, push.platform.as_ref())?,

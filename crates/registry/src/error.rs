@@ -1,6 +1,7 @@
 //! Why a registry did not give what was asked for.
 
 use oci::image::DocumentError;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use types::{Digest, ErrorKind, Kind, Resource};
 
@@ -110,6 +111,22 @@ pub enum Error {
         /// Why.
         source: DocumentError,
     },
+    /// What is said of a registry's host cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Configuration {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A proxy cannot be spoken to.
+    #[error("proxy {url}: {reason}")]
+    Proxy {
+        /// Where it is, without its password.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
     /// This machine's certificates cannot be used.
     #[error("cannot set up TLS: {reason}")]
     Tls {
@@ -175,6 +192,13 @@ impl std::fmt::Display for Cause {
 }
 
 impl Error {
+    pub(crate) fn configuration(path: &Path, reason: &impl ToString) -> Self {
+        Self::Configuration {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -204,7 +228,9 @@ impl Kind for Error {
             Self::TooLarge { .. } => ErrorKind::ResourceExhausted,
             Self::Mismatch { .. } => ErrorKind::DataLoss,
             Self::Document { .. } => ErrorKind::InvalidArgument,
-            Self::Tls { .. } => ErrorKind::Internal,
+            Self::Tls { .. } | Self::Configuration { .. } | Self::Proxy { .. } => {
+                ErrorKind::Internal
+            }
         }
     }
 

@@ -147,9 +147,9 @@ impl Exchange<'_> {
     /// The answer after at most one challenge: a registry that is not convinced then never is.
     /// A server that an upload leads to, and that is not the registry, is shown nothing.
     async fn convinced(&self, scheme: &str, ask: &Ask) -> Result<Answered, Error> {
-        let Target { host, prefix, .. } = self.target;
+        let Target { host, root, .. } = self.target;
         let url = match &ask.place {
-            Place::Path(path) => format!("{scheme}://{host}{prefix}/v2/{path}"),
+            Place::Path(path) => format!("{scheme}://{host}{root}/{path}{}", self.namespace(path)),
             Place::Url(url) => url.clone(),
         };
         let asking = Asking {
@@ -167,7 +167,8 @@ impl Exchange<'_> {
         let known = lock(&self.learnt.tokens).get(host).cloned();
         let shown = known.or_else(|| asking.at_first());
         let first = self.follow(&url, ask, shown).await?;
-        if first.answer.status() != StatusCode::UNAUTHORIZED || first.url != url {
+        let asked = url.split('?').next().unwrap_or(&url);
+        if first.answer.status() != StatusCode::UNAUTHORIZED || first.url != asked {
             return Ok(first);
         }
         let headers = first.answer.headers().get_all(WWW_AUTHENTICATE).iter();
@@ -187,7 +188,23 @@ impl Exchange<'_> {
         Ok(second)
     }
 
-    /// The answer behind redirects. Credentials stay with the first server.
+    /// `?ns=docker.io`: which registry a mirror is asked for.
+    fn namespace(&self, path: &str) -> String {
+        match &self.target.namespace {
+            Some(domain) if path.contains('?') => format!("&ns={domain}"),
+            Some(domain) => format!("?ns={domain}"),
+            None => String::new(),
+        }
+    }
+
+    /// Whether a URL is of the target's host.
+    fn is_at(&self, uri: &Uri) -> bool {
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(&self.target.host))
+    }
+
+    /// The answer behind redirects. Credentials stay with the first server, and so do the
+    /// headers that are configured for it.
     async fn follow(
         &self,
         url: &str,
@@ -200,9 +217,13 @@ impl Exchange<'_> {
         };
         let parsed = url.parse::<Uri>();
         let mut at = parsed.map_err(|error| protocol(url, &error.to_string()))?;
+        let mut own = self.is_at(&at);
         for _ in 0..=MAX_REDIRECTS {
             let request = request(&at, ask, authorization.as_ref());
-            let request = request.map_err(|error| protocol(url, &error.to_string()))?;
+            let mut request = request.map_err(|error| protocol(url, &error.to_string()))?;
+            if own {
+                request.headers_mut().extend(self.target.headers.clone());
+            }
             let answer = self.http.send(request).await?;
             let url = shown(&at);
             if !is_redirect(answer.status()) {
@@ -221,6 +242,7 @@ impl Exchange<'_> {
             }
             if origin(&next) != origin(&at) {
                 authorization = None;
+                own = false;
             }
             at = next;
         }

@@ -1,10 +1,11 @@
 //! One request, one answer: with deadlines, and errors in words.
 
 use crate::connector::Connector;
+use crate::hosts::Way;
 use crate::payload::{Body, Sent};
 use crate::{Cause, Error, Settings};
 use bytes::{Bytes, BytesMut};
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::{HeaderName, PROXY_AUTHORIZATION, RETRY_AFTER};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -24,6 +25,7 @@ const IDLE: usize = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: Client<Connector, Body>,
+    connector: Connector,
     settings: Arc<Settings>,
 }
 
@@ -37,9 +39,10 @@ impl Http {
             .pool_idle_timeout(Duration::from_secs(20))
             .pool_max_idle_per_host(IDLE)
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(connector.clone());
         Self {
             client,
+            connector,
             settings: Arc::clone(settings),
         }
     }
@@ -48,8 +51,16 @@ impl Http {
         &self.settings
     }
 
+    /// From now on `authority` is connected to so.
+    pub(crate) fn learn(&self, authority: &str, way: Way) -> Result<(), Error> {
+        self.connector.learn(authority, way)
+    }
+
     /// Sends a request; the answer's body is still to come.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Answer, Error> {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Answer, Error> {
+        if let Some(value) = self.connector.routes.authorization(request.uri()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+        }
         let url = shown(request.uri());
         let method = verb(request.method());
         let failed = |reason: String| {

@@ -17,7 +17,7 @@ impl Registries {
         let learnt = Learnt::default();
         let exchange = Exchange {
             http: self.http(),
-            target: &server(host, self.http().settings()),
+            target: &server(host, self.http())?,
             credentials: Some(credentials),
             scopes: &[],
             learnt: &learnt,

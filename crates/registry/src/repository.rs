@@ -64,23 +64,24 @@ impl Registries {
         &self.http
     }
 
-    /// The repository of `reference`, seen with `credentials`.
+    /// The repository of `reference`, seen with `credentials`. What the machine's
+    /// configuration says of its registry is read now.
     pub fn repository(
         &self,
         reference: &Reference,
         credentials: Option<Credentials>,
         access: Access,
-    ) -> Repository {
-        let mut targets = targets(reference, self.http.settings());
+    ) -> Result<Repository, Error> {
+        let mut targets = targets(reference, &self.http)?;
         let actions = match access {
             Access::Pull => "pull",
             Access::Push => {
                 // Mirrors are read, never written.
-                targets.retain(|target| target.own);
+                targets.retain(|target| target.own && target.abilities.push);
                 "pull,push"
             }
         };
-        Repository(Arc::new(Inner {
+        Ok(Repository(Arc::new(Inner {
             targets,
             http: self.http.clone(),
             access,
@@ -88,7 +89,7 @@ impl Registries {
             reference: reference.clone(),
             credentials,
             learnt: Learnt::default(),
-        }))
+        })))
     }
 }
 
@@ -190,9 +191,13 @@ impl Repository {
     ) -> Result<Fetched, Error> {
         let ask = Ask::get(format!("{}/manifests/{name}", self.0.reference.path()));
         let ask = ask.accept(&media_type::ACCEPTED);
+        let what = match expected {
+            Some(_) => What::Manifest,
+            None => What::Tag,
+        };
         let (url, content_type, announced, bytes) = self
             .patiently(async || {
-                let Answered { url, answer } = self.ask(ask.clone(), What::Manifest).await?;
+                let Answered { url, answer } = self.ask(ask.clone(), what).await?;
                 let content_type = header(&answer, &CONTENT_TYPE).map(str::to_owned);
                 let announced = HeaderName::from_static("docker-content-digest");
                 let announced = header(&answer, &announced).and_then(|text| text.parse().ok());
@@ -248,7 +253,7 @@ impl Repository {
     /// A good answer of the first server that has what is asked for.
     pub(crate) async fn ask(&self, ask: Ask, what: What) -> Result<Answered, Error> {
         let mut failed = None;
-        for target in &self.0.targets {
+        for target in self.0.targets.iter().filter(|target| what.suits(target)) {
             let exchange = Exchange {
                 http: &self.0.http,
                 target,
@@ -293,7 +298,7 @@ impl Repository {
                 reason: "authentication required".to_owned(),
             },
             (404, "NAME_UNKNOWN") => Error::RepositoryUnknown { repository, cause },
-            (404, _) if what == What::Manifest => Error::ManifestUnknown {
+            (404, _) if what != What::Blob => Error::ManifestUnknown {
                 reference,
                 cause: or_manifest_unknown(cause),
             },
@@ -335,8 +340,22 @@ struct Tags {
 /// What is asked for, for the words of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
+    /// By a tag.
+    Tag,
+    /// By its digest.
     Manifest,
     Blob,
+}
+
+impl What {
+    fn suits(self, target: &Target) -> bool {
+        let abilities = target.abilities;
+        match self {
+            Self::Tag => abilities.resolve,
+            // A target of a push was chosen for it.
+            Self::Manifest | Self::Blob => abilities.pull || abilities.push,
+        }
+    }
 }
 
 fn or_manifest_unknown(cause: Cause) -> Cause {

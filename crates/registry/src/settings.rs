@@ -1,6 +1,8 @@
 //! How registries are spoken to.
 
+use crate::Proxies;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The daemon's settings about registries: `insecure-registries`, `registry-mirrors`.
@@ -11,6 +13,11 @@ pub struct Settings {
     pub insecure: Vec<String>,
     /// URLs of mirrors that are asked before `docker.io`.
     pub mirrors: Vec<String>,
+    /// Directories with a directory for each host: `hosts.toml` as containerd has it, or
+    /// certificates as docker has them. The first that knows a host counts.
+    pub hosts: Vec<PathBuf>,
+    /// Proxies on the way.
+    pub proxies: Proxies,
     /// How long to wait and how often to try.
     pub patience: Patience,
 }
@@ -45,19 +52,23 @@ impl Default for Patience {
 impl Settings {
     /// Whether `host` (with or without a port) may be spoken to in the clear.
     pub(crate) fn is_insecure(&self, host: &str) -> bool {
+        if is_loopback(host) {
+            return true;
+        }
         let name = name_of(host);
-        if name == "localhost" {
-            return true;
-        }
         let address: Option<IpAddr> = name.parse().ok();
-        if address.is_some_and(|address| address.is_loopback()) {
-            return true;
-        }
         self.insecure.iter().any(|rule| match rule.split_once('/') {
             Some((network, bits)) => address.is_some_and(|a| is_within(a, network, bits)),
             None => rule == host || rule == name,
         })
     }
+}
+
+/// Whether a host, with or without a port, is this machine by name or address.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let name = name_of(host);
+    let address: Option<IpAddr> = name.parse().ok();
+    name == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
 /// The host without its port and brackets.

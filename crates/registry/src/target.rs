@@ -1,6 +1,10 @@
 //! Where a repository's requests go.
 
+use crate::Error;
+use crate::hosts::{self, Abilities, Host, Way};
+use crate::http::Http;
 use crate::settings::{Settings, name_of};
+use http::{HeaderMap, Uri};
 use oci::Reference;
 
 /// Docker Hub's API is not where its name says.
@@ -12,67 +16,126 @@ const HUB_API: &str = "registry-1.docker.io";
 pub(crate) struct Target {
     /// `host` or `host:port`.
     pub(crate) host: String,
-    /// What comes before `/v2/`.
-    pub(crate) prefix: String,
+    /// What comes before a repository's path: `/v2` mostly.
+    pub(crate) root: String,
     /// Ways to reach it, the better first.
     pub(crate) schemes: Vec<&'static str>,
     /// Whether the certificate may be anybody's.
     pub(crate) insecure: bool,
     /// Whether it is the reference's own registry, which credentials are for.
     pub(crate) own: bool,
+    /// What it may be asked for.
+    pub(crate) abilities: Abilities,
+    /// What is sent with every request.
+    pub(crate) headers: HeaderMap,
+    /// The registry that a mirror is asked for: one mirror may have several.
+    pub(crate) namespace: Option<String>,
 }
 
 /// The servers for a reference, in the order in which they are asked.
-pub(crate) fn targets(reference: &Reference, settings: &Settings) -> Vec<Target> {
-    let mut targets = Vec::new();
-    let mut host = reference.domain();
-    if host == HUB {
-        targets.extend(
-            settings
-                .mirrors
-                .iter()
-                .filter_map(|url| mirror(url, settings)),
-        );
-        host = HUB_API;
+pub(crate) fn targets(reference: &Reference, http: &Http) -> Result<Vec<Target>, Error> {
+    let settings = http.settings();
+    let domain = reference.domain();
+    if let Some(said) = hosts::servers(&settings.hosts, domain)? {
+        let target = |host: Host| configured(domain, host, http);
+        return said.into_iter().map(target).collect();
     }
-    targets.push(server(host, settings));
-    targets
+    let mut targets = Vec::new();
+    if domain == HUB {
+        let mirrors = settings.mirrors.iter();
+        targets.extend(mirrors.filter_map(|url| mirror(url, settings)));
+    }
+    targets.push(server(domain, http)?);
+    Ok(targets)
 }
 
-/// The registry at a host itself.
-pub(crate) fn server(host: &str, settings: &Settings) -> Target {
+/// The registry at a host itself, with docker's certificates for it.
+pub(crate) fn server(host: &str, http: &Http) -> Result<Target, Error> {
+    let trust = hosts::certificates_for(&http.settings().hosts, host)?;
+    let target = plain(host, http.settings());
+    if let Some(mut trust) = trust {
+        trust.anybody = target.insecure;
+        let connect = None;
+        http.learn(&target.host, Way { trust, connect })?;
+    }
+    Ok(target)
+}
+
+fn plain(host: &str, settings: &Settings) -> Target {
     let host = if host == HUB { HUB_API } else { host };
     let insecure = settings.is_insecure(host);
     Target {
         host: host.to_owned(),
-        prefix: String::new(),
+        root: "/v2".to_owned(),
         schemes: match insecure {
             true => vec!["https", "http"],
             false => vec!["https"],
         },
         insecure,
         own: true,
+        abilities: Abilities::default(),
+        headers: HeaderMap::new(),
+        namespace: None,
     }
+}
+
+/// A server as `hosts.toml` has it: exactly what it says, loopback or not.
+fn configured(domain: &str, said: Host, http: &Http) -> Result<Target, Error> {
+    let Some(url) = &said.url else {
+        let mut target = plain(domain, http.settings());
+        let mut way = said.way;
+        way.trust.anybody |= target.insecure;
+        http.learn(&target.host, way)?;
+        target.abilities = said.abilities;
+        target.headers = said.headers;
+        return Ok(target);
+    };
+    let wrong = || Error::Protocol {
+        url: url.clone(),
+        reason: "no server: neither http://HOST nor https://HOST".to_owned(),
+    };
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let host = uri.authority().ok_or_else(wrong)?.to_string();
+    let scheme = match uri.scheme_str() {
+        Some("https") => "https",
+        Some("http") => "http",
+        _ => return Err(wrong()),
+    };
+    let path = uri.path().trim_end_matches('/');
+    let own = said.is_server || host == domain;
+    let insecure = said.way.trust.anybody || scheme == "http";
+    http.learn(&host, said.way)?;
+    Ok(Target {
+        root: match said.whole_path || path.ends_with("/v2") {
+            true => path.to_owned(),
+            false => format!("{path}/v2"),
+        },
+        namespace: (!own).then(|| domain.to_owned()),
+        host,
+        schemes: vec![scheme],
+        insecure,
+        own,
+        abilities: said.abilities,
+        headers: said.headers,
+    })
 }
 
 fn mirror(url: &str, settings: &Settings) -> Option<Target> {
     let (scheme, rest) = url.split_once("://")?;
-    let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let prefix = prefix.trim_end_matches('/');
-    let insecure = settings.is_insecure(host);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let path = path.trim_end_matches('/');
     let schemes = match scheme {
         "https" => vec!["https"],
         "http" => vec!["http"],
         _ => return None,
     };
     (!name_of(host).is_empty()).then(|| Target {
-        host: host.to_owned(),
-        prefix: match prefix.is_empty() {
-            true => String::new(),
-            false => format!("/{prefix}"),
+        root: match path.is_empty() {
+            true => "/v2".to_owned(),
+            false => format!("/{path}/v2"),
         },
         schemes,
-        insecure,
         own: false,
+        ..plain(host, settings)
     })
 }

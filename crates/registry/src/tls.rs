@@ -1,38 +1,128 @@
-//! TLS as a client: with this machine's certificates, or with anybody's.
+//! TLS as a client: whom it trusts, and what it shows.
 
 use crate::Error;
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// A configuration that trusts this machine's certificates.
-pub(crate) fn trusting() -> Result<ClientConfig, Error> {
-    let mut roots = RootCertStore::empty();
-    // A certificate that cannot be read is one that nobody is trusted by.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let builder = builder(&Arc::new(ring::default_provider()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+/// Whom a client trusts besides this machine's certificates, and what it shows: PEM, as read.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Trust {
+    /// Certificates that vouch for the server.
+    pub(crate) roots: Vec<Vec<u8>>,
+    /// Certificates of this client, with their keys.
+    pub(crate) identities: Vec<Identity>,
+    /// Whether the server's certificate may be anybody's.
+    pub(crate) anybody: bool,
 }
 
-/// A configuration that believes every certificate, for registries that are listed as insecure.
-pub(crate) fn credulous() -> Result<ClientConfig, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = builder(&provider)?;
-    let builder = builder.dangerous();
-    let builder = builder.with_custom_certificate_verifier(Arc::new(Credulous(provider)));
-    Ok(builder.with_no_client_auth())
+/// A client's certificate and its key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: Vec<u8>,
 }
 
-fn builder(
-    provider: &Arc<CryptoProvider>,
-) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::clone(provider));
-    let versions = builder.with_safe_default_protocol_versions();
-    versions.map_err(|error| Error::Tls {
-        reason: error.to_string(),
-    })
+impl std::fmt::Debug for Trust {
+    /// Without the keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trust")
+            .field("roots", &self.roots.len())
+            .field("identities", &self.identities.len())
+            .field("anybody", &self.anybody)
+            .finish()
+    }
+}
+
+impl Trust {
+    /// Believes every certificate, for registries that are listed as insecure.
+    pub(crate) fn anybody() -> Self {
+        Self {
+            anybody: true,
+            ..Self::default()
+        }
+    }
+
+    /// The configuration of a client.
+    pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().map_err(tls)?;
+        let builder = match self.anybody {
+            true => {
+                let verifier = Arc::new(Credulous(Arc::clone(&provider)));
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(verifier)
+            }
+            false => builder.with_root_certificates(self.roots()?),
+        };
+        if self.identities.is_empty() {
+            return Ok(builder.with_no_client_auth());
+        }
+        let keys = self.identities.iter().map(|own| own.certified(&provider));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        Ok(builder.with_client_cert_resolver(Arc::new(Identities(keys))))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Error> {
+        let mut roots = RootCertStore::empty();
+        // A certificate that cannot be read is one that nobody is trusted by.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        for pem in &self.roots {
+            for certificate in certificates(pem)? {
+                roots.add(certificate).map_err(tls)?;
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// The certificates of a client: the first that signs as the server wants is shown.
+#[derive(Debug)]
+struct Identities(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesClientCert for Identities {
+    fn resolve(
+        &self,
+        _root_hint_subjects: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
+        self.0.iter().find(fits).cloned()
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+impl Identity {
+    fn certified(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
+        let chain = certificates(&self.certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(tls)?;
+        let key = CertifiedKey::from_der(chain, key, provider).map_err(tls)?;
+        Ok(Arc::new(key))
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match all.map_err(tls)? {
+        none if none.is_empty() => Err(tls("a file of certificates has none")),
+        some => Ok(some),
+    }
+}
+
+fn tls(reason: impl ToString) -> Error {
+    Error::Tls {
+        reason: reason.to_string(),
+    }
 }
 
 #[derive(Debug)]

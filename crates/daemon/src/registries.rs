@@ -1,0 +1,57 @@
+//! How registries are spoken to: flags, file and environment together.
+
+use crate::file::File;
+use crate::flags::Flags;
+use crate::settings::non_empty;
+use anyhow::Context;
+use images::{Proxies, Settings};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// `proxies` in the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct FileProxies {
+    pub(crate) http_proxy: Option<String>,
+    pub(crate) https_proxy: Option<String>,
+    pub(crate) no_proxy: Option<String>,
+}
+
+/// What holds. The environment counts where nothing else is said of a proxy.
+pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
+    let FileProxies {
+        http_proxy,
+        https_proxy,
+        no_proxy,
+    } = file.proxies.clone();
+    let said = Proxies {
+        http: flags.http_proxy.clone().or(http_proxy),
+        https: flags.https_proxy.clone().or(https_proxy),
+        no: flags.no_proxy.clone().or(no_proxy),
+    };
+    let proxies = said.or(Proxies::from_environment());
+    proxies.check().context("invalid proxy")?;
+    Ok(Settings {
+        insecure: non_empty(&flags.insecure_registries, file.insecure_registries.clone()),
+        mirrors: non_empty(&flags.registry_mirrors, file.registry_mirrors.clone()),
+        hosts: match (&flags.registry_hosts[..], &file.registry_hosts[..]) {
+            ([], []) => places(),
+            ([], file) => file.to_vec(),
+            (flags, _) => flags.to_vec(),
+        },
+        proxies,
+        ..Settings::default()
+    })
+}
+
+/// Where corten, containerd and docker have what is said of hosts.
+fn places() -> Vec<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        let of = |name: &str| Path::new("/etc").join(name).join("certs.d");
+        return ["corten", "containerd", "docker"].map(of).to_vec();
+    }
+    let config = crate::settings::config_home();
+    ["corten", "docker"]
+        .map(|name| config.join(name).join("certs.d"))
+        .to_vec()
+}

@@ -1,0 +1,49 @@
+//! The distribution client against real servers on loopback.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod authority;
+mod certificates;
+mod mirrors;
+mod proxies;
+mod server;
+
+use registry::{Access, Credentials, Patience, Registries, Settings};
+use std::path::Path;
+use std::time::Duration;
+
+/// Settings that read `directory` and do not wait long.
+fn settings(directory: &Path) -> Settings {
+    Settings {
+        hosts: vec![directory.to_owned()],
+        patience: Patience {
+            attempts: 1,
+            pause: Duration::from_millis(1),
+            ..Patience::default()
+        },
+        ..Settings::default()
+    }
+}
+
+/// The tags of a repository, or the whole chain of why not.
+async fn tags(settings: Settings, name: &str) -> Result<Vec<String>, String> {
+    tags_with(settings, name, None).await
+}
+
+async fn tags_with(
+    settings: Settings,
+    name: &str,
+    credentials: Option<Credentials>,
+) -> Result<Vec<String>, String> {
+    let registries = Registries::new(settings);
+    let reference = name.parse().unwrap();
+    let repository = registries.repository(&reference, credentials, Access::Pull);
+    let repository = repository.map_err(|error| error.to_string())?;
+    repository.tags().await.map_err(|error| error.to_string())
+}
+
+/// Writes what is said of a host.
+fn say(directory: &Path, host: &str, file: &str, text: &str) {
+    let directory = directory.join(host);
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(file), text).unwrap();
+}
