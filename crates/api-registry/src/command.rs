@@ -1,7 +1,7 @@
 //! `corten registry serve`.
 
-use crate::{Depot, Server};
-use clap::{Parser, Subcommand};
+use crate::{Access, Anonymous, Depot, Guard, Scheme, Server, Tls};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,15 +19,83 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Serve images to whoever can connect, in the clear
-    Serve {
-        /// Address to listen at
-        #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
-        listen: SocketAddr,
-        /// Directory of blobs and names
-        #[arg(long, default_value = "/var/lib/corten-registry", value_name = "DIR")]
-        root: PathBuf,
-    },
+    /// Serve images; without further options to whoever can connect, in the clear
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Address to listen at
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Directory of blobs and names
+    #[arg(long, default_value = "/var/lib/corten-registry", value_name = "DIR")]
+    root: PathBuf,
+    /// Speak TLS with this certificate (PEM, with its chain)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Take only clients with a certificate of one of these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Serve only the accounts of this file (htpasswd, bcrypt)
+    #[arg(long, value_name = "FILE")]
+    htpasswd: Option<PathBuf>,
+    /// How accounts are shown: a token that is given out at /token, or basic
+    #[arg(
+        long,
+        value_enum,
+        default_value = "token",
+        requires = "htpasswd",
+        value_name = "SCHEME"
+    )]
+    auth: Auth,
+    /// Let those without an account read
+    #[arg(long, requires = "htpasswd")]
+    anonymous_pull: bool,
+    /// Take manifests whose blobs are not in the repository
+    #[arg(long)]
+    sparse: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Auth {
+    Token,
+    Basic,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Serve {
+    fn guard(&self) -> Result<Guard, Failure> {
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone());
+        let tls = tls.map(|(certificate, key)| Tls {
+            certificate,
+            key,
+            client_authority: self.tls_client_ca.clone(),
+        });
+        let scheme = match self.auth {
+            Auth::Token => Scheme::Token,
+            Auth::Basic => Scheme::Basic,
+        };
+        let anonymous = match self.anonymous_pull {
+            true => Anonymous::Pull,
+            false => Anonymous::Nothing,
+        };
+        let open = |path: &PathBuf| Access::open(path, scheme, anonymous);
+        let access = self.htpasswd.as_ref().map(open).transpose()?;
+        Ok(Guard { tls, access })
+    }
+
+    fn depot(&self) -> Result<Depot, Failure> {
+        let depot = Depot::open(&self.root)?;
+        Ok(match self.sparse {
+            true => depot.sparse(),
+            false => depot,
+        })
+    }
 }
 
 /// Runs the registry; `args` are those of the program, its name first. It returns when it was
@@ -41,8 +109,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
     };
-    let Verb::Serve { listen, root } = command.verb;
-    match serve(listen, &root) {
+    let Verb::Serve(options) = command.verb;
+    match serve(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {}", chain(&*error)));
@@ -51,17 +119,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn serve(
-    listen: SocketAddr,
-    root: &std::path::Path,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn serve(options: &Serve) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let depot = Depot::open(root)?;
+    let guard = options.guard()?;
+    let depot = options.depot()?;
     runtime.block_on(async {
-        let bound = Server::bind(listen, depot).await;
-        let server = bound.map_err(|error| format!("cannot listen at {listen}: {error}"))?;
+        let server = Server::bind(options.listen, depot, guard).await?;
         say(&format!("listening at {}", server.address()?));
         let (mut interrupt, mut terminate) = (
             signal(SignalKind::interrupt())?,

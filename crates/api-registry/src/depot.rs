@@ -15,7 +15,14 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 
 /// The repositories of a registry. Cloned freely.
 #[derive(Clone, Debug)]
-pub struct Depot(pub(crate) Arc<Inner>);
+pub struct Depot(pub(crate) Arc<Inner>, Wholeness);
+
+/// Whether a manifest's blobs must be in its repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wholeness {
+    Whole,
+    Sparse,
+}
 
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -65,15 +72,26 @@ impl Depot {
         let metadata = |source| OpenError::Metadata { source };
         let database = Database::open(&root.join("registry.redb")).map_err(metadata)?;
         let store = Store::open(&root.join("content")).map_err(content)?;
-        let depot = Self(Arc::new(Inner {
+        let inner = Inner {
             content: store,
             database,
             uploads: Mutex::default(),
             links: Mutex::default(),
-        }));
+        };
+        let depot = Self(Arc::new(inner), Wholeness::Whole);
         let needed = depot.needed().map_err(metadata)?;
         depot.sweep(&needed).map_err(content)?;
         Ok(depot)
+    }
+
+    /// Takes manifests whose blobs are not in their repository.
+    #[must_use]
+    pub fn sparse(self) -> Self {
+        Self(self.0, Wholeness::Sparse)
+    }
+
+    pub(crate) fn wholeness(&self) -> Wholeness {
+        self.1
     }
 
     /// Removes blobs that no repository has, and uploads that were given up.

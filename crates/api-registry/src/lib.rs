@@ -4,6 +4,7 @@
 //! blobs, manifests and tags. It must not know containers, unpack anything, or trust a client:
 //! what is stored was hashed here. Read first: [`Depot`], `routes.rs`, [`main`].
 
+mod access;
 mod answer;
 mod blobs;
 mod command;
@@ -14,8 +15,11 @@ mod manifests;
 mod records;
 mod routes;
 mod server;
+mod tls;
 mod uploads;
 
+pub use access::{Access, AccountsError, Anonymous, Scheme};
 pub use command::main;
 pub use depot::{Depot, OpenError};
-pub use server::Server;
+pub use server::{BindError, Guard, Server};
+pub use tls::{Tls, TlsError};

@@ -1,16 +1,22 @@
 //! Which path is whose.
 
+use crate::access::{self, TOKEN_PATH, Want};
 use crate::answer::{self, Answer, with};
 use crate::depot::Depot;
 use crate::error::{Error, Result};
+use crate::server::House;
 use crate::uploads::digest_of;
 use crate::{blobs, lists, manifests, uploads};
-use http::header::HeaderName;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{CONTENT_TYPE, HOST, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use oci::Reference;
 use serde_json::json;
 
+/// A form for a token has at most so many bytes.
+const MAX_FORM: usize = 64 << 10;
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 /// A request on its way.
@@ -27,7 +33,7 @@ pub(crate) struct Call {
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         Self(pairs.map(|(k, v)| (unescape(k), unescape(v))).collect())
     }
@@ -89,21 +95,82 @@ enum Place {
 }
 
 /// The answer to a request, whatever it is.
-pub(crate) async fn answer(depot: Depot, request: Request<Incoming>) -> Answer {
-    let (head, body) = request.into_parts();
+pub(crate) async fn answer(house: House, request: Request<Incoming>) -> Answer {
+    let (mut head, body) = request.into_parts();
+    // HTTP/2 has the host in the URL.
+    if let Some(authority) = head.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        head.headers.insert(HOST, host);
+    }
     let call = Call {
-        depot,
+        depot: house.depot.clone(),
         method: head.method,
         headers: head.headers,
         query: Query::parse(head.uri.query().unwrap_or_default()),
         body,
     };
-    let answer = match place(head.uri.path()) {
-        Ok(place) => route(call, place).await,
-        Err(error) => Err(error),
+    let answer = match (&house.access, head.uri.path()) {
+        (Some(access), TOKEN_PATH) => token(access, call).await,
+        (_, path) => match place(path) {
+            Ok(place) => admitted(&house, call, place).await,
+            Err(error) => Err(error),
+        },
     };
     let answer = answer.unwrap_or_else(|error| answer::refusal(&error));
     with(answer, VERSION, "registry/2.0")
+}
+
+/// Gives out a token; clients ask by a query, or by a form.
+async fn token(access: &access::Access, call: Call) -> Result<Answer> {
+    if call.method != Method::POST {
+        return access.token(&call.headers, &call.query).await;
+    }
+    let is_form = |value: &HeaderValue| value.as_bytes().starts_with(FORM);
+    if !call.headers.get(CONTENT_TYPE).is_some_and(is_form) {
+        return Err(Error::unsupported("a form is wanted"));
+    }
+    let body = Limited::new(call.body, MAX_FORM).collect().await;
+    let body = body.map_err(Error::cut)?.to_bytes();
+    let form = Query::parse(&String::from_utf8_lossy(&body));
+    access.token(&call.headers, &form).await
+}
+
+/// Goes on if this client may.
+async fn admitted(house: &House, call: Call, place: Place) -> Result<Answer> {
+    let wants = wants(&place, &call);
+    if let Some(access) = &house.access {
+        let origin = access::origin(&call.headers, house.scheme);
+        if let Some(refusal) = access.refuse(&call.headers, &origin, &wants).await {
+            return Ok(refusal);
+        }
+    }
+    route(call, place).await
+}
+
+/// What a request does with which repositories.
+fn wants(place: &Place, call: &Call) -> Vec<Want> {
+    let writes = !matches!(call.method, Method::GET | Method::HEAD);
+    match place {
+        Place::Base => Vec::new(),
+        Place::Catalog => vec![Want::catalog()],
+        Place::Uploads(name) | Place::Upload(name, _) => {
+            let mut wants = vec![Want::repository(name, &["pull", "push"])];
+            // A blob is never mounted from where the client may not read.
+            if let Some(from) = call.query.find("from") {
+                wants.push(Want::repository(from, &["pull"]));
+            }
+            wants
+        }
+        Place::Manifest(name, _) | Place::Blob(name, _) if call.method == Method::DELETE => {
+            vec![Want::repository(name, &["delete"])]
+        }
+        Place::Manifest(name, _) if writes => vec![Want::repository(name, &["pull", "push"])],
+        Place::Tags(name)
+        | Place::Manifest(name, _)
+        | Place::Blob(name, _)
+        | Place::Referrers(name, _) => vec![Want::repository(name, &["pull"])],
+    }
 }
 
 fn place(path: &str) -> Result<Place> {

@@ -1,6 +1,6 @@
 //! A registry in this process, and a plain client of it.
 
-use api_registry::{Depot, Server};
+use api_registry::{Depot, Guard, Server};
 use bytes::Bytes;
 use content::Hasher;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -52,7 +52,12 @@ impl Host {
 
     async fn over(dir: tempfile::TempDir) -> Self {
         let depot = Depot::open(dir.path()).unwrap();
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), depot).await;
+        Self::of(dir, depot, Guard::default()).await
+    }
+
+    /// One with other rules; `depot` is in `dir`.
+    pub(crate) async fn of(dir: tempfile::TempDir, depot: Depot, guard: Guard) -> Self {
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), depot, guard).await;
         let server = server.unwrap();
         Self {
             address: server.address().unwrap().to_string(),

@@ -1,0 +1,216 @@
+use crate::host::{Answer, Host, MANIFEST};
+use api_registry::{Access, Anonymous, Depot, Guard, Scheme};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use std::path::Path;
+
+/// An account `me` with the password `secret`.
+fn accounts(dir: &Path) -> std::path::PathBuf {
+    let path = dir.join("htpasswd");
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    std::fs::write(&path, format!("# people\n\nme:{hash}\n")).unwrap();
+    path
+}
+
+async fn guarded(scheme: Scheme, anonymous: Anonymous) -> Host {
+    let dir = tempfile::tempdir().unwrap();
+    let access = Access::open(&accounts(dir.path()), scheme, anonymous).unwrap();
+    let depot = Depot::open(dir.path()).unwrap();
+    let guard = Guard {
+        access: Some(access),
+        ..Guard::default()
+    };
+    Host::of(dir, depot, guard).await
+}
+
+fn basic(password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("me:{password}")))
+}
+
+async fn with(host: &Host, method: &str, path: &str, shown: &str) -> Answer {
+    host.send(method, path, &[("authorization", shown)], b"")
+        .await
+}
+
+/// A token for scopes, by a name and a password or by nobody.
+async fn token(host: &Host, scopes: &str, password: Option<&str>) -> String {
+    let path = format!("/token?service=x&{scopes}");
+    let answer = match password {
+        Some(password) => with(host, "GET", &path, &basic(password)).await,
+        None => host.get(&path).await,
+    };
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    format!("Bearer {}", answer.json()["token"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_registry_of_basic_accounts_wants_a_password_with_every_request() {
+    let host = guarded(Scheme::Basic, Anonymous::Nothing).await;
+    let nobody = host.get("/v2/").await;
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        nobody.header("www-authenticate"),
+        "Basic realm=\"corten registry\""
+    );
+    assert_eq!(nobody.code(), "UNAUTHORIZED");
+    for (shown, status) in [
+        (basic("secret"), StatusCode::OK),
+        // The second time it is remembered.
+        (basic("secret"), StatusCode::OK),
+        (basic("wrong"), StatusCode::UNAUTHORIZED),
+        ("Basic !".to_owned(), StatusCode::UNAUTHORIZED),
+        ("Bearer x.y.z".to_owned(), StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(
+            with(&host, "GET", "/v2/", &shown).await.status,
+            status,
+            "{shown}"
+        );
+    }
+    let catalog = host.get("/v2/_catalog").await;
+    assert_eq!(catalog.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_token_is_given_for_a_password_and_does_what_it_was_asked_for() {
+    let host = guarded(Scheme::Token, Anonymous::Nothing).await;
+    let refused = host.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    let expected = format!(
+        "Bearer realm=\"http://{0}/token\",service=\"{0}\",scope=\"repository:a/b:pull,push\"",
+        host.address
+    );
+    assert_eq!(refused.header("www-authenticate"), expected);
+
+    let scope = "scope=repository:a/b:pull,push";
+    for answer in [
+        host.get(&format!("/token?{scope}")).await,
+        with(&host, "GET", &format!("/token?{scope}"), &basic("wrong")).await,
+    ] {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    let writing = token(&host, scope, Some("secret")).await;
+    let reading = token(&host, "scope=repository:a/b:pull", Some("secret")).await;
+    for (method, path, shown, status) in [
+        (
+            "POST",
+            "/v2/a/b/blobs/uploads/",
+            &writing,
+            StatusCode::ACCEPTED,
+        ),
+        (
+            "POST",
+            "/v2/a/b/blobs/uploads/",
+            &reading,
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            "POST",
+            "/v2/c/blobs/uploads/",
+            &writing,
+            StatusCode::UNAUTHORIZED,
+        ),
+        // Not from where the token may not read.
+        (
+            "POST",
+            "/v2/a/b/blobs/uploads/?mount=x&from=c",
+            &writing,
+            StatusCode::UNAUTHORIZED,
+        ),
+        ("GET", "/v2/a/b/tags/list", &reading, StatusCode::NOT_FOUND),
+        (
+            "DELETE",
+            "/v2/a/b/manifests/1",
+            &writing,
+            StatusCode::UNAUTHORIZED,
+        ),
+        ("GET", "/v2/_catalog", &writing, StatusCode::UNAUTHORIZED),
+        ("GET", "/v2/", &reading, StatusCode::OK),
+    ] {
+        let answer = with(&host, method, path, shown).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_http2_is_sent_to_the_same_token_server() {
+    let host = guarded(Scheme::Token, Anonymous::Nothing).await;
+    let mut builder = Client::builder(TokioExecutor::new());
+    let client = builder.http2_only(true).build_http::<Full<Bytes>>();
+    let url = format!("http://{}/v2/", host.address);
+    let answer = client.get(url.parse().unwrap()).await.unwrap();
+    let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+    let expected = format!("Bearer realm=\"http://{}/token\"", host.address);
+    assert!(challenge.starts_with(&expected), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_by_a_form_as_well() {
+    let host = guarded(Scheme::Token, Anonymous::Nothing).await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = "grant_type=password&username=me&password=secret&scope=repository%3Aa%3Apull";
+    let answer = host.send("POST", "/token", &form, body.as_bytes()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json()["expires_in"], 300);
+    let wrong = body.replace("secret", "x");
+    let answer = host.send("POST", "/token", &form, wrong.as_bytes()).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn those_without_an_account_read_where_they_may() {
+    let host = guarded(Scheme::Token, Anonymous::Pull).await;
+    let scope = "scope=repository:a:pull,push&scope=registry:catalog:*";
+    let nobody = token(&host, scope, None).await;
+    let tags = with(&host, "GET", "/v2/a/tags/list", &nobody).await;
+    assert_eq!(tags.code(), "NAME_UNKNOWN");
+    for (method, path) in [("POST", "/v2/a/blobs/uploads/"), ("GET", "/v2/_catalog")] {
+        let answer = with(&host, method, path, &nobody).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let host = guarded(Scheme::Basic, Anonymous::Pull).await;
+    assert_eq!(host.get("/v2/a/tags/list").await.code(), "NAME_UNKNOWN");
+    let write = host.send("POST", "/v2/a/blobs/uploads/", &[], b"").await;
+    assert_eq!(write.status, StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn accounts_that_are_not_hashed_well_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("htpasswd");
+    for (text, words) in [
+        ("a:$apr1$x$y\n", "htpasswd:1: not hashed by bcrypt"),
+        ("\nme\n", "htpasswd:2: no NAME:HASH"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Access::open(&path, Scheme::Basic, Anonymous::Nothing).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_without_its_blobs_is_taken_where_that_is_said() {
+    let lacking = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{MANIFEST}\",\"config\":{{\"mediaType\":\"x/y\",\
+         \"digest\":\"sha256:{}\",\"size\":1}},\"layers\":[]}}",
+        "a".repeat(64)
+    );
+    let whole = Host::start().await;
+    let refused = whole.put("a", "1", lacking.as_bytes()).await;
+    assert_eq!(refused.code(), "MANIFEST_BLOB_UNKNOWN");
+
+    let dir = tempfile::tempdir().unwrap();
+    let depot = Depot::open(dir.path()).unwrap().sparse();
+    let sparse = Host::of(dir, depot, Guard::default()).await;
+    let taken = sparse.put("a", "1", lacking.as_bytes()).await;
+    assert_eq!(taken.status, StatusCode::CREATED);
+    assert_eq!(
+        sparse.get("/v2/a/manifests/1").await.body,
+        lacking.as_bytes()
+    );
+}
