@@ -2,6 +2,8 @@
 
 pub(crate) mod archive;
 mod attach;
+pub(crate) mod changes;
+mod commit;
 mod create;
 mod gate;
 mod health;
@@ -20,8 +22,10 @@ mod status;
 mod wait;
 
 pub(crate) use attach::{attach, detach_keys, frame, media_type, report_failure, unable};
+pub(crate) use commit::commit;
 pub(crate) use create::{console_size, create};
 pub(crate) use gate::Gates;
+pub(crate) use host_config::{DEFAULT_RUNTIME, RUNTIMES};
 pub(crate) use inspect::{inspect, map_or_null, or_null};
 pub(crate) use lifecycle::{
     kill, pause, remove, rename, resize, restart, size, start, stop, top, unpause, update,

@@ -48,6 +48,8 @@ routes! {
     GET "/containers/{id}/archive" => containers::archive::fetch;
     PUT "/containers/{id}/archive" => containers::archive::place;
     GET "/containers/{id}/export" => containers::archive::export;
+    GET "/containers/{id}/changes" => containers::changes::list;
+    POST "/commit" => containers::commit;
 
     POST "/containers/{id}/exec" => execs::create;
     POST "/exec/{id}/start" => execs::start;

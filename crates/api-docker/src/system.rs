@@ -2,6 +2,7 @@
 
 use crate::body::{self, Response};
 use crate::call::Call;
+use crate::containers::{DEFAULT_RUNTIME, RUNTIMES};
 use crate::error::{Error, Result};
 use crate::images::blocking;
 use crate::version::ApiVersion;
@@ -127,8 +128,12 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         name: host.name.clone(),
         labels: Some(about.labels.clone()),
         server_version: VERSION.to_owned(),
-        runtimes: Some(BTreeMap::from([("corten".to_owned(), Runtime::default())])),
-        default_runtime: "corten".to_owned(),
+        runtimes: Some(
+            RUNTIMES
+                .map(|name| (name.to_owned(), Runtime::default()))
+                .into(),
+        ),
+        default_runtime: DEFAULT_RUNTIME.to_owned(),
         swarm: Swarm {
             local_node_state: "inactive".to_owned(),
             ..Swarm::default()

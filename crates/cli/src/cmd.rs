@@ -1,8 +1,11 @@
 //! The commands, one a file.
 
 pub(crate) mod attach;
+pub(crate) mod commit;
 pub(crate) mod completion;
+pub(crate) mod cp;
 pub(crate) mod create;
+pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod export;
@@ -49,6 +52,11 @@ pub(crate) mod top;
 pub(crate) mod unpause;
 pub(crate) mod update;
 pub(crate) mod version;
+pub(crate) mod volume_create;
+pub(crate) mod volume_inspect;
+pub(crate) mod volume_list;
+pub(crate) mod volume_prune;
+pub(crate) mod volume_remove;
 pub(crate) mod wait;
 
 use crate::failure::{Failure, Result};

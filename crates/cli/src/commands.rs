@@ -1,14 +1,15 @@
 //! The list of all commands, and how one is found.
 
 use crate::cmd::{
-    attach, completion, create, events, exec, export, history, image_inspect, image_list,
-    image_prune, image_remove, import, info, inspect, kill, list, load, login, logout, logs, pause,
-    port, prune, pull, push, remove, rename, restart, run, save, start, stats, stop, system_df,
-    system_doctor, system_prune, tag, top, unpause, update, version, wait,
+    attach, commit, completion, cp, create, diff, events, exec, export, history, image_inspect,
+    image_list, image_prune, image_remove, import, info, inspect, kill, list, load, login, logout,
+    logs, pause, port, prune, pull, push, remove, rename, restart, run, save, start, stats, stop,
+    system_df, system_doctor, system_prune, tag, top, unpause, update, version, wait,
 };
 use crate::cmd::{
     network_connect, network_create, network_disconnect, network_inspect, network_list,
-    network_prune, network_remove,
+    network_prune, network_remove, volume_create, volume_inspect, volume_list, volume_prune,
+    volume_remove,
 };
 use crate::command::{Entry, Leaf, Node, alias, group, leaf};
 use crate::context::Context;
@@ -20,9 +21,12 @@ const COMMON: &[&str] = &["run", "exec", "ps", "pull", "images", "version", "inf
 
 const COMMANDS: &[Entry] = &[
     leaf::<attach::Attach>("attach"),
+    leaf::<commit::Commit>("commit"),
     leaf::<completion::Completion>("completion"),
     group("container", "Manage containers", CONTAINER),
+    leaf::<cp::Copy>("cp"),
     leaf::<create::Create>("create"),
+    leaf::<diff::Diff>("diff"),
     leaf::<events::Events>("events"),
     leaf::<exec::Exec>("exec"),
     leaf::<export::Export>("export"),
@@ -58,12 +62,16 @@ const COMMANDS: &[Entry] = &[
     leaf::<unpause::Unpause>("unpause"),
     leaf::<update::Update>("update"),
     leaf::<version::Version>("version"),
+    group("volume", "Manage volumes", VOLUME),
     leaf::<wait::Wait>("wait"),
 ];
 
 const CONTAINER: &[Entry] = &[
     leaf::<attach::Attach>("attach"),
+    leaf::<commit::Commit>("commit"),
+    leaf::<cp::Copy>("cp"),
     leaf::<create::Create>("create"),
+    leaf::<diff::Diff>("diff"),
     leaf::<exec::Exec>("exec"),
     leaf::<export::Export>("export"),
     leaf::<inspect::ContainerInspect>("inspect"),
@@ -108,6 +116,14 @@ const NETWORK: &[Entry] = &[
     alias::<network_list::NetworkList>("ls", &["list"]),
     leaf::<network_prune::NetworkPrune>("prune"),
     alias::<network_remove::NetworkRemove>("rm", &["remove"]),
+];
+
+const VOLUME: &[Entry] = &[
+    leaf::<volume_create::VolumeCreate>("create"),
+    leaf::<volume_inspect::VolumeInspect>("inspect"),
+    alias::<volume_list::VolumeList>("ls", &["list"]),
+    leaf::<volume_prune::VolumePrune>("prune"),
+    alias::<volume_remove::VolumeRemove>("rm", &["remove"]),
 ];
 
 const SYSTEM: &[Entry] = &[

@@ -54,6 +54,11 @@ impl Call {
         Self::new(Method::POST, path)
     }
 
+    /// A request that puts something where its path says.
+    pub fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
     /// A request that removes.
     pub fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path)

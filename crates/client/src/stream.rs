@@ -97,6 +97,11 @@ impl BytesStream {
         Self { target, answer }
     }
 
+    /// The answer's headers.
+    pub fn headers(&self) -> &http::HeaderMap {
+        self.answer.headers()
+    }
+
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<bytes::Bytes>> {
         loop {

@@ -1,5 +1,6 @@
 //! Containers: what is asked for, and what is answered.
 
+mod change;
 mod config;
 mod create;
 mod host;
@@ -7,6 +8,7 @@ mod inspect;
 mod list;
 mod stats;
 
+pub use change::FilesystemChange;
 pub use config::{Config, HealthConfig};
 pub use create::{
     CreateRequest, CreateResponse, PruneReport, Top, UpdateRequest, UpdateResponse, WaitError,

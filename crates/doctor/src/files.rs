@@ -1,4 +1,4 @@
-//! Files and logs of containers and sandboxes that are on no record.
+//! Files and logs of containers, sandboxes and volumes that are on no record.
 
 use crate::{Case, Findings, Leak, What};
 use std::fs;
@@ -12,6 +12,15 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
                 What::File,
                 folder.display(),
                 "its shim does not live",
+            ));
+        }
+    }
+    for (name, folder) in entries(&case.paths.volumes(), findings) {
+        if !case.records.may_hold_volume(&name) {
+            findings.leak(Leak::new(
+                What::File,
+                folder.display(),
+                "no volume of that name is on record",
             ));
         }
     }
@@ -55,7 +64,7 @@ fn logs(folder: &Path) -> Vec<std::path::PathBuf> {
     };
     let is_log = |path: &std::path::PathBuf| {
         path.file_name()
-            .is_some_and(|name| name.to_string_lossy().contains("-json.log"))
+            .is_some_and(|name| name.to_string_lossy().contains(".log"))
     };
     entries.flatten().map(|e| e.path()).filter(is_log).collect()
 }

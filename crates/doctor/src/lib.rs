@@ -86,12 +86,14 @@ impl fmt::Display for Leak {
 pub enum Records {
     /// These containers are.
     Containers(BTreeSet<ContainerId>),
-    /// These containers are, and these networks by their ids.
+    /// These containers are, these networks by their ids, and these volumes.
     Objects {
         /// The containers.
         containers: BTreeSet<ContainerId>,
         /// The networks' ids.
         networks: BTreeSet<String>,
+        /// The volumes' names.
+        volumes: BTreeSet<String>,
     },
     /// Neither the daemon nor its database could be asked; what only they know is passed over.
     Unknown,
@@ -115,6 +117,15 @@ impl Records {
             Self::Containers(_) => false,
             Self::Objects { networks, .. } => networks.contains(id),
             Self::Unknown => true,
+        }
+    }
+
+    /// Whether a volume is on record, or may be. With the containers alone, nobody's volumes
+    /// are looked for.
+    fn may_hold_volume(&self, name: &str) -> bool {
+        match self {
+            Self::Objects { volumes, .. } => volumes.contains(name),
+            Self::Containers(_) | Self::Unknown => true,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Mounts and pinned namespaces below corten's directories.
 //!
 //! corten mounts nothing in the host's mount namespace, except that a sandbox's network
-//! namespace may be pinned on `RUN/shims/SANDBOX/`. Anything else there is left behind.
+//! namespace may be pinned on `RUN/shims/SANDBOX/`, and what a volume's options name is mounted
+//! on the volume while a container has it. Anything else there is left behind.
 
-use crate::{Case, Findings, Leak, What, mountinfo};
+use crate::{Case, Findings, Leak, Records, What, mountinfo};
 use std::fs;
+use std::path::Path;
 
 pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
     let table = match fs::read_to_string("/proc/self/mountinfo") {
@@ -33,6 +35,7 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
                 name,
                 "its sandbox has no live shim",
             )),
+            _ if is_volume(case, &mount.point) => {}
             _ => findings.leak(Leak::new(
                 What::Mount,
                 name,
@@ -40,4 +43,15 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
             )),
         }
     }
+}
+
+/// Whether a volume on record has its files there.
+fn is_volume(case: &Case<'_>, point: &Path) -> bool {
+    let Records::Objects { volumes, .. } = case.records else {
+        return *case.records == Records::Unknown;
+    };
+    let volumes_dir = case.paths.volumes();
+    volumes
+        .iter()
+        .any(|name| point == volumes_dir.join(name).join("_data"))
 }

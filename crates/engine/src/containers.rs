@@ -1,6 +1,8 @@
 //! Containers: made, started, watched, stopped, removed.
 
 mod archive;
+mod changes;
+mod commit;
 mod create;
 mod inspect;
 mod list;
@@ -11,6 +13,8 @@ mod stop;
 mod wait;
 
 pub use archive::{Archive, Extraction, PathStat};
+pub use changes::{Change, ChangeKind};
+pub use commit::CommitSpec;
 pub(crate) use create::random;
 pub use create::{Created, Update};
 pub use inspect::Inspection;

@@ -47,8 +47,9 @@ pub use container_spec::{
 };
 pub use container_state::{ContainerState, Status};
 pub use containers::{
-    Archive, Attachment, Containers, Created, Ended, Extraction, Inspection, Log, LogQuery,
-    PathStat, Processes, Pruned, Removal, Stop, Update, Wait, WaitCondition,
+    Archive, Attachment, Change, ChangeKind, CommitSpec, Containers, Created, Ended, Extraction,
+    Inspection, Log, LogQuery, PathStat, Processes, Pruned, Removal, Stop, Update, Wait,
+    WaitCondition,
 };
 pub use engine::Engine;
 pub use error::{Error, Problem};
@@ -63,7 +64,7 @@ pub use metadata::{Entry, Span};
 pub use network_record::{AddressPool, NetworkDriver, NetworkRecord};
 pub use network_state::{EndpointState, NetworkState, PublishedPort, mac_text, parse_mac};
 pub use networks::{Member, Network, NetworkError, NetworkFilter, NetworkSpec, Networks, PoolSpec};
-pub use oci::image::Healthcheck;
+pub use oci::image::{ExecConfig, Healthcheck};
 pub use system::{Counts, System};
 pub use task::{Attach, DetachKeys, Framing, Size};
 pub use volume::Name as VolumeName;

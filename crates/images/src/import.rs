@@ -48,7 +48,7 @@ impl Images {
 }
 
 /// Gives everything that comes from `input`.
-async fn give_all(intake: &Intake, mut input: Input) -> Result<(), Error> {
+pub(crate) async fn give_all(intake: &Intake, mut input: Input) -> Result<(), Error> {
     loop {
         let mut buffer = BytesMut::with_capacity(CHUNK);
         let read = input.read_buf(&mut buffer).await;

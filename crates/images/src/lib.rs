@@ -7,6 +7,7 @@
 
 mod change;
 mod collect;
+mod commit;
 mod distribution;
 mod error;
 mod facts;
@@ -30,6 +31,7 @@ mod users;
 
 pub use change::configure;
 pub use collect::Collected;
+pub use commit::{Commit, Whole};
 pub use distribution::Offered;
 pub use error::{Conflict, Error};
 pub use image::{HistoryEntry, Image};

@@ -7,6 +7,11 @@ use docker_schema::container::{HostConfig, PortBinding};
 use engine::{ContainerSpec, LogSpec, NamespaceSpec, NetworkMode};
 use std::collections::BTreeMap;
 
+/// COMPAT: clients ask for runc by its names; each is the one runtime that is here.
+pub(crate) const RUNTIMES: [&str; 3] = ["corten", DEFAULT_RUNTIME, "io.containerd.runc.v2"];
+/// What a container that asked for none is said to have.
+pub(crate) const DEFAULT_RUNTIME: &str = "runc";
+
 /// Refuses by name what is understood and not done.
 pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
     const WINDOWS: &str = "it is for Windows containers";
@@ -48,7 +53,8 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
         }
     }
     match host.runtime.as_str() {
-        "" | "runc" | "corten" | "io.containerd.runc.v2" => Ok(()),
+        "" => Ok(()),
+        known if RUNTIMES.contains(&known) => Ok(()),
         other => Err(Error::bad_request(format!(
             "unknown or invalid runtime name: {other}"
         ))),
@@ -194,7 +200,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
         shm_size: i64::try_from(spec.shm_size.unwrap_or(64 << 20)).unwrap_or(i64::MAX),
         sysctls: map_or_null(&spec.security.sysctls),
         runtime: match spec.runtime.as_str() {
-            "" => "corten".to_owned(),
+            "" => DEFAULT_RUNTIME.to_owned(),
             asked => asked.to_owned(),
         },
         isolation: spec.isolation.clone(),

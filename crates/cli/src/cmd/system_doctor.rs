@@ -7,8 +7,9 @@ use crate::output;
 use client::{Call, Client, Host};
 use docker_schema::container::Summary;
 use docker_schema::network::Network;
+use docker_schema::volume::ListResponse;
 use doctor::{Records, examine};
-use engine::{ContainerRecord, NetworkRecord};
+use engine::{ContainerRecord, NetworkRecord, VolumeRecord};
 use metadata::Database;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
@@ -43,6 +44,7 @@ impl Action for SystemDoctor {
                 Records::Objects {
                     containers: ids.collect(),
                     networks: networks.into_iter().map(|network| network.id).collect(),
+                    volumes: volumes(&client).await,
                 }
             }
             Err(_) => recorded(&paths).unwrap_or(Records::Unknown),
@@ -83,16 +85,24 @@ fn recorded(paths: &Paths) -> Option<Records> {
     let database = Database::open(&paths.database()).ok()?;
     let list = |read: &metadata::Read| {
         let containers = read.list::<ContainerRecord>()?;
-        Ok::<_, metadata::Error>((containers, read.list::<NetworkRecord>()?))
+        let networks = read.list::<NetworkRecord>()?;
+        Ok::<_, metadata::Error>((containers, networks, read.list::<VolumeRecord>()?))
     };
-    let (containers, networks) = database.read(list).ok()?;
+    let (containers, networks, volumes) = database.read(list).ok()?;
     Some(Records::Objects {
         containers: containers
             .into_iter()
             .map(|(_, record)| record.id)
             .collect(),
         networks: networks.into_iter().map(|(id, _)| id).collect(),
+        volumes: volumes.into_iter().map(|(name, _)| name).collect(),
     })
+}
+
+async fn volumes(client: &Client) -> BTreeSet<String> {
+    let found = client.json::<ListResponse>(Call::get("/volumes")).await;
+    let found = found.unwrap_or_default().volumes.unwrap_or_default();
+    found.into_iter().map(|volume| volume.name).collect()
 }
 
 fn all() -> Call {

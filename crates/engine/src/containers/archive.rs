@@ -14,10 +14,13 @@ use super::Containers;
 use crate::context::blocking;
 use crate::{Container, Error, Problem};
 use container::files::{Access, Files, Part, Source};
+use rustix::fs::{FileType, Stat};
+use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
-use types::ContainerId;
+use types::{ContainerId, Rootfs};
 use unpack::{Owner, Pack, Place, Placed};
 
 /// Keeps a container's files from being mounted by another.
@@ -235,11 +238,51 @@ fn part(point: &crate::MountPoint) -> Option<Part> {
 }
 
 /// Files that are mounted in every container.
-const OWN_FILES: [(&str, &str); 3] = [
+pub(super) const OWN_FILES: [(&str, &str); 3] = [
     ("/etc/resolv.conf", crate::files::RESOLV_CONF),
     ("/etc/hostname", crate::files::HOSTNAME),
     ("/etc/hosts", crate::files::HOSTS),
 ];
+
+/// The empty file in every root that tells programs that they are in a container.
+pub(super) const MARK: &str = ".dockerenv";
+
+/// Makes the file in a new root.
+pub(super) fn mark(rootfs: &Rootfs) -> Result<(), Error> {
+    let Rootfs::Layers {
+        writable: Some(writable),
+        ..
+    } = rootfs
+    else {
+        return Ok(());
+    };
+    let path = writable.upper.join(MARK);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o755)
+        .open(&path);
+    made.map(drop).map_err(Error::io("create", &path))
+}
+
+/// Directories of every container, whether its image has them or not.
+pub(super) const PLACES: [&str; 6] = ["dev", "dev/pts", "dev/shm", "etc", "proc", "sys"];
+
+/// Whether every container has a directory at this path.
+pub(super) fn is_place(path: &[u8]) -> bool {
+    PLACES.iter().any(|place| place.as_bytes() == path)
+}
+
+/// Whether what is at this path of a written part is there for a mount alone, or by us:
+/// nothing that the container changed.
+pub(super) fn is_stub(path: &[u8], stat: &Stat) -> bool {
+    let places = OWN_FILES
+        .iter()
+        .map(|(target, _)| target.trim_start_matches('/'));
+    let ours = places.chain([MARK]).any(|place| place.as_bytes() == path);
+    let file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    ours && file && stat.st_size == 0
+}
 
 fn owner(container: &Container, how: Extraction) -> Owner {
     let user = &container.record.spec.process.user;

@@ -81,6 +81,7 @@ impl Containers {
             id: id.clone(),
             source,
         })?;
+        super::archive::mark(&rootfs)?;
         let resolved = crate::mount_points::resolve(&spec, &self.context).await?;
         let mounts = resolved.points.clone();
         if let Err(error) = self.fill(id, &rootfs, &mounts).await {

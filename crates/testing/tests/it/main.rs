@@ -9,7 +9,9 @@
 )]
 
 mod attach;
+mod changes;
 mod concurrency;
+mod copy;
 mod docker_cli;
 mod errors;
 mod events;
@@ -39,6 +41,7 @@ mod streams;
 mod system;
 mod terminal;
 mod update;
+mod volumes;
 mod wait;
 
 use testing::TestHost;

@@ -1,0 +1,57 @@
+//! `volume prune`: remove volumes that no container uses.
+
+use super::{confirm, encoded};
+use crate::command::{Action, Takes};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::{output, units};
+use client::Call;
+use docker_schema::filters::Filters;
+use docker_schema::volume::PruneReport;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct VolumePrune {
+    /// Remove all unused volumes, not just anonymous ones
+    #[arg(short, long)]
+    all: bool,
+    /// Provide filter values (e.g. "label=<label>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Action for VolumePrune {
+    const ABOUT: &'static str = "Remove unused local volumes";
+    const USAGE: &'static str = "[OPTIONS]";
+    const TAKES: Takes = Takes::None;
+
+    async fn run(self, cx: &Context) -> Result {
+        let warning = match self.all {
+            true => "This will remove all local volumes not used by at least one container.",
+            false => "This will remove anonymous local volumes not used by at least one container.",
+        };
+        if !self.force && !confirm(warning)? {
+            return Err(Failure::text(1, "volume prune has been cancelled"));
+        }
+        let mut filters = Filters::default();
+        for text in &self.filter {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            filters = filters.with(name, value);
+        }
+        if self.all {
+            filters = filters.with("all", "true");
+        }
+        let call = Call::post("/volumes/prune").optional("filters", encoded(&filters)?);
+        let report: PruneReport = cx.client().await?.json(call).await?;
+        if let Some(names) = report.volumes_deleted.filter(|names| !names.is_empty()) {
+            output::line("Deleted Volumes:")?;
+            names.iter().try_for_each(|name| output::line(name))?;
+            output::line("")?;
+        }
+        let freed = i64::try_from(report.space_reclaimed).unwrap_or(i64::MAX);
+        output::line(&format!("Total reclaimed space: {}", units::size(freed)))?;
+        Ok(0)
+    }
+}
