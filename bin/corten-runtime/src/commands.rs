@@ -10,6 +10,7 @@ mod kill;
 mod list;
 mod pause;
 mod ps;
+mod restore;
 mod spec;
 mod start;
 mod state;
@@ -47,7 +48,7 @@ const COMMANDS: [Command; 18] = [
     command(
         "checkpoint",
         "checkpoint a running container",
-        checkpoint::CHECKPOINT_FLAGS,
+        checkpoint::FLAGS,
         (1, 1),
         checkpoint::checkpoint,
     ),
@@ -120,9 +121,9 @@ const COMMANDS: [Command; 18] = [
     command(
         "restore",
         "restore a container from a checkpoint",
-        checkpoint::RESTORE_FLAGS,
+        restore::FLAGS,
         (1, 1),
-        checkpoint::restore,
+        restore::restore,
     ),
     command(
         "resume",

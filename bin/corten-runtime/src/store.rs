@@ -146,6 +146,11 @@ impl Place {
         self.path.join("exec.fifo")
     }
 
+    /// Where a root is bound while a container is restored.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path.join("criu-root")
+    }
+
     /// Writes the record, whole or not at all.
     pub(crate) fn write(&self, record: &Record) -> Result<()> {
         let (draft, path) = (self.path.join(".state.json"), self.path.join("state.json"));

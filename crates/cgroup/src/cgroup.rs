@@ -320,6 +320,11 @@ impl Cgroup {
         self.groups.iter().find(|group| group.has(controller))
     }
 
+    /// The group in each hierarchy.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter()
+    }
+
     /// As [`Self::group`], an error if there is none.
     pub(crate) fn need(
         &self,

@@ -14,6 +14,12 @@ impl Cgroup {
         Ok(pids)
     }
 
+    /// Moves a process in, in every hierarchy.
+    pub fn add(&self, pid: i32) -> Result<(), Error> {
+        let mut groups = self.groups();
+        groups.try_for_each(|group| group.write("cgroup.procs", &pid.to_string()))
+    }
+
     /// Ends every process of the group, also those that are frozen.
     ///
     /// With version 2 (also beside version 1) the kernel does it in one step, since 5.14.

@@ -1,6 +1,7 @@
 //! A process made by [`crate::create`] or [`crate::exec`], as its parent holds it.
 
 use crate::{Error, gate};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A container's init, or a process executed in a container.
@@ -17,6 +18,19 @@ pub struct Init {
 }
 
 impl Init {
+    /// A process that somebody else made as a child of the caller, with its terminal's master
+    /// side.
+    pub fn adopt(pid: i32, console: Option<OwnedFd>) -> std::io::Result<Self> {
+        let raw = Pid::from_raw(pid).ok_or(std::io::ErrorKind::NotFound)?;
+        Ok(Self {
+            pid,
+            pidfd: pidfd_open(raw, PidfdFlags::empty())?,
+            console,
+            held: None,
+            spent: Vec::new(),
+        })
+    }
+
     /// Its number in the caller's pid namespace.
     pub fn pid(&self) -> i32 {
         self.pid

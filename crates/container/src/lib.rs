@@ -26,6 +26,7 @@ mod rootfs;
 mod stdio;
 mod steps;
 mod target;
+mod targets;
 mod users;
 
 pub use create::{Create, create};
@@ -38,3 +39,4 @@ pub use init::Init;
 pub use plan::initial_cpus;
 pub use stdio::Stdio;
 pub use steps::names as step_names;
+pub use targets::make_targets;

@@ -21,6 +21,7 @@ mod limits;
 mod mounts;
 mod names;
 mod namespaces;
+mod null;
 mod paths;
 mod pivot;
 mod scheduling;
@@ -62,6 +63,7 @@ const STEPS: &[(&str, Run)] = &[
     ("masked paths", paths::masked),
     ("read-only mounts", mounts::late_readonly),
     ("pivot", pivot::run),
+    ("null device", null::run),
     ("host name", names::run),
     ("keyring", session::keyring),
     ("scheduling", scheduling::run),

@@ -39,7 +39,7 @@ pub(super) const RUN_FLAGS: &[Flag] = &[
 
 /// How far a container is brought, and who stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// Up to its gate.
     Create,
     /// Started, and left alone.
@@ -64,19 +64,24 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
 }
 
 /// What the command line and the bundle ask for.
-struct Wanted<'a> {
-    id: ContainerId,
-    bundle: PathBuf,
-    config: Vec<u8>,
-    spec: Spec,
-    rootfs: PathBuf,
+pub(super) struct Wanted<'a> {
+    pub(super) id: ContainerId,
+    pub(super) bundle: PathBuf,
+    pub(super) config: Vec<u8>,
+    pub(super) spec: Spec,
+    pub(super) rootfs: PathBuf,
     driver: Driver,
     rootless: bool,
-    arguments: &'a Arguments,
-    mode: Mode,
+    pub(super) arguments: &'a Arguments,
+    pub(super) mode: Mode,
 }
 
-fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode> {
+/// Reads what is asked for, and checks it.
+pub(super) fn wanted<'a>(
+    context: &Context,
+    arguments: &'a Arguments,
+    mode: Mode,
+) -> Result<Wanted<'a>> {
     let id = parse_id(&arguments.words[0])?;
     let bundle = std::path::absolute(arguments.text("bundle").unwrap_or("."))?;
     let bundle: PathBuf = bundle.components().collect();
@@ -92,7 +97,7 @@ fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode
     override_env(process);
     capabilities::drop_impossible(process);
     let root = spec.root.as_ref().context("root must be specified")?;
-    let wanted = Wanted {
+    Ok(Wanted {
         id,
         rootfs: bundle.join(&root.path).components().collect(),
         bundle,
@@ -106,7 +111,11 @@ fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode
         rootless: context.rootless,
         arguments,
         mode,
-    };
+    })
+}
+
+fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode> {
+    let wanted = wanted(context, arguments, mode)?;
     let place = context.store().create(&wanted.id)?;
     let mut record = wanted.record();
     match bring_up(&wanted, &place, &mut record) {
@@ -166,7 +175,7 @@ pub(super) fn override_env(process: &mut Process) {
 }
 
 impl Wanted<'_> {
-    fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Record {
         let own = |namespace: &Namespace| {
             namespace.kind == NamespaceKind::Pid && namespace.path.is_empty()
         };
@@ -189,7 +198,7 @@ impl Wanted<'_> {
         }
     }
 
-    fn cgroup(&self) -> Result<Option<Cgroup>> {
+    pub(super) fn cgroup(&self) -> Result<Option<Cgroup>> {
         let linux = self.spec.linux.as_ref();
         let path = linux.map(|linux| linux.cgroups_path.as_str());
         let made = Cgroup::create(&Request {

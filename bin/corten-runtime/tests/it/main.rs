@@ -6,5 +6,6 @@
 )]
 
 mod bundle;
+mod checkpoint;
 mod errors;
 mod life;

@@ -152,6 +152,15 @@ fn a_hook_of_the_start_is_under_the_filter_and_others_are_not() {
 }
 
 #[test]
+fn standard_streams_of_the_null_device_are_the_containers_own() {
+    let mut bundle = Bundle::new();
+    // The fixture's standard input is the host's null device.
+    let output = bundle.script("stat -L -c '%d %i' /proc/self/fd/0 /dev/null");
+    let (stream, own) = output.split_once('\n').unwrap();
+    assert_eq!(stream, own.trim(), "{output}");
+}
+
+#[test]
 fn the_default_memory_policy_needs_no_nodes() {
     let mut bundle = Bundle::new();
     bundle.linux().memory_policy = Some(oci::runtime::MemoryPolicy {

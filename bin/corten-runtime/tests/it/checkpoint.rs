@@ -1,0 +1,157 @@
+//! Containers written down and brought back by CRIU, where it is installed.
+
+use crate::bundle::Bundle;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A container that counts in a file of its root, and may be written down.
+fn counting() -> Option<Bundle> {
+    let there = std::process::Command::new("criu").arg("check").output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: criu is not installed, or this kernel does not do for it");
+        return None;
+    }
+    let script = "i=0; while true; do i=$((i+1)); echo $i > /tmp/draft; busybox mv /tmp/draft /tmp/count; sleep 0.02; done";
+    let bundle = Bundle::new(&["sh", "-c", script])?;
+    let settings = bundle.path().join("criu.conf");
+    fs::write(&settings, "network-lock skip\n").unwrap();
+    bundle.change(|spec| {
+        spec["root"]["readonly"] = json!(false);
+        spec["annotations"] = json!({"org.criu.config": settings});
+        spec["mounts"].as_array_mut().unwrap().push(
+            json!({"destination": "/bound", "source": ".", "type": "bind", "options": ["bind"]}),
+        );
+    });
+    Some(bundle)
+}
+
+fn count(bundle: &Bundle) -> u64 {
+    let text = fs::read_to_string(bundle.path().join("rootfs/tmp/count"));
+    text.ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+fn wait_until(what: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !what() {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn run(bundle: &Bundle) {
+    let path = bundle.path();
+    // CRIU writes down no standard streams that lead out of the container.
+    let mut command = bundle.command(&["run", "-d", "--bundle"]);
+    command.arg(&path).arg(&bundle.id);
+    let null = || {
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+    };
+    let status = command
+        .stdin(null().unwrap())
+        .stdout(null().unwrap())
+        .stderr(null().unwrap())
+        .status();
+    assert!(status.unwrap().success());
+    wait_until(|| count(bundle) > 2);
+}
+
+fn options(images: &str) -> [&str; 4] {
+    ["--image-path", images, "--manage-cgroups-mode", "ignore"]
+}
+
+#[test]
+fn a_container_goes_on_where_it_was_written_down() {
+    let Some(bundle) = counting() else {
+        return;
+    };
+    run(&bundle);
+    let images = bundle.path().join("images").display().to_string();
+    for _ in 0..2 {
+        let line = [&["checkpoint"][..], &options(&images), &[&bundle.id]].concat();
+        bundle.ok(&line);
+        assert!(
+            bundle
+                .fails(&["state", &bundle.id])
+                .contains("does not exist")
+        );
+        assert!(bundle.groups().is_empty());
+        let before = count(&bundle);
+        let path = bundle.path().display().to_string();
+        let restore = ["restore", "-d", "--bundle", &path];
+        let line = [&restore[..], &options(&images), &[&bundle.id]].concat();
+        bundle.ok(&line);
+        assert_eq!(bundle.status(), "running");
+        wait_until(|| count(&bundle) > before + 2);
+        let inside = bundle.ok(&["exec", &bundle.id, "ls", "/bound"]);
+        assert!(inside.contains("config.json"), "{inside}");
+        let left = bundle.state().join(&bundle.id).join("criu-root");
+        assert!(!mounted(&left));
+    }
+}
+
+fn mounted(path: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    mounts.contains(path.to_str().unwrap())
+}
+
+#[test]
+fn a_container_may_stay_and_what_cannot_be_is_named() {
+    let Some(bundle) = counting() else {
+        return;
+    };
+    run(&bundle);
+    let images = bundle.path().join("images").display().to_string();
+    let keep = ["checkpoint", "--leave-running"];
+    bundle.ok(&[&keep[..], &options(&images), &[&bundle.id]].concat());
+    assert_eq!(bundle.status(), "running");
+    let descriptors = fs::read(Path::new(&images).join("descriptors.json")).unwrap();
+    let descriptors: Value = serde_json::from_slice(&descriptors).unwrap();
+    assert_eq!(descriptors, json!(["/dev/null", "/dev/null", "/dev/null"]));
+    for (flags, words) in [
+        (
+            &["--parent-path", "/absolute"][..],
+            "--parent-path must be relative",
+        ),
+        (&["--parent-path", "no-such"], "invalid --parent-path"),
+        (
+            &["--page-server", "nowhere"],
+            "Use --page-server ADDRESS:PORT",
+        ),
+        (
+            &["--manage-cgroups-mode", "odd"],
+            "invalid manage-cgroups-mode value",
+        ),
+        (&["--empty-ns", "mount"], "\\\"mount\\\" is not supported"),
+    ] {
+        let line = [
+            &["checkpoint"][..],
+            &options(&images)[..2],
+            flags,
+            &[&bundle.id],
+        ]
+        .concat();
+        let said = bundle.fails(&line);
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let path = bundle.path().display().to_string();
+    let restore = ["restore", "--no-pivot", "--bundle", &path, "other"];
+    assert!(
+        bundle
+            .fails(&restore)
+            .contains("--no-pivot is not supported")
+    );
+    bundle.ok(&["kill", &bundle.id, "KILL"]);
+    bundle.wait_for("stopped");
+    let said = bundle.fails(&["checkpoint", "--image-path", &images, &bundle.id]);
+    assert!(
+        said.contains("cannot be checkpointed in stopped state"),
+        "{said}"
+    );
+}
