@@ -215,6 +215,7 @@ impl Asking<'_> {
                 url,
                 status: status.as_u16(),
                 cause,
+                after,
             },
         })
     }

@@ -78,6 +78,8 @@ pub enum Error {
         status: u16,
         /// The registry's words.
         cause: Cause,
+        /// When it may be asked again.
+        after: Option<Duration>,
     },
     /// An answer breaks the protocol.
     #[error("{url}: {reason}")]

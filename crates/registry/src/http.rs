@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 /// The most of an error's body that is read.
@@ -137,7 +137,8 @@ impl Http {
 
     /// What a registry says about a failure, and when it may be asked again.
     pub(crate) async fn cause(&self, url: &str, answer: Answer) -> (Cause, Option<Duration>) {
-        let after = header(&answer, &RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let after = header(&answer, &RETRY_AFTER);
+        let after = after.and_then(|text| retry_after(text, SystemTime::now()));
         let status = answer.status();
         let body = self.body(url, answer.into_body(), MAX_ERROR).await;
         let cause = body.ok().and_then(|body| parse(&body));
@@ -145,13 +146,25 @@ impl Http {
             code: String::new(),
             message: status.canonical_reason().unwrap_or_default().to_owned(),
         });
-        (cause, after.map(Duration::from_secs))
+        (cause, after)
     }
 }
 
 /// A header as text.
 pub(crate) fn header<'a>(answer: &'a Answer, name: &HeaderName) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
+}
+
+/// How long from `now` a `Retry-After` is: in seconds, or as a date.
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            Some(date.duration_since(now).unwrap_or_default())
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -210,4 +223,26 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         at = source;
     }
     at.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (text, seconds) in [
+            (" 7 ", Some(7)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sunday, 06-Nov-94 08:49:38 GMT", Some(1)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let found = retry_after(text, now);
+            assert_eq!(found, seconds.map(Duration::from_secs), "{text}");
+        }
+    }
 }

@@ -306,7 +306,12 @@ impl Repository {
                 message: cause.message,
                 after,
             },
-            (status, _) => Error::Status { url, status, cause },
+            (status, _) => Error::Status {
+                url,
+                status,
+                cause,
+                after,
+            },
         })
     }
 
@@ -398,14 +403,13 @@ impl Pauses {
         let wanted = match &error {
             // Who limits without saying until when is not to be asked again.
             Error::RateLimited { after: None, .. } => return Err(error),
-            Error::RateLimited {
-                after: Some(after), ..
-            } if *after > self.longest => return Err(error),
-            Error::RateLimited {
-                after: Some(after), ..
-            } => *after,
-            _ => self.next.min(self.longest),
+            Error::RateLimited { after: said, .. } | Error::Status { after: said, .. } => *said,
+            _ => None,
         };
+        if wanted.is_some_and(|wanted| wanted > self.longest) {
+            return Err(error);
+        }
+        let wanted = wanted.unwrap_or(self.next.min(self.longest));
         self.left -= 1;
         self.next = self.next.saturating_mul(2);
         tokio::time::sleep(wanted).await;

@@ -4,6 +4,7 @@
 mod authority;
 mod certificates;
 mod mirrors;
+mod patience;
 mod proxies;
 mod server;
 
