@@ -3,7 +3,10 @@
 mod daemon;
 pub(crate) mod density;
 pub(crate) mod engines;
+mod layout;
+pub(crate) mod pull;
 pub(crate) mod runtimes;
+pub(crate) mod sizes;
 
 use anyhow::{Result, ensure};
 use std::process::{Command, Stdio};
@@ -24,6 +27,15 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// The samples of one contestant.
+    pub(crate) fn new(name: &str, mut samples: Vec<Duration>) -> Self {
+        samples.sort();
+        Self {
+            name: name.to_owned(),
+            sorted: samples,
+        }
+    }
+
     fn quantile(&self, of_100: usize) -> Duration {
         let last = self.sorted.len().saturating_sub(1);
         self.sorted
@@ -40,13 +52,7 @@ pub(crate) fn interleave(
     idle: Duration,
 ) -> Result<Vec<Times>> {
     const WARM_UP: usize = 3;
-    let mut times: Vec<Times> = contestants
-        .iter()
-        .map(|c| Times {
-            name: c.name.clone(),
-            sorted: Vec::new(),
-        })
-        .collect();
+    let mut samples = vec![Vec::new(); contestants.len()];
     for round in 0..runs + WARM_UP {
         for place in 0..contestants.len() {
             let index = (place + round) % contestants.len();
@@ -56,14 +62,14 @@ pub(crate) fn interleave(
                 &contestants[index].name,
             )?;
             if round >= WARM_UP {
-                times[index].sorted.push(taken);
+                samples[index].push(taken);
             }
         }
     }
-    for contestant in &mut times {
-        contestant.sorted.sort();
-    }
-    Ok(times)
+    let times = contestants.iter().zip(samples);
+    Ok(times
+        .map(|(c, samples)| Times::new(&c.name, samples))
+        .collect())
 }
 
 fn time(command: &mut Command, name: &str) -> Result<Duration> {

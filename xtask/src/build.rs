@@ -27,6 +27,11 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The folder of the executables to time: the one that is given, or what is built now.
+pub(crate) fn release_unless(given: Option<&Path>) -> Result<PathBuf> {
+    given.map_or_else(release, |given| Ok(given.to_owned()))
+}
+
 /// Builds every executable optimised, and returns the folder they are in.
 pub(crate) fn release() -> Result<PathBuf> {
     succeed(&mut cargo(&[

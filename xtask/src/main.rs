@@ -40,6 +40,10 @@ enum Bench {
     Run(bench::engines::Options),
     /// Containers left running: start times, and memory of shims and daemon
     Density(bench::density::Options),
+    /// `pull` of a large image into an empty store, and its first `run`
+    Pull(bench::pull::Options),
+    /// `run --rm` by the size of the image: bytes and layers
+    Sizes(bench::sizes::Options),
     /// `run` of an OCI bundle
     Runtime(bench::runtimes::Options),
 }
@@ -53,6 +57,8 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Bench(Bench::Run(options)) => bench::engines::run(&options),
         Task::Bench(Bench::Density(options)) => bench::density::run(&options),
+        Task::Bench(Bench::Pull(options)) => bench::pull::run(&options),
+        Task::Bench(Bench::Sizes(options)) => bench::sizes::run(&options),
         Task::Bench(Bench::Runtime(options)) => bench::runtimes::run(&options),
     };
     match outcome {
