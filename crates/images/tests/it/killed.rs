@@ -1,18 +1,26 @@
-//! The process dies right after each step of each operation, and the store is opened again.
+//! The process dies right after each step of each operation, or it or its worker at a system
+//! call; then the store is opened again.
+//!
+//! A sample of the calls runs as a test; `CORTEN_KILLS=N` tries N of each operation.
 
 use crate::server::Server;
-use crate::world::{World, archive, input, sha256};
+use crate::world::{World, archive, input, sha256, sibling};
 use images::{Images, Import, Progress, Pull, Remove, Steps};
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `VERB STEP DIRECTORY ADDRESS` of the process that dies.
 const CHILD: &str = "CORTEN_TEST_KILLED";
 
-const VERBS: [&str; 5] = ["import", "load", "pull", "builtin", "remove"];
+pub(crate) const VERBS: [&str; 5] = ["import", "load", "pull", "builtin", "remove"];
 /// More than any operation has.
 const MOST_STEPS: usize = 40;
+/// Calls of each operation and victim that a sample has.
+const SAMPLE: u64 = 4;
 
 #[tokio::test]
 async fn a_kill_after_any_step_loses_nothing_and_leaves_nothing() {
@@ -36,13 +44,7 @@ async fn a_kill_after_any_step_loses_nothing_and_leaves_nothing() {
 /// Lets a process die after a step and looks at what it left; `false` if it got through.
 async fn dies(verb: &str, step: usize, server: &Server) -> bool {
     let world = World::new();
-    {
-        let images = world.open();
-        give(&images, "base", "nothing may be lost").await;
-        if verb == "remove" {
-            give(&images, "app:1", "to be removed").await;
-        }
-    }
+    prepare(&world, verb).await;
     let before = world.files();
     let task = format!(
         "{verb} {step} {} {}",
@@ -60,8 +62,37 @@ async fn dies(verb: &str, step: usize, server: &Server) -> bool {
     let killed = child.status.code().is_none();
     assert!(killed || child.status.success(), "{verb} {step}: {child:?}");
 
-    let images = world.open();
     let label = format!("{verb} after step {step}");
+    go_on(&world, verb, &before, &label, server).await;
+    killed
+}
+
+/// What every operation begins with.
+pub(crate) async fn prepare(world: &World, verb: &str) {
+    let images = world.open();
+    give(&images, "base", "nothing may be lost").await;
+    if verb == "remove" {
+        give(&images, "app:1", "to be removed").await;
+    }
+}
+
+/// Opens the store again, looks at it, and does what was cut off.
+async fn go_on(world: &World, verb: &str, before: &BTreeSet<String>, label: &str, server: &Server) {
+    let images = world.open();
+    let there = check(world, &images, verb, before, label);
+    if there == (verb == "remove") {
+        act(&images, verb, &server.address).await;
+    }
+}
+
+/// Nothing is lost and nothing is left; says whether the operation's image is there.
+pub(crate) fn check(
+    world: &World,
+    images: &Images,
+    verb: &str,
+    before: &BTreeSet<String>,
+    label: &str,
+) -> bool {
     assert!(images.operations().unwrap().is_empty(), "{label}");
     let base = images.resolve("base").unwrap();
     assert!(
@@ -76,16 +107,84 @@ async fn dies(verb: &str, step: usize, server: &Server) -> bool {
     );
     match images.list().unwrap().len() {
         1 if verb == "remove" => assert_eq!(world.files().len(), before.len() / 2, "{label}"),
-        1 => assert_eq!(world.files(), before, "{label}"),
-        2 if verb == "remove" => assert_eq!(world.files(), before, "{label}"),
+        1 => assert_eq!(world.files(), *before, "{label}"),
+        2 if verb == "remove" => assert_eq!(world.files(), *before, "{label}"),
         2 => assert!(world.files().len() > before.len(), "{label}"),
         count => panic!("{label}: {count} images"),
     }
-    drop(base);
-    if killed && !(verb == "remove" && images.list().unwrap().len() == 1) {
-        act(&images, verb, &server.address).await;
+    images.list().unwrap().len() == 2
+}
+
+#[tokio::test]
+async fn a_kill_at_any_call_of_the_process_or_its_worker_loses_nothing_and_leaves_nothing() {
+    let tries = std::env::var("CORTEN_KILLS").ok();
+    let tries = tries.and_then(|text| text.parse().ok()).unwrap_or(SAMPLE);
+    let server = Server::start().await;
+    server.publish("app:1", &["one"]);
+    let own = std::env::current_exe().unwrap();
+    let own = own.file_name().unwrap().to_str().unwrap();
+    let mut killed = 0;
+    for verb in VERBS {
+        for victim in [own, "corten-unpack"] {
+            let (calls, _) = cut(verb, victim, None, &server).await;
+            // Who removes needs no worker.
+            assert!(calls > 0 || verb == "remove", "{verb} {victim}");
+            let tries = tries.min(calls);
+            for n in 0..tries {
+                let at = calls * (2 * n + 1) / (2 * tries);
+                killed += u64::from(cut(verb, victim, Some(at), &server).await.1);
+            }
+        }
     }
-    killed
+    // Threads take turns as they like, so that now and then a call is not reached.
+    assert!(killed >= tries * 7, "{killed}");
+}
+
+/// Runs an operation whose victim dies at a call; gives how many there were, and whether it
+/// died.
+async fn cut(verb: &str, victim: &str, at: Option<u64>, server: &Server) -> (u64, bool) {
+    let world = World::new();
+    prepare(&world, verb).await;
+    let before = world.files();
+    let dir = world.dir.path().display();
+    let task = format!("{verb} {} {dir} {}", usize::MAX, server.address);
+    let name = victim.to_owned();
+    let traced = tokio::task::spawn_blocking(move || traced(&task, &name, at));
+    let (calls, killed) = traced.await.unwrap();
+    let label = format!("{verb} at call {at:?} of {victim}");
+    go_on(&world, verb, &before, &label, server).await;
+    (calls, killed)
+}
+
+fn traced(task: &str, victim: &str, at: Option<u64>) -> (u64, bool) {
+    let mut shell = Command::new("sh");
+    let mut shell = shell
+        .args(["-c", "read go; exec \"$0\" \"$@\" </dev/null"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::child", "--test-threads=1"])
+        .env(CHILD, task)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut tracer = Command::new(sibling("corten-fault"))
+        .args([&shell.id().to_string(), victim])
+        .args(at.map(|at| at.to_string()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answers = BufReader::new(tracer.stdout.take().unwrap()).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "seized");
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(b"go\n").unwrap();
+    shell.wait().unwrap();
+    drop(tracer.stdin.take());
+    let answer = answers.next().unwrap().unwrap();
+    tracer.wait().unwrap();
+    let (calls, fate) = answer.split_once(' ').unwrap();
+    (calls.parse().unwrap(), fate == "killed")
 }
 
 fn file(layer: &types::Layer) -> &std::path::Path {
@@ -94,7 +193,7 @@ fn file(layer: &types::Layer) -> &std::path::Path {
     }
 }
 
-async fn give(images: &Images, name: &str, content: &str) {
+pub(crate) async fn give(images: &Images, name: &str, content: &str) {
     let request = Import {
         reference: Some(name.parse().unwrap()),
         ..Import::default()
@@ -104,8 +203,23 @@ async fn give(images: &Images, name: &str, content: &str) {
 }
 
 async fn act(images: &Images, verb: &str, address: &str) {
+    try_act(images, verb, address).await.unwrap();
+}
+
+pub(crate) async fn try_act(
+    images: &Images,
+    verb: &str,
+    address: &str,
+) -> Result<(), Box<dyn Error>> {
     match verb {
-        "import" => give(images, "app:1", "imported").await,
+        "import" => {
+            let request = Import {
+                reference: Some("app:1".parse()?),
+                ..Import::default()
+            };
+            let bytes = archive(&[("file", b"imported")]);
+            images.import(request, input(bytes)).await?;
+        }
         "load" => {
             let layer = archive(&[("file", b"loaded")]);
             let config = format!(
@@ -118,22 +232,20 @@ async fn act(images: &Images, verb: &str, address: &str) {
                 ("l", &layer),
                 ("manifest.json", manifest.as_bytes()),
             ]);
-            images
-                .load(input(bytes), None, Progress::none())
-                .await
-                .unwrap();
+            images.load(input(bytes), None, Progress::none()).await?;
         }
         "pull" => {
             let pull = Pull {
-                reference: format!("{address}/app:1").parse().unwrap(),
+                reference: format!("{address}/app:1").parse()?,
                 platform: None,
                 credentials: None,
             };
-            images.pull(pull, Progress::none()).await.unwrap();
+            images.pull(pull, Progress::none()).await?;
         }
-        "builtin" => drop(images.resolve("corten/hello").unwrap()),
-        _ => drop(images.remove("app:1", Remove::default()).unwrap()),
+        "builtin" => drop(images.resolve("corten/hello")?),
+        _ => drop(images.remove("app:1", Remove::default())?),
     }
+    Ok(())
 }
 
 /// The process that dies; by itself it does nothing.

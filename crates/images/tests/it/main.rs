@@ -6,6 +6,7 @@
 )]
 
 mod builtin;
+mod faults;
 mod import;
 mod killed;
 mod load;
