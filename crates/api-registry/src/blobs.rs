@@ -119,4 +119,22 @@ mod tests {
             assert_eq!(wanted(range, 10).map_err(drop), expected, "{range}");
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        #[test]
+        fn a_range_is_never_beyond_the_blob(
+            range in "bytes=[0-9 -]{0,24}|bytes=-?18446744073709551615-?|\\PC{0,20}",
+            size in proptest::prelude::any::<u64>(),
+        ) {
+            if let Ok(Wanted::Part { from, len }) = wanted(&range, size) {
+                let end = from.checked_add(len);
+                proptest::prop_assert!(len > 0 && end.is_some_and(|end| end <= size));
+            }
+        }
+    }
 }

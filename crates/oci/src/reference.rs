@@ -435,4 +435,28 @@ mod tests {
                 .is_err()
         );
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        #[test]
+        fn what_is_a_reference_is_written_as_itself(
+            text in "[a-zA-Z0-9_.:/@-]{0,60}|[a-z]{1,9}(\\.[a-z]{2,5}(:[0-9]{1,6})?)?/[a-z0-9._/-]{1,20}(:[\\w.-]{1,20})?|\\PC{0,20}"
+        ) {
+            let Ok(reference) = text.parse::<Reference>() else {
+                return Ok(());
+            };
+            for written in [reference.to_string(), reference.familiar()] {
+                proptest::prop_assert_eq!(&written.parse::<Reference>().unwrap(), &reference);
+            }
+            // It becomes part of URLs and keys.
+            let harmless = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+            proptest::prop_assert!(reference.path().chars().all(harmless));
+            let climbs = |part: &str| part.is_empty() || part == "." || part == "..";
+            proptest::prop_assert!(!reference.path().split('/').any(climbs));
+        }
+    }
 }

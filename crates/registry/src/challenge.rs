@@ -105,4 +105,33 @@ mod tests {
             assert_eq!(parse(nothing), [], "{nothing}");
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        #[test]
+        fn any_header_is_read_to_its_end(
+            header in "\\PC{0,80}|((Bearer|Basic|Negotiate|,| |=|\"|\\\\|realm|service|scope|x=y|ä){0,12})"
+        ) {
+            parse(&header);
+        }
+
+        #[test]
+        fn what_is_quoted_is_found_again(
+            realm in "[a-z:/.?=, \"\\\\]{1,30}",
+            scope in "[a-z:/, ]{1,30}",
+        ) {
+            let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("Bearer scope=\"{scope}\", realm=\"{quoted}\"");
+            let challenge = Challenge::Bearer {
+                realm,
+                service: None,
+                scope: Some(scope),
+            };
+            proptest::prop_assert_eq!(parse(&header), [challenge]);
+        }
+    }
 }

@@ -173,4 +173,47 @@ mod tests {
             matches!(helm, Err(DocumentError::Unsupported { media_type }) if media_type == "application/vnd.cncf.x")
         );
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        #[test]
+        fn a_damaged_document_is_read_or_refused(
+            damage in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..6),
+            cut in proptest::option::of(proptest::prelude::any::<proptest::sample::Index>()),
+            declared in proptest::option::of(proptest::sample::select(&media_type::ACCEPTED[..])),
+        ) {
+            let own = format!(r#""mediaType":"{}","#, media_type::MANIFEST);
+            let lists = format!(
+                r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{}","digest":"{DIGEST}","size":7,
+                "platform":{{"os":"windows","architecture":"amd64","os.version":"10.0.1"}}}}]}}"#,
+                media_type::MANIFEST
+            );
+            for text in [image(&own), lists] {
+                let mut bytes = text.into_bytes();
+                for (at, byte) in &damage {
+                    let at = at.index(bytes.len());
+                    bytes[at] ^= byte;
+                }
+                if let Some(cut) = cut {
+                    bytes.truncate(cut.index(bytes.len()));
+                }
+                if let Ok(read) = Document::from_slice(declared, &bytes) {
+                    // What is declared is what it is.
+                    let role = Role::of(read.media_type());
+                    proptest::prop_assert!(declared.is_none_or(|own| Role::of(own) == role));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_of_great_depth_is_refused() {
+        let deep = format!("{{\"x\":{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        let refused = Document::from_slice(None, deep.as_bytes());
+        assert!(matches!(refused, Err(DocumentError::Malformed { .. })));
+    }
 }
