@@ -14,6 +14,14 @@ pub(crate) fn root() -> &'static Path {
 /// `cargo` with these arguments, at the repository's root.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    // What cargo tells of xtask's own package. Build scripts of others watch these variables,
+    // and would build all above them again whenever cargo was started from here.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command.args(arguments).current_dir(root());
     command
 }
