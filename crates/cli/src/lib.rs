@@ -33,6 +33,7 @@ use std::process::ExitCode;
 /// Runs one command: `args` are the process's arguments, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let status = commands::run(args).unwrap_or_else(|failure| failure.report());
+    let ran = start::instead(args.get(1..).unwrap_or_default()).and_then(|()| commands::run(args));
+    let status = ran.unwrap_or_else(|failure| failure.report());
     ExitCode::from(status)
 }

@@ -1,15 +1,18 @@
-//! Starts the daemon when there is none.
+//! Starts the daemon when there is none, and becomes it when told to.
 
 use crate::failure::{Failure, Result};
+use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use types::Paths;
@@ -38,7 +41,6 @@ pub(crate) fn daemon(paths: &Paths) -> Result<()> {
 }
 
 fn start(paths: &Paths, log: &Path) -> anyhow::Result<()> {
-    use anyhow::Context;
     DirBuilder::new()
         .recursive(true)
         .mode(0o711)
@@ -88,17 +90,38 @@ fn private(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// The same executable as this one, in surroundings of its own. It leaves our session, cgroup
-/// and directory itself, before anything else.
+/// Becomes the daemon, or the registry, if the first of `args` names one; else returns.
+///
+/// They are an executable of their own, so that a command need not carry them.
+pub(crate) fn instead(args: &[OsString]) -> Result<()> {
+    let args = match args {
+        [word, args @ ..] if word == "daemon" => args,
+        [word, ..] if word == "registry" => args,
+        _ => return Ok(()),
+    };
+    let executable = executable()?;
+    let error = Command::new(&executable).args(args).exec();
+    let error = anyhow::Error::new(error);
+    Err(error
+        .context(format!("cannot execute {}", executable.display()))
+        .into())
+}
+
+/// The daemon's executable: beside this one.
+fn executable() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("corten-daemon"))
+}
+
+/// The daemon in surroundings of its own. It leaves our session, cgroup and directory itself,
+/// before anything else.
 fn spawn(paths: &Paths, log: &File, ready: OwnedFd) -> anyhow::Result<Child> {
-    let executable = std::env::current_exe()?;
+    let executable = executable()?;
     // Whatever our caller left open in us must not live as long as the daemon: a pipe of a
     // script would never end.
     sys::fds::close_range(3, u32::MAX, sys::fds::Range::CloseOnExec)?;
     fcntl_setfd(&ready, FdFlags::empty())?;
-    let mut command = Command::new(executable);
+    let mut command = Command::new(&executable);
     command
-        .arg("daemon")
         .arg("--root")
         .arg(&paths.root)
         .arg("--run")
@@ -127,7 +150,9 @@ fn spawn(paths: &Paths, log: &File, ready: OwnedFd) -> anyhow::Result<Child> {
             command.env(kept, value);
         }
     }
-    Ok(command.spawn()?)
+    command
+        .spawn()
+        .with_context(|| format!("cannot execute {}", executable.display()))
 }
 
 /// Waits for the byte that says that the daemon answers; `false` if it ended without.

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "corten",
+    "corten-daemon",
     "corten-shim",
     "corten-unpack",
     "corten-hello",

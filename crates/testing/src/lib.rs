@@ -342,7 +342,8 @@ fn processes_of(paths: &Paths) -> Vec<rustix::process::Pid> {
         let words: Vec<_> = line.split(|byte| *byte == 0).collect();
         let state = std::fs::read_to_string(entry.path().join("stat")).ok()?;
         let dead = state.rsplit(')').next()?.trim_start().starts_with('Z');
-        let ours = words.contains(&&b"daemon"[..]) && words.contains(&root.as_bytes());
+        let daemon = words.first()?.ends_with(b"corten-daemon");
+        let ours = daemon && words.contains(&root.as_bytes());
         (ours && !dead)
             .then(|| rustix::process::Pid::from_raw(pid))
             .flatten()

@@ -15,13 +15,13 @@ pub(crate) struct Host {
     pub(crate) directory: tempfile::TempDir,
 }
 
-/// The built `corten`, with the executables beside it.
-pub(crate) fn corten() -> &'static Path {
+/// The built `corten-daemon`, with the executables beside it.
+pub(crate) fn executable() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         // The whole suite builds them once, before.
         if let Some(built) = std::env::var_os("CORTEN_BINARIES") {
-            return PathBuf::from(built).join("corten");
+            return PathBuf::from(built).join("corten-daemon");
         }
         let test = std::env::current_exe().unwrap();
         let built = test.ancestors().nth(2).unwrap().to_owned();
@@ -30,14 +30,19 @@ pub(crate) fn corten() -> &'static Path {
         if built.ends_with("release") {
             cargo.arg("--release");
         }
-        for package in ["corten", "corten-shim", "corten-unpack", "corten-hello"] {
+        for package in [
+            "corten-daemon",
+            "corten-shim",
+            "corten-unpack",
+            "corten-hello",
+        ] {
             cargo.args(["-p", package]);
         }
         assert!(
             cargo.status().unwrap().success(),
             "executables are not built"
         );
-        built.join("corten")
+        built.join("corten-daemon")
     })
 }
 
@@ -62,8 +67,7 @@ impl Host {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(corten());
-        command.arg("daemon");
+        let mut command = Command::new(executable());
         command.arg("--root").arg(self.path("root"));
         command.arg("--run").arg(self.path("run"));
         command.args(arguments).stdin(Stdio::null());
