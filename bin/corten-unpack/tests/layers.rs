@@ -5,6 +5,7 @@ mod support;
 
 use sha2::{Digest as _, Sha256};
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use support::{
     Mounted, Seen, Tar, blob, check, gzip, look, open_directory, record, stream, tree, worker, zstd,
@@ -388,4 +389,28 @@ fn sparse_files_are_read_in_every_form_that_gnu_tar_writes() {
             );
         }
     }
+}
+
+#[test]
+fn a_layer_is_mounted_once_for_all_until_one_cannot_be() {
+    let image = blob(sample()).expect("unpack");
+    let folder = tempfile::tempdir().expect("a directory");
+    let paths = Paths {
+        root: folder.path().into(),
+        ..Paths::system()
+    };
+    let layers = Layers::open(&paths).expect("open");
+    let there = Layer::Erofs(image.path());
+    let missing = Layer::Erofs(folder.path().join("missing.erofs"));
+    let first = layers.mounts(&[there.clone(), missing, there.clone()]);
+    assert_eq!(
+        first.len(),
+        1,
+        "those below the missing one are the caller's"
+    );
+    let second = layers.mounts(&[there]);
+    assert!(std::sync::Arc::ptr_eq(&first[0], &second[0]));
+    let root = format!("/proc/self/fd/{}", first[0].as_raw_fd());
+    let passwd = fs::read_to_string(format!("{root}/etc/passwd"));
+    assert_eq!(passwd.expect("read"), "root:x:0:0::/:/bin/sh\n");
 }

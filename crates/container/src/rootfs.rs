@@ -99,16 +99,8 @@ fn directory(path: &Path) -> Result<OwnedFd, Error> {
         .map_err(|errno| Error::host("open layer", path)(errno.into()))
 }
 
-/// Mounts an EROFS image from its file, read-only as EROFS always is.
 fn erofs(path: &Path) -> Result<OwnedFd, Error> {
-    let mount = || -> Result<OwnedFd, Errno> {
-        let context = fsopen("erofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(context.as_fd(), "source", path)?;
-        fsconfig_create(context.as_fd())?;
-        let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;
-        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-    };
-    mount().map_err(|errno| {
+    sys::mount::erofs(path).map_err(|errno| {
         let source = io::Error::from(errno);
         let feature = match errno {
             Errno::NODEV => Some(Feature::Erofs),

@@ -20,12 +20,15 @@ use crate::{ContainerRecord, ContainerSpec, Error, NetworkState, PidMode};
 use oci::runtime::{Linux, Root, Spec};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a supervisor is given besides the root file system.
 #[derive(Debug)]
 pub(crate) struct Bundle {
     pub(crate) spec: Spec,
     pub(crate) log: logs::Config,
+    /// Mounts of the root's topmost layers.
+    pub(crate) layers: Vec<Arc<OwnedFd>>,
 }
 
 /// What the parts of the document are made from.
@@ -90,6 +93,7 @@ impl Bundle {
         Ok(Self {
             spec: generate(&input)?,
             log: crate::log::config(&record.spec.log, &dir)?,
+            layers: context.images.layer_mounts(&record.rootfs),
         })
     }
 }

@@ -7,10 +7,11 @@ use crate::records::{ImageRecord, NameRecord, OperationRecord, key};
 use crate::{Error, Image, Reference, Settings, Steps, Users};
 use metadata::Database;
 use registry::Registries;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
-use types::{Digest, Paths, Timestamp};
+use types::{Digest, Paths, Rootfs, Timestamp};
 use unpack::{Layers, Unpack};
 
 /// Layers that are fetched at once, over all pulls.
@@ -101,6 +102,14 @@ impl Images {
             let hold = frozen.hold(&self.0.holds, parts(&record));
             Ok(self.image(record, names, hold))
         })
+    }
+
+    /// Mounts of a root's topmost layers, in their order, shared by all who ask.
+    pub fn layer_mounts(&self, rootfs: &Rootfs) -> Vec<Arc<OwnedFd>> {
+        match rootfs {
+            Rootfs::Layers { lower, .. } => self.0.layers.mounts(lower),
+            Rootfs::Directory(_) => Vec::new(),
+        }
     }
 
     /// Every image, the newest first.

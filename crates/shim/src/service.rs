@@ -6,14 +6,14 @@ use crate::error::{Error, Result};
 use crate::exits::told;
 use crate::process::{Life, Process};
 use crate::sandbox::{Answer, Awaited, Sandbox, Unwritten};
-use oci::runtime::{Resources, Spec};
+use oci::runtime::{NamespaceKind, Resources, Spec};
 use proto::prost::Message;
 use proto::shim::{self, Attachment, event};
 use proto::{Code, Request, Status, body, failure};
 use rustix::termios::Winsize;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use types::{Rootfs, Signal, Timestamp};
+use types::{Layer, Rootfs, Signal, Timestamp};
 
 type Served = std::result::Result<Answer, Status>;
 
@@ -89,8 +89,10 @@ impl Sandbox {
 
     fn own_create(&mut self, connection: u32, request: &Request, start: bool) -> Result<Answer> {
         let asked: shim::CreateRequest = argument(request)?;
-        let descriptors = self.descriptors(connection, asked.descriptors)?;
-        let new = self.read_create(asked, descriptors, start)?;
+        let mut layers = self.descriptors(connection, asked.descriptors)?;
+        let counted = usize::try_from(asked.layers).unwrap_or(usize::MAX);
+        let clients = layers.split_off(counted.min(layers.len()));
+        let new = self.read_create(asked, (&layers, clients), start)?;
         let key = self.create(new)?;
         let process = self.process_mut(key)?;
         Ok(now(&shim::CreateResponse {
@@ -102,17 +104,18 @@ impl Sandbox {
     fn read_create(
         &self,
         asked: shim::CreateRequest,
-        descriptors: Vec<OwnedFd>,
+        (layers, clients): (&[OwnedFd], Vec<OwnedFd>),
         start: bool,
     ) -> Result<New> {
         let stdin = asked.stdin();
         let bundle = self.place.bundle(&asked.id);
-        let rootfs: Rootfs = json("rootfs", &asked.rootfs)?;
+        let mut rootfs: Rootfs = json("rootfs", &asked.rootfs)?;
         let spec = Spec::from_slice(&asked.spec).map_err(Error::invalid("spec"))?;
         let compiled = match asked.seccomp.is_empty() {
             true => crate::filter::compile(&spec)?,
             false => Some(crate::filter::decode(&asked.seccomp)?),
         };
+        use_mounts(&mut rootfs, &spec, layers);
         Ok(New {
             id: asked.id.parse().map_err(Error::invalid("id"))?,
             spec,
@@ -126,7 +129,7 @@ impl Sandbox {
                 config: Some(asked.spec),
                 seccomp: (!asked.seccomp.is_empty()).then_some(asked.seccomp),
             }),
-            clients: joining(asked.attach, descriptors)?,
+            clients: joining(asked.attach, clients)?,
             start,
         })
     }
@@ -290,6 +293,27 @@ impl Sandbox {
         let connection = self.connections.get_mut(&connection);
         let taken = connection.and_then(|connection| connection.take(count));
         taken.ok_or_else(|| Error::invalid("descriptors")("fewer came than are named"))
+    }
+}
+
+/// Puts mounts in the place of the images they were made from: to overlay they are directories.
+/// In a user namespace ids are mapped by a mount of the container's own, and one layer alone
+/// is no overlay.
+fn use_mounts(rootfs: &mut Rootfs, spec: &Spec, mounts: &[OwnedFd]) {
+    let Rootfs::Layers {
+        lower,
+        writable: Some(_),
+    } = rootfs
+    else {
+        return;
+    };
+    let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+    if namespaces.any(|one| one.kind == NamespaceKind::User) {
+        return;
+    }
+    for (layer, mount) in lower.iter_mut().zip(mounts) {
+        let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+        *layer = Layer::Directory(path.into());
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a container or an executed process is started from, and what is known of it then.
 
 use crate::{Attach, ExitStatus};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use types::{ContainerId, ExecId, Rootfs, Timestamp};
 
 /// A terminal's size in characters.
@@ -35,6 +37,8 @@ pub struct Create {
     pub spec: oci::runtime::Spec,
     /// Its root file system, not mounted yet.
     pub rootfs: Rootfs,
+    /// Mounts of its topmost layers, in their order, that need not be made again.
+    pub layers: Vec<Arc<OwnedFd>>,
     /// Stdin; on a terminal anything but [`StdinPolicy::Null`] keeps it writable.
     pub stdin: StdinPolicy,
     /// Where output is logged; on a terminal all of it is `stdout`.

@@ -10,7 +10,7 @@ use proto::shim::{
     ExecRequest, ExecResponse, KillRequest, PidsResponse, ProcessRequest, ResizeRequest,
     StartRequest, StartResponse, StatsResponse, UpdateRequest,
 };
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -296,9 +296,12 @@ impl Tasks {
     async fn make(&self, method: &'static str, mut create: Create) -> Result<Task, Error> {
         let id = create.id.clone();
         let compiled = self.0.filters.take(&mut create.spec);
-        let (attach, descriptors) = message::attachments(&create.attach);
+        let (attach, clients) = message::attachments(&create.attach);
+        let layers = create.layers.iter().map(|mount| mount.as_fd());
+        let descriptors: Vec<_> = layers.chain(clients).collect();
         let request = CreateRequest {
             id: id.to_string(),
+            layers: u32::try_from(create.layers.len()).unwrap_or(u32::MAX),
             spec: encode(&id, &create.spec)?,
             rootfs: encode(&id, &create.rootfs)?,
             seccomp: compiled.map_or_else(Vec::new, |bytes| bytes.to_vec()),
@@ -316,6 +319,7 @@ impl Tasks {
             self.0.table().containers.remove(&id);
         }
         let made = made?;
+        self.0.prepare_spare_later();
         Ok(task(made.pid, made.started_at))
     }
 

@@ -5,14 +5,17 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use types::{Digest, Layer, Paths};
 
 use crate::error::Error;
+use crate::mounts::Mounts;
 
 /// The directory of layers, by the digest of their uncompressed tar.
 #[derive(Clone, Debug)]
 pub struct Layers {
     root: PathBuf,
+    mounts: Arc<Mounts>,
 }
 
 impl Layers {
@@ -23,13 +26,20 @@ impl Layers {
             let dir = root.join(algorithm);
             create_private(&dir).map_err(store("create", &dir))?;
         }
-        Ok(Self { root })
+        let mounts = Arc::default();
+        Ok(Self { root, mounts })
     }
 
     /// The layer, if it is held.
     pub fn find(&self, diff_id: &Digest) -> Option<Layer> {
         let path = self.path(diff_id);
         path.is_file().then_some(Layer::Erofs(path))
+    }
+
+    /// Mounts of the topmost of these layers, in their order; for those that are not among them
+    /// the caller needs one of its own. They are shared: nobody changes them.
+    pub fn mounts(&self, layers: &[Layer]) -> Vec<Arc<OwnedFd>> {
+        self.mounts.of(layers)
     }
 
     /// Where the layer is or would be.
@@ -53,6 +63,7 @@ impl Layers {
     /// Removes a layer. One that is not held is removed already.
     pub fn remove(&self, diff_id: &Digest) -> Result<(), Error> {
         let path = self.path(diff_id);
+        self.mounts.forget(&path);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(store("remove", &path)(error))

@@ -10,6 +10,7 @@ mod files;
 mod job;
 mod layers;
 mod limits;
+mod mounts;
 mod outcome;
 pub mod worker;
 

@@ -61,6 +61,7 @@ impl Host {
             id,
             spec: spec(args),
             rootfs: Rootfs::Directory(self.rootfs.clone()),
+            layers: Vec::new(),
             stdin: StdinPolicy::Null,
             attach: Vec::new(),
         }

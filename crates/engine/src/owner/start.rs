@@ -118,7 +118,7 @@ impl Owner {
             bundle.map(|bundle| (bundle, network))
         };
         // The namespace is held until the container's process is in it.
-        let (bundle, _network) = crate::context::blocking(prepare).await??;
+        let (bundle, _network) = crate::context::brief(prepare).await??;
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
         let run = self.context.tasks.run(create).await;
         run.map_err(Error::task("start", self.id()))
@@ -183,6 +183,7 @@ fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -
         id: record.id.clone(),
         spec: bundle.spec,
         rootfs: record.rootfs.clone(),
+        layers: bundle.layers,
         stdin,
         log: bundle.log,
         attach,
