@@ -8,7 +8,7 @@ use crate::plan::Target;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, mknodat, openat2};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 mod walk;
 
@@ -58,11 +58,27 @@ pub(crate) fn place<'a>(
     }
     match open(root, &target.path, flags, links) {
         Ok(fd) => Ok((Found::Already, fd)),
-        Err(Errno::NOENT) => walk::make_missing(root, &target.path, last, links)
-            .on("make inside the root", &target.path)
-            .map(|fd| (Found::Made, fd)),
+        Err(Errno::NOENT) => make_missing(root, target, last, links).map(|fd| (Found::Made, fd)),
         Err(errno) => Err(errno).on("open inside the root", &target.path),
     }
+}
+
+/// Makes what is missing of a path that was not there, and opens it as `O_PATH`.
+pub(crate) fn make_missing<'a>(
+    root: BorrowedFd<'_>,
+    target: &'a Target,
+    last: FileType,
+    links: Links,
+) -> Result<OwnedFd, Fault<'a>> {
+    // Mostly the last part alone is missing; a link there is walked by name.
+    if let [.., (_, above), (name, _)] = &*target.parts
+        && let Ok(dir) = open(root, above, OFlags::PATH | OFlags::DIRECTORY, links)
+        && make(dir.as_fd(), name, last).is_ok()
+        && let Ok(made) = open(dir.as_fd(), name, OFlags::PATH, Links::Refuse)
+    {
+        return Ok(made);
+    }
+    walk::make_missing(root, &target.path, last, links).on("make inside the root", &target.path)
 }
 
 /// Whether a place was there.

@@ -2,6 +2,10 @@
 
 use crate::{Case, Findings, Leak, What};
 use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long a shim may take to leave.
+const LEAVING: Duration = Duration::from_secs(2);
 
 pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
     let entries = match fs::read_dir("/proc") {
@@ -30,12 +34,42 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
         let is_ours = words
             .iter()
             .any(|word| *word == run || word.starts_with(&format!("{run}/")));
-        if is_shim && is_ours && !case.shims.contains(&pid) {
-            findings.leak(Leak::new(
-                What::Process,
-                pid,
-                "a shim that no run directory names",
-            ));
+        if !is_shim || !is_ours || case.shims.contains(&pid) {
+            continue;
         }
+        let spare = words.get(1).is_some_and(|word| word == "spare");
+        if spare && is_owned(pid) || ends(pid) {
+            continue;
+        }
+        let why = match spare {
+            true => "a spare shim without a daemon",
+            false => "a shim that no run directory names",
+        };
+        findings.leak(Leak::new(What::Process, pid, why));
     }
+}
+
+/// Whether the parent is a daemon, for whose next sandbox it waits.
+fn is_owned(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit_once(") ").map(|(_, after)| after);
+    let parent = after.and_then(|after| after.split(' ').nth(1)?.parse::<u32>().ok());
+    let line = parent.and_then(|parent| fs::read(format!("/proc/{parent}/cmdline")).ok());
+    let line = line.unwrap_or_default();
+    let program = line.split(|b| *b == 0).next().unwrap_or_default();
+    program.ends_with(b"corten-daemon")
+}
+
+/// Whether a process ends within [`LEAVING`]: a shim does that has removed its run directory, and
+/// a spare one whose daemon has ended.
+fn ends(pid: u32) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < LEAVING {
+        let line = fs::read(format!("/proc/{pid}/cmdline"));
+        if line.map_or(true, |line| line.is_empty()) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
 }

@@ -10,6 +10,7 @@ use metadata::{Batch, Database};
 use snapshot::Snapshots;
 use std::sync::Arc;
 use task::Tasks;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::{ContainerId, ExecId};
@@ -93,6 +94,17 @@ impl Context {
         let attributes = [("execID", exec.as_str()), ("exitCode", code.as_str())];
         let event = handle.snapshot().record.event("exec_die", attributes);
         self.events.record_later(event);
+    }
+}
+
+/// Runs what waits for the disk for a moment on this thread: to be called back from another
+/// takes longer than the work. Another takes over what else this one served.
+pub(crate) async fn brief<T: Send + 'static>(
+    operation: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => Ok(tokio::task::block_in_place(operation)),
+        _ => blocking(operation).await,
     }
 }
 

@@ -108,10 +108,9 @@ impl Events {
             batch.append(*at, event)?;
         }
         let database = Arc::clone(&self.database);
-        let committed = tokio::task::spawn_blocking(move || database.commit(batch));
-        let sequences = match committed.await {
+        let sequences = match crate::context::brief(move || database.commit(batch)).await {
             Ok(committed) => committed?,
-            Err(panicked) => return Err(metadata::Error::interrupted(panicked)),
+            Err(stopping) => return Err(metadata::Error::interrupted(stopping)),
         };
         for ((at, event), sequence) in all.into_iter().zip(sequences) {
             // Nobody watching is no failure.

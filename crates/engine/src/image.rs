@@ -20,7 +20,7 @@ impl Context {
     pub(crate) async fn image(&self, name: &str) -> Result<Image, Error> {
         let images = Arc::clone(&self.images);
         let wanted = name.to_owned();
-        let found = crate::context::blocking(move || images.resolve(&wanted)).await?;
+        let found = crate::context::brief(move || images.resolve(&wanted)).await?;
         let image = found.map_err(|source| Error::Image {
             image: name.to_owned(),
             kind: source.kind(),

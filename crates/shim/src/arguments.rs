@@ -13,6 +13,11 @@ pub(crate) enum Arguments {
         /// Its run directory.
         folder: PathBuf,
     },
+    /// To wait for a sandbox, and to serve it then.
+    Spare {
+        /// The directory of all run directories.
+        shims: PathBuf,
+    },
     /// To say its version.
     Version,
 }
@@ -28,20 +33,33 @@ pub(crate) enum ArgumentError {
     Missing(&'static str),
 }
 
-/// Reads `serve --sandbox ID --directory DIR`.
+/// Reads `serve --sandbox ID --directory DIR`, or `spare --directory DIR`.
 pub(crate) fn read(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Arguments, ArgumentError> {
     let mut arguments = arguments.into_iter().skip(1);
     let command = arguments.next().ok_or(ArgumentError::Missing("command"))?;
     match command.to_str() {
-        Some("serve") => read_serve(arguments),
+        Some("serve") => {
+            let (sandbox, folder) = read_flags(arguments)?;
+            Ok(Arguments::Serve {
+                sandbox: sandbox.ok_or(ArgumentError::Missing("--sandbox"))?,
+                folder: folder.ok_or(ArgumentError::Missing("--directory"))?,
+            })
+        }
+        Some("spare") => match read_flags(arguments)? {
+            (None, Some(shims)) => Ok(Arguments::Spare { shims }),
+            (None, None) => Err(ArgumentError::Missing("--directory")),
+            (Some(_), _) => Err(ArgumentError::Unexpected("--sandbox".into())),
+        },
         Some("-v" | "--version") => Ok(Arguments::Version),
         _ => Err(ArgumentError::Unexpected(command)),
     }
 }
 
-fn read_serve(mut arguments: impl Iterator<Item = OsString>) -> Result<Arguments, ArgumentError> {
+type Flags = (Option<String>, Option<PathBuf>);
+
+fn read_flags(mut arguments: impl Iterator<Item = OsString>) -> Result<Flags, ArgumentError> {
     let (mut sandbox, mut folder) = (None, None);
     while let Some(flag) = arguments.next() {
         let mut value = |name| arguments.next().ok_or(ArgumentError::Missing(name));
@@ -54,10 +72,7 @@ fn read_serve(mut arguments: impl Iterator<Item = OsString>) -> Result<Arguments
             _ => return Err(ArgumentError::Unexpected(flag)),
         }
     }
-    Ok(Arguments::Serve {
-        sandbox: sandbox.ok_or(ArgumentError::Missing("--sandbox"))?,
-        folder: folder.ok_or(ArgumentError::Missing("--directory"))?,
-    })
+    Ok((sandbox, folder))
 }
 
 #[cfg(test)]
@@ -76,6 +91,12 @@ mod tests {
         };
         check("shim serve --sandbox a --directory /b", Ok(serve));
         check("shim --version", Ok(Arguments::Version));
+        let shims = "/b".into();
+        check("shim spare --directory /b", Ok(Arguments::Spare { shims }));
+        check(
+            "shim spare --sandbox a --directory /b",
+            Err(ArgumentError::Unexpected("--sandbox".into())),
+        );
         check("shim", Err(ArgumentError::Missing("command")));
         check("shim x", Err(ArgumentError::Unexpected("x".into())));
         check(

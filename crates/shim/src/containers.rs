@@ -15,7 +15,7 @@ use proto::run;
 use proto::shim::{Started, Stdin, event};
 use seccomp::Program;
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use types::{ContainerId, Rootfs, Timestamp};
 
@@ -59,7 +59,7 @@ pub(crate) struct New {
 
 impl Sandbox {
     /// Makes a container, and starts it if that is wanted; gives its init's key.
-    pub(crate) fn create(&mut self, new: New) -> Result<u32> {
+    pub(crate) fn create(&mut self, mut new: New) -> Result<u32> {
         self.used = true;
         if self.containers.contains_key(new.id.as_str()) {
             return Err(Error::Exists {
@@ -72,23 +72,54 @@ impl Sandbox {
         }
         let cgroup = self.make_cgroup(&new)?;
         let key = self.key();
+        // Until it is made; then they are its own.
+        let namespaces = self.namespaces.take();
+        if let Some(namespaces) = &namespaces {
+            namespaces.give(&mut new.spec);
+        }
         let made = make(&new, &cgroup, key).and_then(|(init, stdio)| {
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
         });
         let (id, bundle) = (new.id.to_string(), new.bundle.clone());
-        let container = new.held(key, cgroup);
-        if let Err(error) = made.and_then(|()| self.join(key, container.1)) {
-            self.undo(key, &container.0.cgroup, &id, &bundle);
+        let private = new.has_private_mounts();
+        let (mut container, clients) = new.held(key, cgroup);
+        if let Err(error) = made.and_then(|()| self.join(key, clients)) {
+            self.undo(key, &container.cgroup, &id, &bundle);
             return Err(error);
         }
-        self.containers.insert(id, container.0);
+        container.mounts = private.then(|| self.mounts_of(key)).flatten();
+        self.containers.insert(id, container);
         self.tell_started(key);
         Ok(key)
     }
 
+    /// The mount namespace of a process, where the kernel gives it.
+    fn mounts_of(&self, key: u32) -> Option<OwnedFd> {
+        let process = self.processes.get(&key)?;
+        sys::pidfd::mount_namespace(process.pidfd.as_fd()).ok()
+    }
+
+    /// Whether it holds mounts although the container has ended.
+    pub(crate) fn has_spent_mounts(&self, container: &Container) -> bool {
+        let init = self.processes.get(&container.init);
+        container.mounts.is_some() && init.is_none_or(|init| init.exit().is_some())
+    }
+
+    /// Lets mounts of containers that have ended go.
+    pub(crate) fn release_mounts(&mut self) {
+        let spent = |held: &(&String, &Container)| self.has_spent_mounts(held.1);
+        let spent = self.containers.iter().filter(spent);
+        let spent: Vec<String> = spent.map(|(id, _)| id.clone()).collect();
+        for id in spent {
+            if let Some(container) = self.containers.get_mut(&id) {
+                container.mounts = None;
+            }
+        }
+    }
+
     /// Makes the cgroup; where it will be is written before, so that it is found if we die.
-    fn make_cgroup(&self, new: &New) -> Result<Cgroup> {
+    fn make_cgroup(&mut self, new: &New) -> Result<Cgroup> {
         let linux = new.spec.linux.as_ref();
         let path = linux.map(|linux| linux.cgroups_path.as_str());
         let request = cgroup::Request {
@@ -97,10 +128,14 @@ impl Sandbox {
             resources: linux.and_then(|linux| linux.resources.as_ref()),
             driver: cgroup::Driver::Cgroupfs,
         };
-        let hierarchies = Hierarchies::probe()?;
+        let hierarchies = match self.hierarchies.take() {
+            Some(hierarchies) => hierarchies,
+            None => Hierarchies::probe()?,
+        };
         let made = self
             .describe(new, Cgroup::planned(&hierarchies, &request))
             .and_then(|()| Ok(Cgroup::create_in(&hierarchies, &request)?));
+        self.hierarchies = Some(hierarchies);
         made.inspect_err(|_| self.remove_bundle(new.id.as_str(), &new.bundle))
     }
 
@@ -276,6 +311,17 @@ pub(crate) fn not_found(kind: &'static str, id: &str) -> Error {
 }
 
 impl New {
+    /// Whether all that is mounted in it was made for it alone.
+    fn has_private_mounts(&self) -> bool {
+        let Some(own) = self.directory.as_deref() else {
+            return false;
+        };
+        let mut mounts = self.spec.mounts.iter();
+        let foreign = |source: &Path| source.is_absolute() && !source.starts_with(own);
+        matches!(self.rootfs, Rootfs::Layers { .. })
+            && !mounts.any(|mount| foreign(Path::new(&mount.source)))
+    }
+
     /// What is held of it, and its clients.
     fn held(self, init: u32, cgroup: Cgroup) -> (Container, Vec<Joining>) {
         let linux = self.spec.linux.as_ref();
@@ -292,6 +338,7 @@ impl New {
             paused: false,
             own_pids,
             oom_kills: 0,
+            mounts: None,
             unwritten: self.unwritten,
         };
         (container, self.clients)

@@ -28,15 +28,18 @@ mod queue;
 mod record;
 mod sandbox;
 mod service;
+mod spare;
 mod stdio;
 mod streams;
 mod task_api;
 
 use arguments::Arguments;
+use cgroup::Hierarchies;
 use error::{Error, Result, chain};
 use place::Place;
 use rustix::fs::{Mode, OFlags};
-use sandbox::Sandbox;
+use sandbox::{Parts, Sandbox};
+use spare::Namespaces;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -51,6 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match arguments {
         Arguments::Serve { sandbox, folder } => serve(sandbox, folder),
+        Arguments::Spare { shims } => spare(&shims),
         Arguments::Version => version(),
     };
     match done {
@@ -62,8 +66,27 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Serves a sandbox to the daemon at descriptor 0, whose first request is there already.
 fn serve(sandbox: String, folder: PathBuf) -> Result<()> {
     let socket = inherited().map_err(Error::io("take over", Path::new("descriptor 0")))?;
-    let place = Place::take(sandbox, folder)?;
-    let mut sandbox = Sandbox::new(place, true)?;
+    let own = place::leave_caller()?;
+    let parts = Parts::make()?;
+    run(Place::take(sandbox, folder, own)?, parts, socket)
+}
+
+/// Prepares to serve a sandbox, and serves the one that the daemon names, if it ever does.
+fn spare(shims: &Path) -> Result<()> {
+    let socket = inherited().map_err(Error::io("take over", Path::new("descriptor 0")))?;
+    let own = place::leave_caller()?;
+    let mut parts = Parts::make()?;
+    parts.hierarchies = Some(Hierarchies::probe()?);
+    parts.namespaces = Namespaces::make()?;
+    let Some(sandbox) = spare::wait(&socket)? else {
+        return Ok(());
+    };
+    let folder = shims.join(&sandbox);
+    run(Place::take(sandbox.into(), folder, own)?, parts, socket)
+}
+
+fn run(place: Place, parts: Parts, socket: OwnedFd) -> Result<()> {
+    let mut sandbox = Sandbox::new(place, parts);
     sandbox.connect(socket)?;
     let served = sandbox.run();
     sandbox.place.leave()?;

@@ -25,17 +25,33 @@ pub(crate) struct Place {
     pub boot_id: String,
 }
 
+/// Who the shim is, wherever it is.
+#[derive(Debug)]
+pub(crate) struct Own {
+    boot_id: String,
+    process: run::Identity,
+}
+
+/// Leaves the caller's session, and takes orphans; gives who the shim is.
+pub(crate) fn leave_caller() -> Result<Own> {
+    let itself = Path::new("the shim's own process");
+    match rustix::process::setsid() {
+        // A caller that made it a session's leader has done so already.
+        Ok(_) | Err(rustix::io::Errno::PERM) => {}
+        Err(error) => return Err(Error::io("make a session of", itself)(error)),
+    }
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(Error::io("give orphans to", itself))?;
+    let pid = rustix::process::getpid().as_raw_pid();
+    Ok(Own {
+        boot_id: sys::identity::boot_id().map_err(Error::io("identify", Path::new("this boot")))?,
+        process: record::identity(pid).map_err(Error::io("identify", itself))?,
+    })
+}
+
 impl Place {
-    /// Leaves the caller's session and directory, takes orphans, and says who it is.
-    pub(crate) fn take(sandbox: String, folder: PathBuf) -> Result<Self> {
-        let itself = Path::new("the shim's own process");
-        match rustix::process::setsid() {
-            // A caller that made it a session's leader has done so already.
-            Ok(_) | Err(rustix::io::Errno::PERM) => {}
-            Err(error) => return Err(Error::io("make a session of", itself)(error)),
-        }
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-            .map_err(Error::io("give orphans to", itself))?;
+    /// Enters its run directory, and says there who it is.
+    pub(crate) fn take(sandbox: String, folder: PathBuf, own: Own) -> Result<Self> {
         match fs::DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("make", &folder)(error));
@@ -46,16 +62,13 @@ impl Place {
         let place = Self {
             sandbox,
             folder,
-            boot_id: sys::identity::boot_id()
-                .map_err(Error::io("identify", Path::new("this boot")))?,
+            boot_id: own.boot_id,
         };
-        place.describe()?;
+        place.describe(own.process)?;
         Ok(place)
     }
 
-    fn describe(&self) -> Result<()> {
-        let pid = rustix::process::getpid().as_raw_pid();
-        let process = record::identity(pid).map_err(Error::io("identify", Path::new("/proc")))?;
+    fn describe(&self, process: run::Identity) -> Result<()> {
         let document = run::Shim {
             version: run::VERSION,
             service: proto::VERSION,

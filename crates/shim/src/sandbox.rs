@@ -6,8 +6,9 @@ use crate::events::Events;
 use crate::place::Place;
 use crate::poll::{Interest, Poll, Ready, Token};
 use crate::process::{Life, Process, reap_orphans};
+use crate::spare::Namespaces;
 use crate::streams::{Notice, Streams};
-use cgroup::Cgroup;
+use cgroup::{Cgroup, Hierarchies};
 use proto::{Response, Status};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -37,6 +38,9 @@ pub(crate) struct Container {
     pub own_pids: bool,
     /// How often the kernel had killed for want of memory when it was last looked.
     pub oom_kills: u64,
+    /// Its mount namespace, if nothing of the host's is mounted there: who holds it to the end
+    /// takes the mounts apart, which is not to be waited for.
+    pub mounts: Option<OwnedFd>,
     /// What of its files is written once it runs.
     pub unwritten: Option<Unwritten>,
 }
@@ -96,16 +100,30 @@ pub(crate) struct Sandbox {
     pub(crate) used: bool,
     /// A caller asked it to end.
     pub(crate) shutdown: bool,
-    /// It ends by itself once it holds no container.
-    pub(crate) transient: bool,
+    /// Where cgroups are, once that was looked for.
+    pub(crate) hierarchies: Option<Hierarchies>,
+    /// What the first container need not make.
+    pub(crate) namespaces: Option<Namespaces>,
     children: OwnedFd,
     orphans: bool,
     listener: Option<OwnedFd>,
 }
 
-impl Sandbox {
-    /// An empty one, at its place.
-    pub(crate) fn new(place: Place, transient: bool) -> Result<Self> {
+/// What a sandbox needs whichever it is.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    poll: Rc<Poll>,
+    children: OwnedFd,
+    streams: Streams,
+    /// Where cgroups are, if that was looked for ahead.
+    pub(crate) hierarchies: Option<Hierarchies>,
+    /// Namespaces that were made ahead.
+    pub(crate) namespaces: Option<Namespaces>,
+}
+
+impl Parts {
+    /// Makes what must be there.
+    pub(crate) fn make() -> Result<Self> {
         let failed = |action| Error::io(action, Path::new("the event loop"));
         let poll = Rc::new(Poll::new().map_err(failed("make"))?);
         let children = sys::children::watch().map_err(failed("watch children in"))?;
@@ -113,9 +131,22 @@ impl Sandbox {
             .map_err(failed("watch children in"))?;
         let streams = Streams::new(Rc::clone(&poll)).map_err(failed("make buffers of"))?;
         Ok(Self {
-            place,
             poll,
+            children,
             streams,
+            hierarchies: None,
+            namespaces: None,
+        })
+    }
+}
+
+impl Sandbox {
+    /// An empty one, at its place.
+    pub(crate) fn new(place: Place, parts: Parts) -> Self {
+        Self {
+            place,
+            poll: parts.poll,
+            streams: parts.streams,
             events: Events::after(0),
             containers: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -124,11 +155,12 @@ impl Sandbox {
             keys: 0,
             used: false,
             shutdown: false,
-            transient,
-            children,
+            hierarchies: parts.hierarchies,
+            namespaces: parts.namespaces,
+            children: parts.children,
             orphans: false,
             listener: None,
-        })
+        }
     }
 
     /// A key that nothing else has.
@@ -186,7 +218,7 @@ impl Sandbox {
         let behind = self.connections.values().any(Connection::is_behind);
         let served = self.containers.is_empty() && !self.streams.has_clients();
         let left = self.used || self.connections.is_empty();
-        !behind && (self.shutdown || (self.transient && served && left))
+        !behind && (self.shutdown || (served && left))
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -197,11 +229,11 @@ impl Sandbox {
                 Life::Draining(_, until) => Some(until.saturating_duration_since(Instant::now())),
                 _ => None,
             });
-        let unwritten = self
+        let waiting = self
             .containers
             .values()
-            .any(|held| held.unwritten.is_some());
-        let idle = (self.streams.is_used() || self.orphans || unwritten).then_some(IDLE);
+            .any(|held| held.unwritten.is_some() || self.has_spent_mounts(held));
+        let idle = (self.streams.is_used() || self.orphans || waiting).then_some(IDLE);
         drains.chain(idle).min()
     }
 
@@ -213,6 +245,7 @@ impl Sandbox {
             reap_orphans(ours).map_err(Error::io("reap", Path::new("orphans")))?;
         }
         self.write_files();
+        self.release_mounts();
         self.streams.release();
         sys::memory::trim_heap();
         sys::memory::trim_stack();

@@ -36,6 +36,8 @@ pub enum Feature {
     ErofsFile,
     /// Overlay's `lowerdir+`.
     OverlayAppend,
+    /// `PIDFD_GET_MNT_NAMESPACE`.
+    PidfdMountNamespace,
     /// `PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`.
     PidfdExit,
     /// seccomp filters.
@@ -70,7 +72,7 @@ const fn row(
 }
 
 /// Every feature, in the order of its first version.
-pub const TABLE: [Row; 15] = [
+pub const TABLE: [Row; 16] = [
     row(Feature::Seccomp, "seccomp filters", (3, 17), None),
     row(Feature::MountApi, "fsopen and move_mount", (5, 2), None),
     row(Feature::OpenTree, "open_tree", (5, 2), None),
@@ -98,6 +100,12 @@ pub const TABLE: [Row; 15] = [
         "overlay lowerdir+",
         (6, 5),
         Some("one lowerdir option"),
+    ),
+    row(
+        Feature::PidfdMountNamespace,
+        "mount namespace by pidfd",
+        (6, 11),
+        Some("the last process of a container takes its mounts apart"),
     ),
     row(
         Feature::ErofsFile,

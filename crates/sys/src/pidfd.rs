@@ -1,8 +1,8 @@
-//! What a pidfd tells about its process after the exit.
-#![expect(unsafe_code, reason = "PIDFD_GET_INFO takes a struct by pointer")]
+//! What a pidfd gives of its process, and tells about it after the exit.
+#![expect(unsafe_code, reason = "a pidfd's ioctls have no safe wrapper")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `struct pidfd_info`, the part of Linux 6.15.
 #[repr(C)]
@@ -21,6 +21,20 @@ const MASK_EXIT: u64 = 1 << 3;
 /// `_IOWR(0xFF, 11, struct pidfd_info)` for this size.
 const GET_INFO: libc::c_ulong =
     (3 << 30) | ((size_of::<Info>() as libc::c_ulong) << 16) | (0xFF << 8) | 11;
+
+/// `_IO(0xFF, 3)`
+const GET_MNT_NAMESPACE: libc::c_ulong = (0xFF << 8) | 3;
+
+/// The mount namespace of a process that lives. Since Linux 6.11; `ENOTTY` or `EINVAL` before.
+pub fn mount_namespace(pidfd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the request takes no argument and gives a new descriptor.
+    let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_MNT_NAMESPACE, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's; the kernel makes it close on exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
 
 /// The wait status of a process that has ended and was reaped by anyone; `None` while it lives
 /// or waits to be reaped. Since Linux 6.15; `ENOTTY` or `EINVAL` before.

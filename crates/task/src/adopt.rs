@@ -5,6 +5,7 @@ use crate::shim::{About, Shim, connect};
 use crate::{Adopted, AdoptedState, Error, dead, executable, message};
 use proto::{run, shim};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,10 +185,12 @@ async fn buried(sandbox: ContainerId, folder: PathBuf) -> Result<Vec<Adopted>, E
     Ok(adopted.collect())
 }
 
-/// Shims below `folder` that live and are not named in their run directory.
+/// Shims of `folder` that live and are named in no run directory: they were just started, or
+/// given their sandbox. A spare one ends by itself, as its daemon did.
 fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
     let processes = Path::new("/proc");
     let mut found = Vec::new();
+    let born = born(folder)?;
     for entry in fs::read_dir(processes).map_err(Error::io("list", processes))? {
         let entry = entry.map_err(Error::io("list", processes))?;
         let pid = entry
@@ -197,29 +200,33 @@ fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
         let Some(pid) = pid else { continue };
         // What ends meanwhile is none.
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let Some(own) = executable::directory(&line).filter(|own| own.starts_with(folder)) else {
+        if !executable::directory(&line).is_some_and(|own| own.starts_with(folder)) {
             continue;
-        };
+        }
         let Ok(start_time) = sys::identity::start_time(pid) else {
             continue;
         };
-        let named = dead::read::<run::Shim>(&own.join(run::SHIM));
-        let named = named.is_some_and(|shim| shim.process.pid == pid);
         // A child of a shim has its command line until it executes a program of its own.
-        if !named && sys::identity::runs(pid) && !is_child_of_shim(pid, &own) {
+        let of_born = parent(pid).is_some_and(|parent| born.contains(&parent));
+        if !born.contains(&pid) && !of_born && sys::identity::runs(pid) {
             found.push(run::Identity { pid, start_time });
         }
     }
     Ok(found)
 }
 
-/// Whether the parent of `pid` is the shim of the run directory `own`.
-fn is_child_of_shim(pid: i32, own: &Path) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after = stat.rsplit_once(") ").map(|(_, after)| after);
-    let parent = after.and_then(|after| after.split(' ').nth(1)?.parse::<i32>().ok());
-    let shim = dead::read::<run::Shim>(&own.join(run::SHIM));
-    parent.is_some() && parent == shim.map(|shim| shim.process.pid)
+/// The shims that run directories name.
+fn born(folder: &Path) -> Result<HashSet<i32>, Error> {
+    let folders = sandboxes(folder)?.into_iter();
+    let documents = folders.filter_map(|(_, own)| dead::read::<run::Shim>(&own.join(run::SHIM)));
+    Ok(documents.map(|shim| shim.process.pid).collect())
+}
+
+/// The parent of a process.
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after) = stat.rsplit_once(") ")?;
+    after.split(' ').nth(1)?.parse().ok()
 }
 
 /// The sandboxes that have a run directory.

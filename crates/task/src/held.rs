@@ -3,11 +3,17 @@
 use crate::executable::Executable;
 use crate::filters::Filters;
 use crate::shim::{Shim, spawn};
+use crate::spare::Spare;
 use crate::{Error, Event, EventKind, dead, message};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use types::{ContainerId, Paths};
+
+/// How long after a container was made the next sandbox's shim is prepared.
+const WHILE: Duration = Duration::from_millis(30);
 
 /// A container that a shim holds.
 #[derive(Debug)]
@@ -37,6 +43,9 @@ pub(crate) struct Held {
     /// A shim has gone, and nothing is left of it.
     departures: Notify,
     table: Mutex<Table>,
+    spare: Mutex<Option<Spare>>,
+    /// How many containers were made.
+    made: AtomicU64,
 }
 
 impl Held {
@@ -48,6 +57,8 @@ impl Held {
             events,
             departures: Notify::new(),
             table: Mutex::default(),
+            spare: Mutex::default(),
+            made: AtomicU64::new(0),
         }
     }
 
@@ -81,7 +92,11 @@ impl Held {
         let shim = match table.shims.get(sandbox) {
             Some(shim) => shim.clone(),
             None => {
-                let (shim, mut child) = spawn(&self.executable, &self.paths, sandbox)?;
+                let spare = self.spare().take();
+                let (shim, mut child) = match spare.and_then(|spare| spare.give(sandbox)) {
+                    Some(given) => given,
+                    None => spawn(&self.executable, &self.paths, sandbox)?,
+                };
                 // Nothing but its end is wanted: the kernel's table must be rid of it.
                 tokio::spawn(async move { child.wait().await });
                 table.shims.insert(sandbox.clone(), shim.clone());
@@ -97,6 +112,40 @@ impl Held {
             },
         );
         Ok(shim)
+    }
+
+    /// Starts the shim of the next sandbox in a while, if none waits for it by then: who just
+    /// made a container has more to do.
+    pub(crate) fn prepare_spare_later(self: &Arc<Self>) {
+        let held = Arc::clone(self);
+        let made = held.made.fetch_add(1, Ordering::Relaxed) + 1;
+        tokio::spawn(async move {
+            tokio::time::sleep(WHILE).await;
+            // While containers are made one after another it is prepared as each ends.
+            if held.made.load(Ordering::Relaxed) == made {
+                held.prepare_spare();
+            }
+        });
+    }
+
+    /// Starts the shim of the next sandbox, if none waits for it.
+    fn prepare_spare(self: &Arc<Self>) {
+        let held = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let mut spare = held.spare();
+            if spare.is_some() {
+                return;
+            }
+            match Spare::start(&held.executable, &held.paths.shims()) {
+                Ok(started) => *spare = Some(started),
+                // The next sandbox's shim is started when it is needed, or says why not.
+                Err(error) => tracing::debug!(%error, "cannot start a spare shim"),
+            }
+        });
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves the connection to a shim, and passes on its events after number `after`.
@@ -164,7 +213,7 @@ impl Held {
     }
 
     /// A shim has gone: with its last container, or by accident.
-    async fn lost(&self, shim: &Shim) {
+    async fn lost(self: &Arc<Self>, shim: &Shim) {
         let sandbox = &shim.sandbox;
         let orphans: Vec<(ContainerId, bool)> = {
             let mut table = self.table();
@@ -174,6 +223,7 @@ impl Held {
             orphans.map(|(id, member)| (id, member.exited)).collect()
         };
         let folder = self.paths.shim(sandbox);
+        self.prepare_spare();
         let buried = tokio::task::spawn_blocking(move || dead::bury(&folder)).await;
         // Only now may the sandbox have another shim: its folder would have been taken for this
         // one's.

@@ -16,6 +16,7 @@ mod held;
 mod link;
 mod message;
 mod shim;
+mod spare;
 mod tasks;
 
 pub use attach::{Attach, DetachKeys, DetachKeysError, Framing};

@@ -6,6 +6,7 @@ use proto::prost::{Message, Name};
 use proto::shim::CommandError;
 use proto::{Code, Status, run};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
@@ -69,24 +70,39 @@ pub(crate) fn spawn(
     sandbox: &ContainerId,
 ) -> Result<(Shim, Child), Error> {
     let folder = paths.shim(sandbox);
+    let arguments = [
+        "serve".as_ref(),
+        "--sandbox".as_ref(),
+        sandbox.as_str().as_ref(),
+        "--directory".as_ref(),
+        folder.as_os_str(),
+    ];
     let start = || -> io::Result<(Shim, Child)> {
-        let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        // Nothing is set up between fork and exec, so that it is one vfork.
-        let child = Command::new(executable.path())
-            .arg0("corten-shim")
-            .args(["serve", "--sandbox", sandbox.as_str(), "--directory"])
-            .arg(&folder)
-            .env_clear()
-            // Its heap is a few pages: chunks cached for speed would keep more of them.
-            .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        Ok((Shim::over(sandbox, ours)?, child))
+        let (socket, child) = launch(executable, &arguments)?;
+        Ok((Shim::over(sandbox, socket)?, child))
     };
     start().map_err(Error::io("start a shim for", &folder))
+}
+
+/// Executes the shim, and gives our end of its socket.
+pub(crate) fn launch(
+    executable: &Executable,
+    arguments: &[&OsStr],
+) -> io::Result<(OwnedFd, Child)> {
+    let flags = SocketFlags::CLOEXEC;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // Nothing is set up between fork and exec, so that it is one vfork.
+    let child = Command::new(executable.path())
+        .arg0("corten-shim")
+        .args(arguments)
+        .env_clear()
+        // Its heap is a few pages: chunks cached for speed would keep more of them.
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    Ok((ours, child))
 }
 
 /// Connects to the shim that runs already in `folder`.
@@ -99,7 +115,8 @@ pub(crate) fn connect(folder: &Path, sandbox: &ContainerId) -> io::Result<Shim> 
 }
 
 impl Shim {
-    fn over(sandbox: &ContainerId, socket: OwnedFd) -> io::Result<Self> {
+    /// Speaks to the shim of `sandbox` through `socket`.
+    pub(crate) fn over(sandbox: &ContainerId, socket: OwnedFd) -> io::Result<Self> {
         let socket = StdStream::from(socket);
         socket.set_nonblocking(true)?;
         Ok(Self {

@@ -210,7 +210,7 @@ fn attach<'a>(
         Err(Errno::NOENT) => {
             let kind = fstat(tree).on("look at the source for", path)?.st_mode;
             let kind = FileType::from_raw_mode(kind);
-            target::place(root, &mount.target, kind, Links::Follow)?.1
+            target::make_missing(root, &mount.target, kind, Links::Follow)?
         }
         found => found.on("open inside the root", path)?,
     };

@@ -74,7 +74,7 @@ impl Containers {
         let snapshots = Arc::clone(&self.context.snapshots);
         let prepared = {
             let (id, layers) = (id.clone(), image.layers);
-            crate::context::blocking(move || snapshots.prepare(&id, layers)).await?
+            crate::context::brief(move || snapshots.prepare(&id, layers)).await?
         };
         let rootfs = prepared.map_err(|source| Error::Snapshot {
             action: "make",
@@ -122,6 +122,9 @@ impl Containers {
         rootfs: &Rootfs,
         points: &[MountPoint],
     ) -> Result<(), Error> {
+        if points.is_empty() {
+            return Ok(());
+        }
         let (id, rootfs, points) = (id.clone(), rootfs.clone(), points.to_vec());
         let context = Arc::clone(&self.context);
         let fill = move || crate::mount_points::fill(&id, &rootfs, &points, &context);

@@ -4,8 +4,9 @@
 use super::{Feature, file_system_known};
 use crate::mount::{Change, Extent, set_attributes};
 use rustix::mount::{FsOpenFlags, fsconfig_set_string, fsopen};
+use rustix::process::PidfdFlags;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 pub(super) fn ask(feature: Feature) -> Option<bool> {
     match feature {
@@ -24,6 +25,7 @@ pub(super) fn ask(feature: Feature) -> Option<bool> {
         ),
         Feature::ErofsFile => erofs_file(),
         Feature::OverlayAppend => overlay_append(),
+        Feature::PidfdMountNamespace => pidfd_mount_namespace(),
         Feature::PidfdExit => pidfd_exit(),
         Feature::Seccomp => Some(seccomp()),
     }
@@ -87,12 +89,17 @@ fn overlay_append() -> Option<bool> {
     }
 }
 
+fn own() -> Option<OwnedFd> {
+    let (pid, flags) = (rustix::process::getpid(), PidfdFlags::empty());
+    rustix::process::pidfd_open(pid, flags).ok()
+}
+
+fn pidfd_mount_namespace() -> Option<bool> {
+    Some(crate::pidfd::mount_namespace(own()?.as_fd()).is_ok())
+}
+
 fn pidfd_exit() -> Option<bool> {
-    let own = rustix::process::pidfd_open(
-        rustix::process::getpid(),
-        rustix::process::PidfdFlags::empty(),
-    )
-    .ok()?;
+    let own = own()?;
     match crate::pidfd::exit_status(own.as_fd()) {
         Ok(_) => Some(version()? >= (6, 15)),
         Err(_) => Some(false),

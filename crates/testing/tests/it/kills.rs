@@ -10,6 +10,7 @@
 mod fault;
 mod model;
 
+use crate::spare::{await_spare, end_spare};
 use fault::{Fault, Outcome};
 use model::{Model, NAME, PROGRAM, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,7 +70,7 @@ fn a_daemon_killed_while_it_takes_over_loses_nothing() {
         daemon.args(["daemon", "--root"]).arg(&paths.root);
         daemon.arg("--run").arg(&paths.run);
         let mut waiting = fault::waiting(&daemon, Stdio::null(), Stdio::null());
-        let fault = Fault::seize(waiting.id(), "corten", at);
+        let fault = Fault::seize(waiting.id(), "corten-daemon", at);
         fault::go(&mut waiting);
         let answered = || {
             let asked = testing::request(&host.paths().socket, "GET", "/containers/json", None);
@@ -148,6 +149,7 @@ fn a_command_killed_while_it_starts_the_daemon_leaves_one_or_none() {
 #[test]
 fn a_shim_killed_while_its_container_is_made_run_and_removed_leaves_nothing() {
     every("shim, create to rm", |host, at| {
+        end_spare(host);
         let fault = Fault::seize(host.daemon_pid().unwrap(), "corten-shim", at);
         let mut model = create_to_remove(host);
         let outcome = finish_with_shim(host, fault, model.remove);
@@ -159,8 +161,8 @@ fn a_shim_killed_while_its_container_is_made_run_and_removed_leaves_nothing() {
 
 #[test]
 fn a_shim_killed_while_a_client_is_attached_leaves_nothing() {
-    every("shim, run --rm", |host, at| {
-        let fault = Fault::seize(host.daemon_pid().unwrap(), "corten-shim", at);
+    every("spare shim, run --rm", |host, at| {
+        let fault = Fault::seize(await_spare(host), "itself", at);
         let ran = run(&attached(host, &["--rm"]));
         let outcome = fault.finish();
         let mut model = of_run(&ran, true);

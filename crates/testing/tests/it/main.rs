@@ -36,6 +36,7 @@ mod remove;
 mod run;
 mod security;
 mod self_start;
+mod spare;
 mod stop;
 mod streams;
 mod system;
