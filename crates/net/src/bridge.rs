@@ -33,6 +33,18 @@ impl Bridges {
         })
     }
 
+    /// The number by which the kernel says that a change to the firewall is ours.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn firewall_port(&self) -> Result<u32, Error> {
+        let port = self.netfilter.port();
+        port.map_err(|source| Error::Ask {
+            what: "the firewall",
+            source,
+        })
+    }
+
     /// Makes the firewall's table as it must be for these networks and endpoints, whatever
     /// became of it.
     ///
@@ -141,12 +153,6 @@ impl Bridges {
         for own in network.addressing.iter().filter(|_| !network.bare) {
             address::add(&mut self.route, bridge, own.gateway, own.subnet.prefix())?;
         }
-        // Connections of the host's programs to 127.0.0.1 are led to endpoints; the `martian`
-        // chain drops what others would send there.
-        sysctl(
-            &format!("net/ipv4/conf/{}/route_localnet", network.bridge),
-            "1",
-        )?;
         if network.outside != Outside::Closed {
             sysctl("net/ipv4/ip_forward", "1")?;
             if network.addressing.iter().any(|own| own.subnet.is_ipv6()) {

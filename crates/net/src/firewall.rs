@@ -4,13 +4,20 @@
 //!
 //! | chain | hook | what it does |
 //! |---|---|---|
-//! | `martian` | prerouting, before all | drops what comes from outside for 127.0.0.0/8 |
+//! | `martian` | prerouting, before all | drops what comes from outside for 127.0.0.0/8, whoever lets it in |
 //! | `arriving`, `leaving` | nat prerouting, output | published ports to endpoints |
 //! | `masking` | nat postrouting | the host's address for what leaves a masqueraded subnet |
 //! | `passing` | filter forward | isolation: what may pass from, to and between bridges |
 //! | `user` | called by `passing` first | people's own rules; never written |
 //!
+//! What is sent to the host's loopback addresses is left alone: the kernel leads it nowhere
+//! else, and the sockets that hold the ports take it.
+//!
 //! Nothing of others' tables is touched: their drop still drops.
+
+mod watch;
+
+pub use watch::Watch;
 
 use crate::network::{Outside, Peers};
 use crate::nft::{
@@ -92,6 +99,7 @@ const BOUND6: Set<'static> = Set {
 
 const IPV4: &[u8] = &[2];
 const IPV6: &[u8] = &[10];
+const LOOPBACK6: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const LOCAL: &[u8] = &2_u32.to_ne_bytes();
 const ZERO: &[u8] = &[0; 4];
 /// Connections established or related to one.
@@ -101,21 +109,30 @@ const TRANSLATED: &[u8] = &32_u32.to_ne_bytes();
 /// A link's name fills four registers.
 const SECOND: Register = Register(4);
 
-/// Makes the whole table anew in one batch: at the start, and when others have flushed it.
+/// Makes all of the table but the rules of `user` anew in one batch: at the start, and when
+/// others have flushed it.
 pub fn restore<'a>(
     socket: &mut Socket,
     instance: &str,
     networks: impl IntoIterator<Item = &'a Network>,
     endpoints: impl IntoIterator<Item = &'a Endpoint>,
 ) -> Result<(), Error> {
-    let mut batch = skeleton(Batch::new(instance).fresh_table());
-    for network in networks {
-        batch = with_network(batch, network, Change::Add);
+    let (networks, endpoints) = (Vec::from_iter(networks), Vec::from_iter(endpoints));
+    let fill = |mut batch| {
+        for network in &networks {
+            batch = with_network(batch, network, Change::Add);
+        }
+        for endpoint in &endpoints {
+            batch = with_ports(batch, endpoint, Change::Add);
+        }
+        batch
+    };
+    let kept = fill(rules(emptied(parts(Batch::new(instance).table()))));
+    if kept.commit(socket).is_ok() {
+        return Ok(());
     }
-    for endpoint in endpoints {
-        batch = with_ports(batch, endpoint, Change::Add);
-    }
-    batch.commit(socket)
+    // A chain or set of the same name is of another kind.
+    fill(rules(parts(Batch::new(instance).fresh_table()))).commit(socket)
 }
 
 /// Adds a network's elements.
@@ -172,12 +189,22 @@ fn change<'a>(batch: Batch<'a>, change: Change, set: Set<'_>, element: Element) 
     }
 }
 
-/// Chains, sets and the constant rules.
-fn skeleton(mut batch: Batch<'_>) -> Batch<'_> {
-    for set in [
-        &BRIDGES, &CLOSED, &ROUTED, &SAME, &FRIENDS, &MASKED4, &MASKED6, &ANY4, &ANY6, &BOUND4,
-        &BOUND6,
-    ] {
+const SETS: [&Set<'static>; 11] = [
+    &BRIDGES, &CLOSED, &ROUTED, &SAME, &FRIENDS, &MASKED4, &MASKED6, &ANY4, &ANY6, &BOUND4, &BOUND6,
+];
+/// The chains that are ours.
+const CHAINS: [&str; 6] = [
+    "published",
+    "martian",
+    "arriving",
+    "leaving",
+    "masking",
+    "passing",
+];
+
+/// Chains and sets, without what is in them.
+fn parts(mut batch: Batch<'_>) -> Batch<'_> {
+    for set in SETS {
         batch = batch.set(set);
     }
     let base = |name, kind, hook, priority| Chain::Base {
@@ -186,14 +213,25 @@ fn skeleton(mut batch: Batch<'_>) -> Batch<'_> {
         hook,
         priority,
     };
-    batch = batch
+    batch
         .chain(Chain::Regular("user"))
         .chain(Chain::Regular("published"))
         .chain(base("martian", "filter", Hook::Prerouting, -300))
         .chain(base("arriving", "nat", Hook::Prerouting, -100))
         .chain(base("leaving", "nat", Hook::Output, -100))
         .chain(base("masking", "nat", Hook::Postrouting, 100))
-        .chain(base("passing", "filter", Hook::Forward, 0));
+        .chain(base("passing", "filter", Hook::Forward, 0))
+}
+
+/// What is in our chains and sets goes.
+fn emptied(batch: Batch<'_>) -> Batch<'_> {
+    let batch = CHAINS.into_iter().fold(batch, Batch::flush);
+    SETS.into_iter()
+        .fold(batch, |batch, set| batch.empty(set.name))
+}
+
+/// The constant rules.
+fn rules(batch: Batch<'_>) -> Batch<'_> {
     passing(masking(publishing(martian(batch))))
 }
 
@@ -234,6 +272,7 @@ fn publishing(batch: Batch<'_>) -> Batch<'_> {
         E::Verdict(Verdict::Jump("published")),
     ];
     let batch = batch.rule("arriving", &to_host).rule("leaving", &to_host);
+    let batch = loopback(batch);
     let v4 = (Family::V4, IPV4, Field::Destination4);
     let v6 = (Family::V6, IPV6, Field::Destination6);
     [(v4, "bound4", "any4"), (v6, "bound6", "any6")]
@@ -241,6 +280,27 @@ fn publishing(batch: Batch<'_>) -> Batch<'_> {
         .fold(batch, |batch, (family, bound, any)| {
             translating(batch, family, bound, any)
         })
+}
+
+/// What is sent to the host's loopback addresses stays there.
+fn loopback(batch: Batch<'_>) -> Batch<'_> {
+    let r = Register(0);
+    let four = [
+        E::Meta(Meta::Family, r),
+        E::Compare(r, Compare::Is, IPV4),
+        E::Payload(Field::Destination4, r),
+        E::Mask(r, &[255, 0, 0, 0]),
+        E::Compare(r, Compare::Is, &[127, 0, 0, 0]),
+        E::Verdict(Verdict::Return),
+    ];
+    let six = [
+        E::Meta(Meta::Family, r),
+        E::Compare(r, Compare::Is, IPV6),
+        E::Payload(Field::Destination6, r),
+        E::Compare(r, Compare::Is, LOOPBACK6),
+        E::Verdict(Verdict::Return),
+    ];
+    batch.rule("published", &four).rule("published", &six)
 }
 
 /// Ports bound to one of the host's addresses first, then those bound to all of them.
@@ -286,20 +346,7 @@ fn masking(batch: Batch<'_>) -> Batch<'_> {
         E::In(r, "same"),
         E::Masquerade,
     ];
-    // The host's own programs that connect to 127.0.0.1 and a published port.
-    let from_loopback = [
-        E::Meta(Meta::Family, r),
-        E::Compare(r, Compare::Is, IPV4),
-        E::Payload(Field::Source4, r),
-        E::Mask(r, &[255, 0, 0, 0]),
-        E::Compare(r, Compare::Is, &[127, 0, 0, 0]),
-        E::Meta(Meta::OutName, r),
-        E::In(r, "bridges"),
-        E::Masquerade,
-    ];
-    let batch = batch
-        .rule("masking", &hairpin)
-        .rule("masking", &from_loopback);
+    let batch = batch.rule("masking", &hairpin);
     let leaving = |number: &'static [u8], source: Field, subnets: &'static str| {
         [
             E::Meta(Meta::OutName, r),
@@ -383,6 +430,7 @@ fn with_ports<'a>(batch: Batch<'a>, endpoint: &Endpoint, how: Change) -> Batch<'
     endpoint
         .ports
         .iter()
+        .filter(|port| !port.host.is_loopback())
         .fold(batch, |batch, port| match endpoint.target(port.host) {
             Some(target) => {
                 let (set, element) = publication(port, target);

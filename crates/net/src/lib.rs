@@ -9,6 +9,7 @@ mod bridge;
 mod error;
 pub mod firewall;
 pub mod link;
+pub mod nameserver;
 pub mod namespace;
 pub mod network;
 pub mod nft;

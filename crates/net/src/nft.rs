@@ -8,5 +8,7 @@ mod expression;
 mod set;
 
 pub use batch::{Batch, Chain, Hook};
-pub use expression::{Compare, Direction, Expression, Family, Field, Meta, Register, Verdict};
+pub use expression::{
+    Checksum, Compare, Direction, Expression, Family, Field, Meta, Register, Verdict,
+};
 pub use set::{Element, Key, Set};

@@ -3,12 +3,14 @@
 use crate::message::HEADER;
 use crate::{Flags, Message};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send,
     socket_with,
 };
+use std::os::fd::{AsRawFd, RawFd};
 use std::{error, fmt, io};
 
 const ERROR: u16 = 2;
@@ -44,6 +46,12 @@ impl error::Error for Refused {
     }
 }
 
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
 impl Socket {
     /// The routing family: links, addresses, routes, neighbours.
     pub fn route() -> io::Result<Self> {
@@ -55,19 +63,56 @@ impl Socket {
         Self::open(Some(netlink::NETFILTER))
     }
 
+    /// Changes to nftables, whoever makes them; [`Self::changes`] reads them.
+    pub fn netfilter_changes() -> io::Result<Self> {
+        /// `NFNLGRP_NFTABLES`
+        const GROUP: u32 = 7;
+        let socket = Self::open_in(Some(netlink::NETFILTER), 1 << (GROUP - 1))?;
+        rustix::io::ioctl_fionbio(&socket.fd, true)?;
+        Ok(socket)
+    }
+
     fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+        Self::open_in(protocol, 0)
+    }
+
+    fn open_in(protocol: Option<Protocol>, groups: u32) -> io::Result<Self> {
         let fd = socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
             SocketFlags::CLOEXEC,
             protocol,
         )?;
-        bind(&fd, &SocketAddrNetlink::new(0, 0))?;
+        bind(&fd, &SocketAddrNetlink::new(0, groups))?;
         Ok(Self {
             fd,
             sequence: 0,
             buffer: vec![0; BUFFER],
         })
+    }
+
+    /// The number by which the kernel says who made a change.
+    pub fn port(&self) -> io::Result<u32> {
+        let address = rustix::net::getsockname(&self.fd)?;
+        Ok(SocketAddrNetlink::try_from(address)?.pid())
+    }
+
+    /// Calls `each` with the kind, the maker's port and the body of every change that waits to
+    /// be read; gives false if some were lost because there were too many.
+    pub fn changes(&mut self, mut each: impl FnMut(u16, u32, &[u8])) -> io::Result<bool> {
+        let mut whole = true;
+        loop {
+            match recv(&self.fd, &mut self.buffer[..], RecvFlags::empty()) {
+                Ok((length, _)) => {
+                    for answer in Answers(&self.buffer[..length]) {
+                        each(answer.kind, answer.port, answer.body);
+                    }
+                }
+                Err(Errno::AGAIN) => return Ok(whole),
+                Err(Errno::NOBUFS) => whole = false,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Sends one message and waits for its acknowledgement.
@@ -157,6 +202,7 @@ impl Socket {
 struct Answer<'a> {
     kind: u16,
     sequence: u32,
+    port: u32,
     body: &'a [u8],
 }
 
@@ -188,6 +234,7 @@ impl<'a> Iterator for Answers<'a> {
         let answer = Answer {
             kind: u16::from_ne_bytes([head[4], head[5]]),
             sequence: u32::from_ne_bytes([head[8], head[9], head[10], head[11]]),
+            port: u32::from_ne_bytes([head[12], head[13], head[14], head[15]]),
             body,
         };
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();

@@ -144,6 +144,14 @@ impl<'a> Batch<'a> {
         self
     }
 
+    /// Removes every element of a set.
+    #[must_use]
+    pub fn empty(mut self, set: &str) -> Self {
+        self.messages
+            .push(self.part(DELSETELEM, Flags::CHANGE).with_text(2, set));
+        self
+    }
+
     /// Adds elements to a set; an error if one is there with other data.
     #[must_use]
     pub fn add(mut self, set: &str, elements: &[Element]) -> Self {

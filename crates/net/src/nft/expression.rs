@@ -39,8 +39,19 @@ pub enum Field {
     Source6,
     /// The destination address of IPv6.
     Destination6,
+    /// The source port of TCP, UDP, SCTP.
+    SourcePort,
     /// The destination port of TCP, UDP, SCTP.
     DestinationPort,
+}
+
+/// Where a transport protocol has its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// In TCP's header.
+    Tcp = 16,
+    /// In UDP's.
+    Udp = 6,
 }
 
 impl Field {
@@ -51,6 +62,7 @@ impl Field {
             Self::Destination4 => (1, 16, 4),
             Self::Source6 => (1, 8, 16),
             Self::Destination6 => (1, 24, 16),
+            Self::SourcePort => (2, 0, 2),
             Self::DestinationPort => (2, 2, 2),
         }
     }
@@ -103,6 +115,10 @@ pub enum Expression<'a> {
     Meta(Meta, Register),
     /// Loads a header's field.
     Payload(Field, Register),
+    /// Loads a value of ours.
+    Value(Register, &'a [u8]),
+    /// Writes a register to a field of the transport header, and sets its checksum right.
+    Store(Register, Field, Checksum),
     /// Loads the state of the connection, a set of bits: established 2, related 4, new 8.
     State(Register),
     /// Loads the status of the connection, a set of bits: destination translated 32.
@@ -141,13 +157,13 @@ impl Expression<'_> {
     const fn name(&self) -> &'static str {
         match self {
             Self::Meta(..) => "meta",
-            Self::Payload(..) => "payload",
+            Self::Payload(..) | Self::Store(..) => "payload",
             Self::State(_) | Self::Status(_) => "ct",
             Self::DestinationType(_) => "fib",
             Self::Mask(..) => "bitwise",
             Self::Compare(..) => "cmp",
             Self::In(..) | Self::NotIn(..) | Self::Map(..) => "lookup",
-            Self::Verdict(_) => "immediate",
+            Self::Verdict(_) | Self::Value(..) => "immediate",
             Self::Translate(..) => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
@@ -164,6 +180,10 @@ impl Expression<'_> {
                     .with_be32(3, offset)
                     .with_be32(4, length)
             }
+            Self::Value(into, value) => m
+                .with_be32(1, into.number())
+                .with_nested(2, |m| m.with(1, value)),
+            Self::Store(from, field, checksum) => store(m, from, field, checksum),
             Self::State(into) => m.with_be32(1, into.number()).with_be32(2, 0),
             Self::Status(into) => m.with_be32(1, into.number()).with_be32(2, 2),
             Self::DestinationType(into) => m
@@ -197,6 +217,17 @@ impl Expression<'_> {
             Self::Masquerade | Self::Counter => m,
         }
     }
+}
+
+/// The checksum is of the Internet's kind, at its offset in the same header.
+fn store(m: Message, from: Register, field: Field, checksum: Checksum) -> Message {
+    let (base, offset, length) = field.place();
+    m.with_be32(5, from.number())
+        .with_be32(2, base)
+        .with_be32(3, offset)
+        .with_be32(4, length)
+        .with_be32(6, 1)
+        .with_be32(7, checksum as u32)
 }
 
 fn bitwise(m: Message, register: Register, mask: &[u8]) -> Message {

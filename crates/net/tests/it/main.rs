@@ -4,3 +4,4 @@ mod bridge;
 mod firewall;
 mod hosts;
 mod links;
+mod nameserver;
