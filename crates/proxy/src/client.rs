@@ -1,0 +1,226 @@
+//! The daemon's side: finding the proxy or starting it, and asking.
+
+use crate::packets;
+use crate::request::{Answer, DESCRIPTORS, Held, Port, Request, VERSION};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socketpair};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub(crate) const SOCKET: &str = "socket";
+const LOG: &str = "proxy.log";
+/// How long an answer may take; it does nothing that waits for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the proxy could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be started, or does not answer.
+    #[error("cannot {action} the proxy of published ports and names")]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It refused.
+    #[error("the proxy of published ports and names refused: {reason}")]
+    Refused {
+        /// In its words.
+        reason: String,
+    },
+}
+
+fn failed(action: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { action, source }
+}
+
+/// A connection to the proxy.
+#[derive(Debug)]
+pub struct Client {
+    socket: OwnedFd,
+    /// If this process started it.
+    child: Option<Child>,
+}
+
+impl Client {
+    /// Connects to the proxy that runs already in `folder`, and asks which sandboxes it has;
+    /// `None` if none runs there.
+    ///
+    /// # Errors
+    /// If one is there that does not answer as it must.
+    pub fn find(folder: &Path) -> Result<Option<(Self, Vec<Held>)>, Error> {
+        let socket = match reach(folder) {
+            Ok(socket) => socket,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(failed("reach")(error)),
+        };
+        let mut client = Self {
+            socket,
+            child: None,
+        };
+        match client.hello() {
+            Ok(held) => Ok(Some((client, held))),
+            // It ended between the two.
+            Err(Error::Io { source, .. }) if is_absent(&source) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Starts a proxy in `folder`.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(executable: &Path, folder: &Path) -> Result<Self, Error> {
+        let (socket, child) = spawn(executable, folder).map_err(failed("start"))?;
+        let mut client = Self {
+            socket,
+            child: Some(child),
+        };
+        client.hello()?;
+        Ok(client)
+    }
+
+    fn hello(&mut self) -> Result<Vec<Held>, Error> {
+        let patience = Some(PATIENCE);
+        for direction in [Timeout::Recv, Timeout::Send] {
+            set_socket_timeout(&self.socket, direction, patience)
+                .map_err(|errno| failed("reach")(errno.into()))?;
+        }
+        let mut all = Vec::new();
+        let mut answer = self.exchange(&Request::Hello { version: VERSION }, &[])?;
+        loop {
+            match answer {
+                Answer::Sandboxes { sandboxes, more } => {
+                    all.extend(sandboxes);
+                    if !more {
+                        return Ok(all);
+                    }
+                }
+                Answer::Refused { reason } => return Err(Error::Refused { reason }),
+                Answer::Done => {
+                    return Err(failed("understand")(io::ErrorKind::InvalidData.into()));
+                }
+            }
+            answer = self.answer()?;
+        }
+    }
+
+    /// Asks for something, with the descriptors that belong to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the proxy is gone, [`Error::Refused`].
+    pub fn ask(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        match self.exchange(request, descriptors)? {
+            Answer::Done => Ok(()),
+            Answer::Refused { reason } => Err(Error::Refused { reason }),
+            Answer::Sandboxes { .. } => {
+                Err(failed("understand")(io::ErrorKind::InvalidData.into()))
+            }
+        }
+    }
+
+    /// Gives it sockets that hold ports for a sandbox.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn hold(
+        &mut self,
+        sandbox: &str,
+        ports: &[Port],
+        sockets: &[BorrowedFd<'_>],
+    ) -> Result<(), Error> {
+        for (ports, sockets) in ports.chunks(DESCRIPTORS).zip(sockets.chunks(DESCRIPTORS)) {
+            let request = Request::Hold {
+                sandbox: sandbox.to_owned(),
+                ports: ports.to_vec(),
+            };
+            self.ask(&request, sockets)?;
+        }
+        Ok(())
+    }
+
+    fn exchange(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Answer, Error> {
+        packets::send(self.socket.as_fd(), request, descriptors).map_err(failed("ask"))?;
+        self.answer()
+    }
+
+    fn answer(&self) -> Result<Answer, Error> {
+        match packets::receive(self.socket.as_fd()).map_err(failed("hear"))? {
+            Some((answer, _)) => Ok(answer),
+            None => Err(failed("hear")(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+
+    /// Says that the daemon goes. If the proxy ends by that, it has when this returns.
+    pub fn leave(mut self) {
+        if self.ask(&Request::End, &[]).is_ok() {
+            // It says nothing more: this waits until it has gone, or closed the connection.
+            drop(self.answer());
+        }
+        if let Some(child) = &mut self.child {
+            // One that goes on is not waited for.
+            drop(child.try_wait());
+        }
+    }
+}
+
+/// What is readable once the proxy in `folder` has ended. It counts as a daemon.
+///
+/// # Errors
+/// If none is there.
+pub fn end(folder: &Path) -> io::Result<OwnedFd> {
+    reach(folder)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+    )
+}
+
+fn reach(folder: &Path) -> io::Result<OwnedFd> {
+    // Through a descriptor: an address has room for 107 bytes.
+    let directory = File::open(folder)?;
+    let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
+    let flags = SocketFlags::CLOEXEC;
+    let kind = SocketType::SEQPACKET;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+fn spawn(executable: &Path, folder: &Path) -> io::Result<(OwnedFd, Child)> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    match fs::remove_file(folder.join(SOCKET)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let child = Command::new(executable)
+        .arg("--directory")
+        .arg(folder)
+        .env_clear()
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.join(LOG))?)
+        .spawn()?;
+    Ok((ours, child))
+}

@@ -1,0 +1,132 @@
+//! Passing on what comes to a port of the host that the firewall does not lead on: from the
+//! host's own loopback addresses, and by IPv6 to a sandbox that has IPv4 alone.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::copy_bidirectional_with_sizes;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinSet;
+
+/// How long an asker by datagrams is remembered. COMPAT: docker-proxy's.
+const MEMORY: Duration = Duration::from_secs(90);
+/// Askers by datagrams at one port at a time.
+const ASKERS: usize = 1024;
+/// Connections that wait to be accepted; the kernel has a limit of its own.
+const BACKLOG: i32 = 4096;
+/// What is passed on at a time.
+const CHUNK: usize = 64 * 1024;
+const DATAGRAM: usize = 65_536;
+
+/// A port that is passed on as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    _tasks: JoinSet<()>,
+}
+
+impl Relay {
+    /// Passes on what comes to `socket`; if it is a stream's, it listens.
+    pub(crate) fn start(socket: OwnedFd, datagrams: bool, target: SocketAddr) -> io::Result<Self> {
+        let mut tasks = JoinSet::new();
+        if datagrams {
+            let socket = std::net::UdpSocket::from(socket);
+            socket.set_nonblocking(true)?;
+            let socket = UdpSocket::from_std(socket)?;
+            tasks.spawn_local(pass_datagrams(Rc::new(socket), target));
+        } else {
+            // Until now it only held its port.
+            rustix::net::listen(&socket, BACKLOG)?;
+            // Connections that are dying when it is given up must not hold it.
+            rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+            let listener = std::net::TcpListener::from(socket);
+            listener.set_nonblocking(true)?;
+            tasks.spawn_local(pass_streams(TcpListener::from_std(listener)?, target));
+        }
+        Ok(Self { _tasks: tasks })
+    }
+}
+
+async fn pass_streams(listener: TcpListener, target: SocketAddr) {
+    let mut connected = JoinSet::new();
+    loop {
+        let Ok((mut from, _)) = listener.accept().await else {
+            // Out of descriptors, mostly: others must be given up first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        while connected.try_join_next().is_some() {}
+        connected.spawn_local(async move {
+            // If nothing listens there, the connection ends as soon as it was made.
+            if let Ok(mut to) = TcpStream::connect(target).await {
+                drop(from.set_nodelay(true));
+                drop(to.set_nodelay(true));
+                let passing = copy_bidirectional_with_sizes(&mut from, &mut to, CHUNK, CHUNK);
+                drop(passing.await);
+            }
+        });
+    }
+}
+
+/// Each asker has a socket of its own towards the target, by which answers find back.
+async fn pass_datagrams(socket: Rc<UdpSocket>, target: SocketAddr) {
+    let mut askers: HashMap<SocketAddr, Rc<UdpSocket>> = HashMap::new();
+    let mut answers = JoinSet::new();
+    let mut bytes = Vec::new();
+    loop {
+        if socket.readable().await.is_err() {
+            return;
+        }
+        bytes.resize(DATAGRAM, 0);
+        let received = socket.try_recv_from(&mut bytes);
+        let Ok((length, from)) = received else {
+            continue;
+        };
+        while let Some(Ok(gone)) = answers.try_join_next() {
+            askers.remove(&gone);
+        }
+        let towards = match askers.get(&from) {
+            Some(known) => Rc::clone(known),
+            None if askers.len() < ASKERS => {
+                let Ok(new) = towards(target).await else {
+                    continue;
+                };
+                let new = Rc::new(new);
+                askers.insert(from, Rc::clone(&new));
+                answers.spawn_local(pass_back(Rc::clone(&new), Rc::clone(&socket), from));
+                new
+            }
+            None => continue,
+        };
+        // What does not fit into a queue is lost, as datagrams are.
+        drop(towards.try_send(&bytes[..length]));
+        // Nothing is kept for a port that is silent.
+        bytes = Vec::new();
+    }
+}
+
+async fn towards(target: SocketAddr) -> io::Result<UdpSocket> {
+    let own: SocketAddr = match target {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(own).await?;
+    socket.connect(target).await?;
+    Ok(socket)
+}
+
+/// Passes answers back until there are none for a while. Gives whose they were.
+async fn pass_back(from: Rc<UdpSocket>, to: Rc<UdpSocket>, asker: SocketAddr) -> SocketAddr {
+    while let Ok(Ok(())) = tokio::time::timeout(MEMORY, from.readable()).await {
+        let mut bytes = vec![0; DATAGRAM];
+        match from.try_recv(&mut bytes) {
+            Ok(length) => drop(to.try_send_to(&bytes[..length], asker)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Nothing listens there now.
+            Err(_) => return asker,
+        }
+    }
+    asker
+}
