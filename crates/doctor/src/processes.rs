@@ -1,4 +1,4 @@
-//! Shims that no run directory names.
+//! Shims that no run directory names, and a proxy that nothing needs.
 
 use crate::{Case, Findings, Leak, What};
 use std::fs;
@@ -28,12 +28,18 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
             .split(|b| *b == 0)
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
-        let is_shim = words
-            .first()
-            .is_some_and(|name| name.rsplit('/').next() == Some("corten-shim"));
+        let is = |program: &str| {
+            let name = words.first().and_then(|name| name.rsplit('/').next());
+            name == Some(program)
+        };
+        let is_shim = is("corten-shim");
         let is_ours = words
             .iter()
             .any(|word| *word == run || word.starts_with(&format!("{run}/")));
+        if is("corten-proxy") && is_ours && case.shims.is_empty() && !daemon_answers(case) {
+            let why = "a proxy without a container or a daemon";
+            findings.leak(Leak::new(What::Process, pid, why));
+        }
         if !is_shim || !is_ours || case.shims.contains(&pid) {
             continue;
         }
@@ -72,4 +78,10 @@ fn ends(pid: u32) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     false
+}
+
+fn daemon_answers(case: &Case<'_>) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    let connected = std::os::unix::net::UnixStream::connect(&case.paths.socket);
+    !connected.is_err_and(|error| matches!(error.kind(), NotFound | ConnectionRefused))
 }

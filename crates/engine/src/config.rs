@@ -15,6 +15,8 @@ pub struct Config {
     pub init_program: PathBuf,
     /// The executable that reads and writes archives, `corten-unpack`.
     pub unpack: PathBuf,
+    /// The executable that serves names and holds ports, `corten-proxy`.
+    pub proxy: PathBuf,
     /// The network of a container whose caller named none.
     pub network: NetworkMode,
     /// The log of a container whose caller named none.
@@ -35,6 +37,7 @@ impl Config {
             paths,
             init_program: shim.with_file_name("corten-init"),
             unpack: shim.with_file_name("corten-unpack"),
+            proxy: shim.with_file_name("corten-proxy"),
             shim,
             network: NetworkMode::None,
             log: LogSpec {

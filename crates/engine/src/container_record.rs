@@ -30,6 +30,20 @@ impl metadata::Record for ContainerRecord {
 }
 
 impl ContainerRecord {
+    /// Under which names other members of a network find it, in which it has these aliases.
+    pub fn network_names(&self, aliases: &[String]) -> Vec<String> {
+        let own = [self.name.as_str()].into_iter();
+        let own = own.chain(aliases.iter().map(String::as_str));
+        let own = own.chain([self.id.short(), self.spec.hostname.as_str()]);
+        let mut names: Vec<String> = Vec::new();
+        for name in own.filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
     /// The words of the program: entry point and command.
     pub fn program(&self) -> Vec<&str> {
         let process = &self.spec.process;

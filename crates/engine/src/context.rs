@@ -1,10 +1,11 @@
 //! What the services share.
 
 use crate::execs::Registry;
+use crate::files::Rewrite;
 use crate::index::Index;
 use crate::networks::Registry as NetworkRegistry;
 use crate::volumes::Shelf;
-use crate::{Config, ContainerRecord, Error, Event, Events, Removal};
+use crate::{Config, ContainerRecord, Error, Event, Events, NetworkState, Removal};
 use images::Images;
 use metadata::{Batch, Database};
 use snapshot::Snapshots;
@@ -50,6 +51,20 @@ impl Context {
     ) -> Result<(), Error> {
         let committed = self.events.commit(batch, events).await;
         committed.map_err(Error::store(action))
+    }
+
+    /// Brings the files of a running container to its networks; it runs on if they cannot be
+    /// written.
+    pub(crate) fn rewrite_files(
+        &self,
+        record: &ContainerRecord,
+        network: &NetworkState,
+        change: Rewrite,
+    ) {
+        let dir = self.config.paths.container(&record.id);
+        if let Err(error) = crate::files::rewrite(record, &dir, network, &change) {
+            tracing::warn!(container.id = %record.id, %error, "a container's files are as they were");
+        }
     }
 
     /// Removes what is left of a container whose record is gone, without anybody waiting; the

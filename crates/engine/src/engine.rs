@@ -83,6 +83,9 @@ impl Engine {
         self.context.stopping.cancel();
         self.context.tracker.close();
         let ended = tokio::time::timeout(deadline, self.context.tracker.wait()).await;
+        let context = Arc::clone(&self.context);
+        // The runtime is there: nothing is lost but the wait.
+        drop(crate::context::blocking(move || context.networks.dismiss_proxy()).await);
         if self.context.config.cgroup_parent.is_empty() {
             let parent = self.context.config.cgroup_parent();
             if let Err(error) = cgroup::Cgroup::remove_empty(&parent) {

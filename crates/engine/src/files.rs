@@ -1,19 +1,33 @@
 //! The files of a container that are mounted over `/etc`: host name, hosts, name servers.
 
+use crate::resolv_conf;
 use crate::{
     ContainerRecord, ContainerSpec, EndpointState, Error, NetworkMode, NetworkState, UtsMode,
 };
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use types::{ContainerId, Paths};
 
 pub(crate) const HOSTNAME: &str = "hostname";
 pub(crate) const HOSTS: &str = "hosts";
 pub(crate) const RESOLV_CONF: &str = "resolv.conf";
+/// `resolv.conf` as we made it last.
+const MADE: &str = "resolv.conf.made";
 
 /// The most that is read of a file of the host.
 const CAP: u64 = 1 << 20;
+
+/// Where a container's files are: with the container whose network it shares, if it does.
+pub(crate) fn directory(paths: &Paths, record: &ContainerRecord) -> PathBuf {
+    let of = match &record.spec.namespaces.network {
+        NetworkMode::Container(of) => of.parse::<ContainerId>().ok(),
+        _ => None,
+    };
+    paths.container(of.as_ref().unwrap_or(&record.id))
+}
 
 /// The host name a container sees.
 pub(crate) fn hostname(record: &ContainerRecord) -> String {
@@ -23,11 +37,22 @@ pub(crate) fn hostname(record: &ContainerRecord) -> String {
     }
 }
 
-/// Makes the files that are not there; a restarted container keeps what it wrote to them.
+/// What changed in the networks of a running container.
+#[derive(Debug)]
+pub(crate) enum Rewrite {
+    /// It has these places too.
+    Joined(Vec<EndpointState>),
+    /// It had these.
+    Left(Vec<EndpointState>),
+}
+
+/// Makes the files; a restarted container keeps what it wrote to its host name and its name
+/// servers. `gateways` are the host's addresses on the default bridge.
 pub(crate) fn prepare(
     record: &ContainerRecord,
     dir: &Path,
     network: &NetworkState,
+    gateways: &[IpAddr],
 ) -> Result<(), Error> {
     if !network.endpoints.is_empty() {
         // Its addresses are new at each start.
@@ -40,11 +65,77 @@ pub(crate) fn prepare(
         false => Ok(format!("{}\n", hostname(record))),
     })?;
     make(&dir.join(HOSTS), || {
-        let mut text = hosts(&record.spec, host_network)?;
-        text.push_str(&own_lines(record, network));
+        let mut text = hosts(&record.spec, host_network, gateways)?;
+        text.push_str(&own_lines(record, &network.endpoints));
         Ok(text)
     })?;
-    make(&dir.join(RESOLV_CONF), || resolv_conf(&record.spec))
+    name_servers(record, dir, network)
+}
+
+/// Brings the files of a running container to its networks. They are mounted, so that they
+/// are written in their place.
+pub(crate) fn rewrite(
+    record: &ContainerRecord,
+    dir: &Path,
+    network: &NetworkState,
+    change: &Rewrite,
+) -> Result<(), Error> {
+    let path = dir.join(HOSTS);
+    let mut text = read_host(&path)?;
+    match change {
+        Rewrite::Joined(places) => text.push_str(&own_lines(record, places)),
+        Rewrite::Left(places) => {
+            let gone = own_lines(record, places);
+            let stays = |line: &&str| !gone.lines().any(|gone| gone == *line);
+            text = text
+                .lines()
+                .filter(stays)
+                .map(|line| format!("{line}\n"))
+                .collect();
+        }
+    }
+    fs::write(&path, text).map_err(Error::io("write", &path))?;
+    name_servers(record, dir, network)
+}
+
+/// Makes `resolv.conf`, unless somebody has changed what was made before.
+fn name_servers(record: &ContainerRecord, dir: &Path, network: &NetworkState) -> Result<(), Error> {
+    let (path, made) = (dir.join(RESOLV_CONF), dir.join(MADE));
+    let read = |path: &Path| match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(Error::io("read", path)),
+    };
+    let before = read(&path)?;
+    if before.is_some() && before != read(&made)? {
+        return Ok(());
+    }
+    let host = match read_host(Path::new("/etc/resolv.conf")) {
+        Ok(text) => text,
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    let text = resolv_conf::generate(&host, &record.spec, questions(record, network));
+    if before.is_some_and(|before| before == text.as_bytes()) {
+        return Ok(());
+    }
+    // In this order: a file that is not as it was made is somebody's.
+    for path in [&made, &path] {
+        fs::write(path, &text).map_err(Error::io("write", path))?;
+    }
+    Ok(())
+}
+
+/// Where the container's questions go.
+fn questions(record: &ContainerRecord, network: &NetworkState) -> resolv_conf::Network {
+    let places = &network.endpoints;
+    let ipv6 = places.iter().any(|place| place.ipv6.is_some());
+    match record.spec.namespaces.network {
+        NetworkMode::Host => resolv_conf::Network::Host,
+        _ if places.iter().any(|place| !place.names.is_empty()) => {
+            resolv_conf::Network::Named { ipv6 }
+        }
+        _ => resolv_conf::Network::Plain { ipv6 },
+    }
 }
 
 /// Removes a file so that it is made again.
@@ -56,13 +147,13 @@ fn fresh(path: &Path) -> Result<(), Error> {
 }
 
 /// The container's own addresses under its host name.
-fn own_lines(record: &ContainerRecord, network: &NetworkState) -> String {
+fn own_lines(record: &ContainerRecord, places: &[EndpointState]) -> String {
     let mut names = hostname(record);
     if !record.spec.domainname.is_empty() {
         names = format!("{names}.{} {names}", record.spec.domainname);
     }
-    let places = network.endpoints.iter().flat_map(EndpointState::addresses);
-    places
+    let addresses = places.iter().flat_map(EndpointState::addresses);
+    addresses
         .map(|(address, _)| format!("{address}\t{names}\n"))
         .collect()
 }
@@ -89,7 +180,7 @@ fn make(path: &Path, content: impl FnOnce() -> Result<String, Error>) -> Result<
     written
 }
 
-fn hosts(spec: &ContainerSpec, host_network: bool) -> Result<String, Error> {
+fn hosts(spec: &ContainerSpec, host_network: bool, gateways: &[IpAddr]) -> Result<String, Error> {
     let mut text = match host_network {
         true => read_host(Path::new("/etc/hosts"))?,
         false => concat!(
@@ -107,13 +198,34 @@ fn hosts(spec: &ContainerSpec, host_network: bool) -> Result<String, Error> {
     }
     for host in &spec.extra_hosts {
         let (name, address) = extra_host(host)?;
-        text.push_str(&format!("{address}\t{name}\n"));
+        let addresses = match address {
+            ExtraAddress::Fixed(address) => vec![address],
+            ExtraAddress::Gateway if gateways.is_empty() => {
+                // COMPAT: dockerd's words.
+                return Err(Error::invalid(
+                    "HostConfig.ExtraHosts",
+                    "unable to derive the IP value for host-gateway",
+                ));
+            }
+            ExtraAddress::Gateway => gateways.to_vec(),
+        };
+        for address in addresses {
+            text.push_str(&format!("{address}\t{name}\n"));
+        }
     }
     Ok(text)
 }
 
-/// `name:address` or `name=address`; the address may be in brackets.
-pub(crate) fn extra_host(text: &str) -> Result<(&str, std::net::IpAddr), Error> {
+/// The address of a further line of `/etc/hosts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExtraAddress {
+    Fixed(IpAddr),
+    /// The host's on the default bridge.
+    Gateway,
+}
+
+/// `name:address` or `name=address`; the address may be in brackets, or `host-gateway`.
+pub(crate) fn extra_host(text: &str) -> Result<(&str, ExtraAddress), Error> {
     let invalid = || {
         Error::invalid(
             "HostConfig.ExtraHosts",
@@ -121,55 +233,19 @@ pub(crate) fn extra_host(text: &str) -> Result<(&str, std::net::IpAddr), Error> 
         )
     };
     let (name, address) = text.split_once(['=', ':']).ok_or_else(invalid)?;
+    let word = |c: char| c.is_whitespace() || c.is_control() || c == '#';
+    if name.is_empty() || name.contains(word) {
+        return Err(invalid());
+    }
     if address == "host-gateway" {
-        return Err(Error::Unsupported {
-            option: format!("HostConfig.ExtraHosts {text}"),
-            reason: "there is no gateway without a bridge network",
-        });
+        return Ok((name, ExtraAddress::Gateway));
     }
     let address = address
         .strip_prefix('[')
         .and_then(|a| a.strip_suffix(']'))
         .unwrap_or(address);
-    let word = |c: char| c.is_whitespace() || c.is_control() || c == '#';
-    if name.is_empty() || name.contains(word) {
-        return Err(invalid());
-    }
-    Ok((name, address.parse().map_err(|_| invalid())?))
-}
-
-fn resolv_conf(spec: &ContainerSpec) -> Result<String, Error> {
-    let host = match read_host(Path::new("/etc/resolv.conf")) {
-        Ok(text) => text,
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
-    Ok(resolv_conf_over(&host, spec))
-}
-
-/// The host's file, with each kind of line replaced that the caller gave.
-fn resolv_conf_over(host: &str, spec: &ContainerSpec) -> String {
-    let replaced = |line: &str| match line.split_whitespace().next() {
-        Some("nameserver") => !spec.dns.is_empty(),
-        Some("search" | "domain") => !spec.dns_search.is_empty(),
-        Some("options") => !spec.dns_options.is_empty(),
-        _ => false,
-    };
-    let mut text = String::new();
-    for line in host.lines().filter(|line| !replaced(line)) {
-        text.push_str(line);
-        text.push('\n');
-    }
-    for server in &spec.dns {
-        text.push_str(&format!("nameserver {server}\n"));
-    }
-    if !spec.dns_search.is_empty() && spec.dns_search != ["."] {
-        text.push_str(&format!("search {}\n", spec.dns_search.join(" ")));
-    }
-    if !spec.dns_options.is_empty() {
-        text.push_str(&format!("options {}\n", spec.dns_options.join(" ")));
-    }
-    text
+    let address = address.parse().map_err(|_| invalid())?;
+    Ok((name, ExtraAddress::Fixed(address)))
 }
 
 fn read_host(path: &Path) -> Result<String, Error> {
@@ -186,30 +262,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_callers_name_servers_replace_the_hosts_and_leave_the_rest() {
-        let host = "# by dhcp\nnameserver 10.0.0.1\nsearch example.com\noptions ndots:2\n";
-        let mut spec = ContainerSpec::default();
-        assert_eq!(resolv_conf_over(host, &spec), host);
-        spec.dns = vec!["1.1.1.1".to_owned()];
-        assert_eq!(
-            resolv_conf_over(host, &spec),
-            "# by dhcp\nsearch example.com\noptions ndots:2\nnameserver 1.1.1.1\n"
-        );
-        spec.dns_search = vec![".".to_owned()];
-        assert!(!resolv_conf_over(host, &spec).contains("search"));
-    }
-
-    #[test]
     fn an_extra_host_is_a_name_and_an_address() {
+        let six = ExtraAddress::Fixed("::1".parse().unwrap());
         assert_eq!(extra_host("db:10.0.0.7").unwrap().0, "db");
-        assert_eq!(
-            extra_host("db=[::1]").unwrap().1,
-            "::1".parse::<std::net::IpAddr>().unwrap()
-        );
-        assert_eq!(
-            extra_host("db:::1").unwrap().1,
-            "::1".parse::<std::net::IpAddr>().unwrap()
-        );
+        assert_eq!(extra_host("db=[::1]").unwrap().1, six);
+        assert_eq!(extra_host("db:::1").unwrap().1, six);
+        let gateway = extra_host("x:host-gateway").unwrap().1;
+        assert_eq!(gateway, ExtraAddress::Gateway);
         for bad in [
             "db",
             "db:",
@@ -217,7 +276,6 @@ mod tests {
             "a b:1.1.1.1",
             "db:host",
             "a\n:1.1.1.1",
-            "x:host-gateway",
         ] {
             assert!(extra_host(bad).is_err(), "{bad:?}");
         }

@@ -29,6 +29,7 @@ mod network_state;
 mod networks;
 mod owner;
 mod recovery;
+mod resolv_conf;
 mod spec;
 mod system;
 mod top;

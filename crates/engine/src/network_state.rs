@@ -15,6 +15,10 @@ pub struct NetworkState {
     pub endpoints: Vec<EndpointState>,
     /// The ports that the host takes connections for.
     pub ports: Vec<PublishedPort>,
+    /// Who resolves names that no network knows; empty: the host's name servers.
+    pub name_servers: Vec<IpAddr>,
+    /// Names of one label that no network knows are nobody's, until a domain is searched.
+    pub single_labels_stay: bool,
 }
 
 /// A container's place in one network.
@@ -41,6 +45,9 @@ pub struct EndpointState {
     pub host_link: String,
     /// The link's name inside.
     pub link: String,
+    /// Under which names other members of the network find it; none where nobody is found by
+    /// name.
+    pub names: Vec<String>,
 }
 
 /// A port that the host takes connections for.

@@ -4,9 +4,11 @@ mod attach;
 mod create;
 mod error;
 mod filter;
+pub(crate) mod guard;
 mod kernel;
 mod plan;
 mod ports;
+mod proxy;
 mod registry;
 mod shape;
 

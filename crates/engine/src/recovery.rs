@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::execs::Registry;
 use crate::index::Index;
+use crate::networks::guard;
 use crate::owner::{Command, Handle};
 use crate::volumes::Shelf;
 use crate::{
@@ -27,7 +28,7 @@ pub(crate) async fn open(
     images: Arc<Images>,
 ) -> Result<Arc<Context>, Error> {
     let failed = |source| Error::Supervisors { source };
-    let networks = crate::networks::Registry::open(&database, &config.paths.instance())?;
+    let networks = crate::networks::Registry::open(&database, &config)?;
     let (tasks, events) = Tasks::open(&config.paths, &config.shim).map_err(failed)?;
     let snapshots = Snapshots::open(&config.paths);
     let volumes = volume::Volumes::open(&config.paths);
@@ -55,22 +56,25 @@ pub(crate) async fn open(
     take_over_networks(&context, &adopted).await?;
     settle(&context, adopted).await?;
     context.sweep_strays().await?;
-    context
-        .tracker
-        .spawn(dispatch(Arc::clone(&context), events));
+    let tracker = &context.tracker;
+    tracker.spawn(guard::firewall(Arc::clone(&context)));
+    tracker.spawn(guard::proxy(Arc::clone(&context)));
+    tracker.spawn(dispatch(Arc::clone(&context), events));
     Ok(context)
 }
 
 /// Takes over the networks of what runs, before an exit that is learnt gives something back.
 async fn take_over_networks(context: &Arc<Context>, adopted: &[Adopted]) -> Result<(), Error> {
-    let runs = |adopted: &&Adopted| matches!(adopted.state, AdoptedState::Running { .. });
-    let running = adopted.iter().filter(runs).filter_map(|adopted| {
+    let running = adopted.iter().filter_map(|adopted| {
+        let AdoptedState::Running { pid, .. } = adopted.state else {
+            return None;
+        };
         let handle = context.index.find(&adopted.id)?;
         let network = handle.snapshot().state.network.clone();
-        Some((adopted.id.clone(), network))
+        Some((adopted.id.clone(), pid, network))
     });
     let running: Vec<_> = running
-        .filter(|(_, state)| !state.endpoints.is_empty())
+        .filter(|(_, _, state)| !state.endpoints.is_empty())
         .collect();
     let context = Arc::clone(context);
     crate::context::blocking(move || context.networks.adopt(running)).await?

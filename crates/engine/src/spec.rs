@@ -34,7 +34,7 @@ pub(crate) struct Bundle {
 /// What the parts of the document are made from.
 struct Input<'a> {
     record: &'a ContainerRecord,
-    /// The container's directory, where its own files are.
+    /// The directory of the container's files that are mounted over `/etc`.
     dir: &'a Path,
     /// The cgroup under which its own is made.
     cgroup_parent: String,
@@ -78,14 +78,18 @@ impl Bundle {
         network: &Joined,
     ) -> Result<Self, Error> {
         let dir = context.config.paths.container(&record.id);
-        crate::files::prepare(record, &dir, &network.state)?;
+        let files = crate::files::directory(&context.config.paths, record);
+        if files == dir {
+            let gateways = context.networks.host_gateways();
+            crate::files::prepare(record, &dir, &network.state, &gateways)?;
+        }
         let parent = match record.spec.resources.cgroup_parent.as_str() {
             "" => context.config.cgroup_parent(),
             parent => parent.to_owned(),
         };
         let input = Input {
             record,
-            dir: &dir,
+            dir: &files,
             cgroup_parent: parent,
             init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
             netns: network.path(),

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
     "corten",
     "corten-daemon",
     "corten-shim",
     "corten-unpack",
+    "corten-proxy",
     "corten-hello",
     "corten-init",
     "corten-runtime",

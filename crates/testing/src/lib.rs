@@ -184,6 +184,44 @@ impl TestHost {
         enter
     }
 
+    /// Runs a script in this host's network.
+    pub fn in_network(&self, script: &str) -> Ran {
+        let mut command = self.entering();
+        command.args(["sh", "-c", script]);
+        run(command)
+    }
+
+    /// What `work` gives on a thread in this host's network.
+    pub fn within_network<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let network = self.network.try_clone().expect("a second descriptor");
+        let thread = std::thread::spawn(move || {
+            use std::os::fd::AsFd as _;
+            let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(network.as_fd(), kind)
+                .expect("it may be joined");
+            work()
+        });
+        thread.join().expect("it does not panic")
+    }
+
+    /// Whether a program of this host cannot have a port, because somebody has it.
+    pub fn is_bound(&self, address: &'static str) -> bool {
+        let bound = self.within_network(move || std::net::TcpListener::bind(address));
+        bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    }
+
+    /// Kills the process that serves names and holds ports.
+    pub fn kill_proxy(&self) {
+        let folder = self.paths.proxy().to_string_lossy().into_owned();
+        let pids = processes_with("corten-proxy", &["--directory", &folder]);
+        assert_eq!(pids.len(), 1, "one proxy runs");
+        rustix::process::kill_process(pids[0], rustix::process::Signal::KILL)
+            .expect("it may be killed");
+    }
+
     /// A `corten` command that talks to this host's daemon, or starts it.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = match self.daemon.is_some() || self.foreign.is_some() {
@@ -334,7 +372,11 @@ impl TestHost {
 
 /// Daemons whose command line names this root.
 fn processes_of(paths: &Paths) -> Vec<rustix::process::Pid> {
-    let root = paths.root.to_string_lossy().into_owned();
+    processes_with("corten-daemon", &[&paths.root.to_string_lossy()])
+}
+
+/// Living processes of this program whose command line has all these words.
+fn processes_with(program: &str, wanted: &[&str]) -> Vec<rustix::process::Pid> {
     let entries = std::fs::read_dir("/proc").expect("/proc is there");
     let pids = entries.flatten().filter_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
@@ -342,8 +384,8 @@ fn processes_of(paths: &Paths) -> Vec<rustix::process::Pid> {
         let words: Vec<_> = line.split(|byte| *byte == 0).collect();
         let state = std::fs::read_to_string(entry.path().join("stat")).ok()?;
         let dead = state.rsplit(')').next()?.trim_start().starts_with('Z');
-        let daemon = words.first()?.ends_with(b"corten-daemon");
-        let ours = daemon && words.contains(&root.as_bytes());
+        let named = words.first()?.ends_with(program.as_bytes());
+        let ours = named && wanted.iter().all(|word| words.contains(&word.as_bytes()));
         (ours && !dead)
             .then(|| rustix::process::Pid::from_raw(pid))
             .flatten()

@@ -93,6 +93,11 @@ impl Paths {
         self.run.join("shims")
     }
 
+    /// The directory of the process that serves names and holds ports: its socket.
+    pub fn proxy(&self) -> PathBuf {
+        self.run.join("proxy")
+    }
+
     /// One sandbox's directory under [`Self::shims`].
     pub fn shim(&self, sandbox: &crate::ContainerId) -> PathBuf {
         self.shims().join(sandbox)

@@ -39,7 +39,12 @@ fn executables() -> &'static Path {
         if built.ends_with("release") {
             cargo.arg("--release");
         }
-        for package in ["corten-shim", "corten-unpack", "corten-hello"] {
+        for package in [
+            "corten-shim",
+            "corten-unpack",
+            "corten-proxy",
+            "corten-hello",
+        ] {
             cargo.args(["-p", package]);
         }
         assert!(

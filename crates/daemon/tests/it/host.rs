@@ -34,6 +34,7 @@ pub(crate) fn executable() -> &'static Path {
             "corten-daemon",
             "corten-shim",
             "corten-unpack",
+            "corten-proxy",
             "corten-hello",
         ] {
             cargo.args(["-p", package]);

@@ -31,11 +31,12 @@ impl Containers {
     pub fn inspect(&self, id: &ContainerId) -> Result<Inspection, Error> {
         let container = self.find(id)?;
         let dir = self.context.config.paths.container(id);
+        let files = crate::files::directory(&self.context.config.paths, &container.record);
         Ok(Inspection {
             log_path: crate::log::path(&container.record.spec.log, &dir),
-            hostname_path: dir.join(crate::files::HOSTNAME),
-            hosts_path: dir.join(crate::files::HOSTS),
-            resolv_conf_path: dir.join(crate::files::RESOLV_CONF),
+            hostname_path: files.join(crate::files::HOSTNAME),
+            hosts_path: files.join(crate::files::HOSTS),
+            resolv_conf_path: files.join(crate::files::RESOLV_CONF),
             execs: self.context.execs.of(id),
             container,
         })

@@ -23,20 +23,23 @@ impl Registry {
         let namespace = Namespace::new();
         let namespace = namespace.map_err(super::NetworkError::kernel("join", "every"))?;
         self.link(container, state, &state.endpoints, namespace.as_fd())?;
+        self.entrust(container, state, namespace.as_fd())?;
         Ok(namespace)
     }
 
     /// Joins a running container to one more network. Gives its state with the new place.
     pub(crate) fn join_one(
         &self,
-        container: &ContainerId,
+        record: &ContainerRecord,
         name: &str,
         asked: &EndpointSpec,
         netns: BorrowedFd<'_>,
     ) -> Result<NetworkState, Error> {
-        let (state, place) = self.reserve_one(container, name, asked)?;
+        let container = &record.id;
+        let (before, state, place) = self.reserve_one(record, name, asked)?;
         let linked = self.link(container, &state, std::slice::from_ref(&place), netns);
-        if let Err(error) = linked {
+        let named = linked.and_then(|()| self.tell(container, &before, &state, Some(netns)));
+        if let Err(error) = named {
             self.leave_one(container, &place.network)?;
             return Err(error);
         }
@@ -45,18 +48,19 @@ impl Registry {
 
     fn reserve_one(
         &self,
-        container: &ContainerId,
+        record: &ContainerRecord,
         name: &str,
         asked: &EndpointSpec,
-    ) -> Result<(NetworkState, EndpointState), Error> {
+    ) -> Result<(NetworkState, NetworkState, EndpointState), Error> {
         let mut inner = self.inner();
-        let state = inner.live.get(container).cloned().unwrap_or_default();
-        let number = free_number(&state);
-        let place = inner.place(name, asked, number)?;
-        let mut state = state;
+        let before = inner.live.get(&record.id).cloned().unwrap_or_default();
+        let number = free_number(&before);
+        let names = record.network_names(&asked.aliases);
+        let place = inner.place(name, asked, (number, names))?;
+        let mut state = before.clone();
         state.endpoints.push(place.clone());
-        inner.live.insert(container.clone(), state.clone());
-        Ok((state, place))
+        inner.live.insert(record.id.clone(), state.clone());
+        Ok((before, state, place))
     }
 
     /// Takes a running container out of a network. Gives its state without the place.
@@ -78,8 +82,11 @@ impl Registry {
             .cloned()
             .collect();
         self.unlink(container, &before, &gone, true)?;
-        let mut state = before;
+        let mut state = before.clone();
         state.endpoints.retain(|place| place.network != network);
+        if let Err(error) = self.tell(container, &before, &state, None) {
+            tracing::warn!(container.id = %container, %error, "a name that is gone is still told");
+        }
         let mut inner = self.inner();
         for place in &gone {
             if let Some(held) = inner.networks.get_mut(&place.network) {
@@ -87,6 +94,28 @@ impl Registry {
             }
         }
         inner.live.insert(container.clone(), state.clone());
+        Ok(state)
+    }
+
+    /// Gives a running container's places the names that its record says. Gives its state with
+    /// them.
+    pub(crate) fn rename(&self, record: &ContainerRecord) -> Result<NetworkState, Error> {
+        let (before, state) = {
+            let mut inner = self.inner();
+            let before = inner.live.get(&record.id).cloned().unwrap_or_default();
+            let mut state = before.clone();
+            let named = |place: &&mut EndpointState| !place.names.is_empty();
+            for place in state.endpoints.iter_mut().filter(named) {
+                let asked = record.spec.networks.get(&place.name);
+                let aliases = asked.map(|asked| asked.aliases.as_slice());
+                place.names = record.network_names(aliases.unwrap_or_default());
+            }
+            if inner.live.contains_key(&record.id) {
+                inner.live.insert(record.id.clone(), state.clone());
+            }
+            (before, state)
+        };
+        self.tell(&record.id, &before, &state, None)?;
         Ok(state)
     }
 
@@ -98,8 +127,10 @@ impl Registry {
         if let Err(error) = self.unlink(container, &state, &state.endpoints, false) {
             tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
         }
+        self.forget_share(container, &state);
         let mut inner = self.inner();
         inner.live.remove(container);
+        inner.pids.remove(container);
         inner.ports.release(container, &state.ports);
         inner.give_back(&state);
     }

@@ -85,6 +85,12 @@ pub enum NetworkError {
         /// The reason.
         source: net::Error,
     },
+    /// The process that serves names and holds ports does not.
+    #[error("names and published ports cannot be served")]
+    Proxy {
+        /// Why.
+        source: proxy::Error,
+    },
     /// The kernel refused.
     #[error("cannot {action} network {name}")]
     Kernel {
@@ -136,9 +142,10 @@ impl Kind for NetworkError {
             Self::Config { .. } | Self::Endpoint { .. } => ErrorKind::InvalidArgument,
             Self::Driver { .. } => ErrorKind::NotFound,
             // COMPAT: dockerd answers these with 500.
-            Self::NotConnected { .. } | Self::Port { .. } | Self::Address { .. } => {
-                ErrorKind::Internal
-            }
+            Self::NotConnected { .. }
+            | Self::Port { .. }
+            | Self::Address { .. }
+            | Self::Proxy { .. } => ErrorKind::Internal,
             Self::Kernel { source, .. } => match source.kind() {
                 ErrorKind::NotFound => ErrorKind::Internal,
                 kind => kind,

@@ -95,6 +95,27 @@ impl Registry {
         self.restore_with(kernel)
     }
 
+    /// The number by which the kernel says that a change to the firewall is ours; `None` if
+    /// there is no table of ours.
+    pub(crate) fn firewall_port(&self) -> Option<u32> {
+        let mut kernel = self.kernel();
+        match kernel.has_table {
+            true => kernel.bridges().ok()?.firewall_port().ok(),
+            false => None,
+        }
+    }
+
+    /// Makes the firewall's table as it must be, after somebody has damaged it.
+    pub(crate) fn heal(&self) -> Result<(), Error> {
+        let mut kernel = self.kernel();
+        if !kernel.has_table {
+            return Ok(());
+        }
+        let restored = self.restore_with(&mut kernel);
+        restored.map_err(NetworkError::kernel("restore the rules of", "every"))?;
+        Ok(())
+    }
+
     fn restore_with(&self, kernel: &mut Kernel) -> Result<(), net::Error> {
         let rules = self.rules();
         let bridges = kernel.bridges()?;

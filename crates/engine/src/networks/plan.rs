@@ -69,11 +69,18 @@ impl Registry {
         let mut inner = self.inner();
         let mut state = NetworkState {
             sandbox: create::hex(&crate::containers::random()?),
+            name_servers: spec
+                .dns
+                .iter()
+                .filter_map(|server| server.parse().ok())
+                .collect(),
+            single_labels_stay: crate::resolv_conf::searches_first(spec),
             ..NetworkState::default()
         };
         let order = inner.order(spec)?;
         for (name, asked) in order {
-            match inner.place(&name, asked, state.endpoints.len()) {
+            let names = record.network_names(&asked.aliases);
+            match inner.place(&name, asked, (state.endpoints.len(), names)) {
                 Ok(place) => state.endpoints.push(place),
                 Err(error) => {
                     inner.give_back(&state);
@@ -119,7 +126,7 @@ impl Inner {
         &mut self,
         name: &str,
         asked: &EndpointSpec,
-        number: usize,
+        (number, names): (usize, Vec<String>),
     ) -> Result<EndpointState, Error> {
         let id = self.resolve(name)?.record.id.clone();
         let Some(held) = self.networks.get_mut(&id) else {
@@ -134,6 +141,11 @@ impl Inner {
             id: create::hex(&crate::containers::random()?),
             mac: parse_mac(&asked.mac).unwrap_or_else(|| random_mac(&random)),
             link: format!("{prefix}{number}"),
+            names: if record.has_names() {
+                names
+            } else {
+                Vec::new()
+            },
             ..EndpointState::default()
         };
         if record.driver == NetworkDriver::Bridge {

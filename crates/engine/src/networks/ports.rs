@@ -15,7 +15,7 @@ use types::ContainerId;
 pub(super) struct Ports {
     /// Protocol, address, port.
     taken: BTreeSet<(u8, IpAddr, u16)>,
-    /// The sockets that keep others from binding them.
+    /// The sockets that keep others from binding those of containers that are not started yet.
     held: BTreeMap<ContainerId, Vec<OwnedFd>>,
     /// Where the search for a free port goes on.
     next: u16,
@@ -62,7 +62,7 @@ impl Ports {
         reachable: Reachable,
         taken: &mut Taken,
     ) -> Result<(), String> {
-        let hosts = reachable.hosts(publication.host);
+        let hosts = reachable.hosts(publication.host, publication.protocol);
         let (first, last) = publication.range.unwrap_or_else(ephemeral);
         let exact = first == last;
         let start = match publication.range {
@@ -167,23 +167,16 @@ impl Ports {
         }
     }
 
-    /// Takes ports that a container has already; one that somebody took meanwhile is told.
-    pub(super) fn adopt(&mut self, container: &ContainerId, ports: &[PublishedPort]) {
-        let mut sockets = Vec::new();
-        for port in ports {
-            self.taken
-                .insert((port.protocol, port.host, port.host_port));
-            match reservation::take(port.transport(), port.host, port.host_port) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) => tracing::warn!(
-                    container.id = %container, port = %port.host_port, %error,
-                    "a published port is not reserved any more"
-                ),
-            }
-        }
-        if !sockets.is_empty() {
-            self.held.insert(container.clone(), sockets);
-        }
+    /// The sockets that hold a container's new ports, in the order of these.
+    pub(super) fn hand_over(&mut self, container: &ContainerId) -> Vec<OwnedFd> {
+        self.held.remove(container).unwrap_or_default()
+    }
+
+    /// Takes ports that a container has already.
+    pub(super) fn adopt(&mut self, ports: &[PublishedPort]) {
+        let all = ports.iter();
+        self.taken
+            .extend(all.map(|port| (port.protocol, port.host, port.host_port)));
     }
 
     /// Gives a container's ports back.
@@ -200,6 +193,31 @@ impl Ports {
     }
 }
 
+/// Sockets that hold ports which a running container has, of those that can be held: one that
+/// somebody took meanwhile is told, and left out of `given`.
+pub(super) fn reserve_again(
+    container: &ContainerId,
+    given: &mut Vec<proxy::Port>,
+    ports: &[PublishedPort],
+) -> Vec<OwnedFd> {
+    let mut sockets = Vec::new();
+    let mut kept = Vec::new();
+    for (port, given) in ports.iter().zip(given.drain(..)) {
+        match reservation::take(port.transport(), port.host, port.host_port) {
+            Ok(socket) => {
+                sockets.push(socket);
+                kept.push(given);
+            }
+            Err(error) => tracing::warn!(
+                container.id = %container, port = %port.host_port, %error,
+                "a published port is not reserved any more"
+            ),
+        }
+    }
+    *given = kept;
+    sockets
+}
+
 /// The families under which a container can be reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reachable {
@@ -208,15 +226,18 @@ pub(super) struct Reachable {
 }
 
 impl Reachable {
-    /// The host's addresses that a binding means.
-    fn hosts(self, asked: Option<IpAddr>) -> Vec<IpAddr> {
+    /// The host's addresses that a binding means. What comes by IPv6 for a container without
+    /// is passed on to its address of IPv4, on a host that has both.
+    fn hosts(self, asked: Option<IpAddr>, protocol: Protocol) -> Vec<IpAddr> {
+        let passed_on = self.ipv4 && protocol != Protocol::Sctp && host_has_ipv6();
+        let ipv6 = self.ipv6 || passed_on;
         let all = [
             (self.ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            (self.ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+            (ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         ];
         match asked {
             Some(host) if host.is_ipv4() && !self.ipv4 => Vec::new(),
-            Some(host) if host.is_ipv6() && !self.ipv6 => Vec::new(),
+            Some(host) if host.is_ipv6() && !ipv6 => Vec::new(),
             Some(host) => vec![host],
             None => all
                 .into_iter()
@@ -225,6 +246,10 @@ impl Reachable {
                 .collect(),
         }
     }
+}
+
+fn host_has_ipv6() -> bool {
+    std::fs::exists("/proc/net/if_inet6").unwrap_or(false)
 }
 
 /// An error as Go words it, which clients look for.

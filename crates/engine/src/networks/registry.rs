@@ -3,8 +3,9 @@
 
 use super::kernel::Kernel;
 use super::ports::Ports;
+use super::proxy::Proxy;
 use super::{NetworkError, create};
-use crate::{EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
+use crate::{Config, EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
 use metadata::{Batch, Database};
 use net::pool::Addresses;
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use types::{ContainerId, Resource};
 pub(crate) struct Registry {
     pub(super) inner: Mutex<Inner>,
     pub(super) kernel: Mutex<Kernel>,
+    pub(super) proxy: Mutex<Proxy>,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub(super) struct Inner {
     pub(super) networks: BTreeMap<String, Held>,
     /// Where each running container is.
     pub(super) live: BTreeMap<ContainerId, NetworkState>,
+    /// The first process of each, once it runs.
+    pub(super) pids: BTreeMap<ContainerId, u32>,
     pub(super) ports: Ports,
 }
 
@@ -79,7 +83,8 @@ impl Held {
 
 impl Registry {
     /// The networks on record; the daemon's own are made if they are not there.
-    pub(crate) fn open(database: &Database, instance: &str) -> Result<Self, Error> {
+    pub(crate) fn open(database: &Database, config: &Config) -> Result<Self, Error> {
+        let instance = &config.paths.instance();
         let read = |read: &metadata::Read| read.list::<NetworkRecord>();
         let stored = database.read(read);
         let stored = stored.map_err(Error::store("read the networks"))?;
@@ -90,6 +95,7 @@ impl Registry {
         let registry = Self {
             inner: Mutex::new(inner),
             kernel: Mutex::new(Kernel::new(instance)),
+            proxy: Mutex::new(Proxy::new(config.proxy.clone(), config.paths.proxy())),
         };
         let missing = registry.missing(instance)?;
         if !missing.is_empty() {
@@ -163,6 +169,19 @@ impl Registry {
         inner.resolve(name).map(|held| Arc::clone(&held.record))
     }
 
+    /// The host's addresses on the default bridge.
+    pub(crate) fn host_gateways(&self) -> Vec<std::net::IpAddr> {
+        let inner = self.inner();
+        let mut all = inner.networks.values();
+        let default =
+            |held: &&Held| held.record.predefined && held.record.driver == NetworkDriver::Bridge;
+        let pools = all
+            .find(default)
+            .into_iter()
+            .flat_map(|held| &held.record.pools);
+        pools.filter_map(|pool| pool.gateway).collect()
+    }
+
     /// Takes a network out of memory.
     pub(crate) fn forget(&self, id: &str) {
         self.inner().networks.remove(id);
@@ -206,16 +225,21 @@ impl Registry {
 
     /// Takes over what runs: its addresses and ports, and the links and rules that belong to
     /// it. What no running container owns is removed.
-    pub(crate) fn adopt(&self, running: Vec<(ContainerId, NetworkState)>) -> Result<(), Error> {
+    pub(crate) fn adopt(
+        &self,
+        running: Vec<(ContainerId, u32, NetworkState)>,
+    ) -> Result<(), Error> {
         let mut used = Vec::new();
         {
             let mut inner = self.inner();
-            for (container, state) in running {
+            for (container, pid, state) in running {
+                inner.pids.insert(container.clone(), pid);
                 used.extend(inner.adopt(container, state));
             }
         }
         used.sort_by(|a, b| a.id.cmp(&b.id));
         used.dedup_by(|a, b| a.id == b.id);
+        self.find_proxy();
         self.take_over(&used)
     }
 }
@@ -230,7 +254,7 @@ impl Inner {
                 used.push(Arc::clone(&held.record));
             }
         }
-        self.ports.adopt(&container, &state.ports);
+        self.ports.adopt(&state.ports);
         self.live.insert(container, state);
         used
     }

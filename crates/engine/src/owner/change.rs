@@ -150,7 +150,8 @@ impl Owner {
             Err(_) => &name,
         };
         self.context.index.free_name(freed, self.id());
-        renamed
+        renamed?;
+        self.rename_in_networks().await
     }
 
     pub(super) async fn update(&mut self, update: Update) -> Result<Vec<String>, Error> {

@@ -1,6 +1,7 @@
 //! Joining and leaving networks.
 
 use super::Owner;
+use crate::files::Rewrite;
 use crate::spec::Joined;
 use crate::{
     Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
@@ -106,13 +107,17 @@ impl Owner {
         if runs(container.state.status)
             && let Some(pid) = container.state.pid
         {
-            let (context, id, name) = (
-                Arc::clone(&self.context),
-                record.id.clone(),
-                network.name.clone(),
-            );
+            let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
+            let name = network.name.clone();
             let netns = namespace_of(pid)?;
-            let join = move || context.networks.join_one(&id, &name, &spec, netns.as_fd());
+            let join = move || {
+                let state = context
+                    .networks
+                    .join_one(&of, &name, &spec, netns.as_fd())?;
+                let joined = state.endpoints.last().cloned().into_iter().collect();
+                context.rewrite_files(&of, &state, Rewrite::Joined(joined));
+                Ok::<_, Error>(state)
+            };
             after.state.network = crate::context::blocking(join).await??;
         }
         let events = match runs(container.state.status) {
@@ -139,16 +144,47 @@ impl Owner {
         let mut after = (*container).clone();
         let mut events = Vec::new();
         if runs(container.state.status) {
-            let (context, id, left) = (
-                Arc::clone(&self.context),
-                record.id.clone(),
+            let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
+            let (left, before) = (
                 network.id.clone(),
+                container.state.network.endpoints.clone(),
             );
-            let leave = move || context.networks.leave_one(&id, &left);
+            let leave = move || {
+                let state = context.networks.leave_one(&of.id, &left)?;
+                let gone = before.into_iter().filter(|place| place.network == left);
+                context.rewrite_files(&of, &state, Rewrite::Left(gone.collect()));
+                Ok::<_, Error>(state)
+            };
             after.state.network = crate::context::blocking(leave).await??;
             events.push(event(&network, "disconnect", &record));
         }
         self.commit_networks(after, changed, events).await
+    }
+
+    /// Is found by its new name from now on.
+    pub(super) async fn rename_in_networks(&mut self) -> Result<(), Error> {
+        let container = self.now();
+        if container.state.network.endpoints.is_empty() {
+            return Ok(());
+        }
+        let (context, record) = (Arc::clone(&self.context), Arc::clone(&container.record));
+        let renamed = crate::context::blocking(move || context.networks.rename(&record)).await?;
+        let mut after = (*container).clone();
+        after.state.network = renamed?;
+        self.commit_state("record a container's names", after, Vec::new())
+            .await
+    }
+
+    /// Tells which process is the first of a container that runs in networks.
+    pub(super) async fn tell_networks(&self, pid: u32) {
+        let (context, id) = (Arc::clone(&self.context), self.id().clone());
+        if self.now().state.network.endpoints.is_empty() {
+            return;
+        }
+        let told = crate::context::blocking(move || context.networks.started(&id, pid)).await;
+        if let Err(error) = told.and_then(|told| told) {
+            tracing::warn!(container.id = %self.id(), %error, "the end of a container may be missed");
+        }
     }
 
     /// Makes a changed record and state durable together.

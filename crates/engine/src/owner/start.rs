@@ -136,6 +136,7 @@ impl Owner {
         state.restart_count = restart_count;
         state.stopped_by_caller = false;
         begin_health(&mut container);
+        self.tell_networks(task.pid).await;
         let event = container.record.event("start", []);
         self.commit_state("record a start", container, vec![event])
             .await

@@ -28,6 +28,7 @@ mod limits;
 mod list;
 mod load;
 mod logs;
+mod names;
 mod nested;
 mod networks;
 mod real_input;

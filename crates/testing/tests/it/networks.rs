@@ -91,12 +91,15 @@ fn a_published_port_leads_to_the_container_and_is_taken() {
         ("127.0.0.1", 8080),
         ("127.0.0.1", 8081),
         ("172.17.0.1", 8080),
+        ("::1", 8080),
     ] {
         assert_eq!(get(&host, address, port), "hello\n", "{address}:{port}");
     }
     let ports = host.inspect("web", "{{json .NetworkSettings.Ports}}");
     assert!(
-        ports.contains(r#"{"HostIp":"0.0.0.0","HostPort":"8080"}"#),
+        ports.contains(
+            r#"{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"}"#
+        ),
         "{ports}"
     );
     let second = host.cli(&[
@@ -251,4 +254,63 @@ fn dockers_own_client_makes_and_inspects_networks() {
     );
     let pruned = host.docker(&["network", "prune", "-f"]);
     assert!(pruned.success().text().contains("front"));
+}
+
+#[test]
+fn a_flushed_firewall_comes_back_with_and_without_a_daemon() {
+    let mut host = TestHost::start();
+    let run = ["-p", "8080:80", "--name", "web", "busybox", "sleep", "600"];
+    host.run_detached(&run);
+    let instance = host.paths().instance();
+    let list = format!("nft list table inet {instance}");
+    let is_whole = |host: &TestHost| {
+        let listed = host.in_network(&format!("{list}; true")).success().text();
+        listed.contains("tcp . 8080 : 172.17.0.2 . 80") && listed.contains("chain passing")
+    };
+    assert!(is_whole(&host));
+    let rule = format!("nft add rule inet {instance} user ip saddr 203.0.113.9 drop");
+    host.in_network(&rule).success();
+    for damage in [
+        format!("nft flush chain inet {instance} passing"),
+        format!("nft delete element inet {instance} any4 '{{ tcp . 8080 }}'"),
+    ] {
+        host.in_network(&damage).success();
+        host.until("the rules are back", is_whole);
+        let listed = host.in_network(&list).success().text();
+        assert!(
+            listed.contains("203.0.113.9"),
+            "people's rules are kept: {listed}"
+        );
+    }
+    host.in_network("nft flush ruleset").success();
+    host.until("the table is back", is_whole);
+    host.kill_daemon();
+    host.in_network("nft flush ruleset").success();
+    host.start_daemon();
+    assert!(is_whole(&host), "before the first answer");
+}
+
+#[test]
+fn what_is_bound_to_loopback_is_reached_from_nowhere_else() {
+    let host = TestHost::start();
+    let bound = ["-p", "127.0.0.1:8081:80", "-p", "8080:80", "--name", "web"];
+    let mut run = bound.to_vec();
+    run.extend(["busybox", "sh", "-c", SERVE]);
+    host.run_detached(&run);
+    assert_eq!(get(&host, "127.0.0.1", 8081), "hello\n");
+    let settings = "cat /proc/sys/net/ipv4/conf/*/route_localnet | sort -u";
+    assert_eq!(host.in_network(settings).success().text(), "0\n");
+    let flushed = ["true", "nft flush ruleset"];
+    for firewall in flushed {
+        host.in_network(firewall).success();
+        let ran = host.cli(&[
+            "run",
+            "--rm",
+            "busybox",
+            "sh",
+            "-c",
+            "nc -w2 172.17.0.1 8080 </dev/null; nc -w2 172.17.0.1 8081 </dev/null; true",
+        ]);
+        assert_eq!(ran.success().text(), "hello\n", "one of the two is reached");
+    }
 }

@@ -1,0 +1,93 @@
+//! Noticing that others took something of ours away, and putting it back.
+
+use crate::context::{Context, blocking};
+use net::firewall::Watch;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+
+/// How long is waited after a failure.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Restores the firewall's table whenever somebody else has removed something of it.
+pub(crate) async fn firewall(context: Arc<Context>) {
+    let watching = Watch::open(&context.config.paths.instance());
+    let mut watch = match watching {
+        Ok(watch) => match readiness(watch) {
+            Ok(watch) => watch,
+            Err(error) => return tracing::warn!(%error, "the firewall is not watched"),
+        },
+        Err(error) => return tracing::warn!(%error, "the firewall is not watched"),
+    };
+    loop {
+        tokio::select! {
+            ready = watch.readable_mut() => match ready {
+                Ok(mut ready) => ready.clear_ready(),
+                Err(error) => return tracing::warn!(%error, "the firewall is not watched any more"),
+            },
+            () = context.stopping.cancelled() => return,
+        }
+        let port = {
+            let context = Arc::clone(&context);
+            blocking(move || context.networks.firewall_port()).await
+        };
+        let damaged = watch
+            .get_mut()
+            .is_damaged(port.ok().flatten().unwrap_or_default());
+        match damaged {
+            Ok(false) => continue,
+            Ok(true) => {
+                tracing::warn!("the firewall's table was damaged by others; it is restored")
+            }
+            Err(error) => return tracing::warn!(%error, "the firewall is not watched any more"),
+        }
+        let healing = Arc::clone(&context);
+        let healed = blocking(move || healing.networks.heal()).await;
+        if let Err(error) = healed.and_then(|healed| healed) {
+            tracing::error!(%error, "the firewall's table is not restored");
+        }
+    }
+}
+
+/// Starts the proxy again whenever it has ended by itself.
+pub(crate) async fn proxy(context: Arc<Context>) {
+    let changed = context.networks.proxy_changed();
+    loop {
+        tokio::select! {
+            () = changed.notified() => {}
+            () = context.stopping.cancelled() => return,
+        }
+        let asked = Arc::clone(&context);
+        let end = blocking(move || asked.networks.proxy_end()).await;
+        let Some(Ok(end)) = end.ok().flatten().map(readiness) else {
+            continue;
+        };
+        tokio::select! {
+            _ = end.readable() => {}
+            () = context.stopping.cancelled() => return,
+        }
+        drop(end);
+        revive(&context).await;
+    }
+}
+
+async fn revive(context: &Arc<Context>) {
+    while !context.stopping.is_cancelled() {
+        let reviving = Arc::clone(context);
+        let revived = blocking(move || reviving.networks.revive()).await;
+        match revived.and_then(|revived| revived) {
+            Ok(()) => return,
+            Err(error) => tracing::error!(%error, "names and published ports are not served"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; both types here own the descriptor they answer with"
+)]
+fn readiness<T: AsRawFd>(owner: T) -> std::io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(owner, tokio::io::Interest::READABLE)
+}

@@ -1,0 +1,412 @@
+//! What outlives the daemon of its networks: name servers, and sockets that hold ports, in the
+//! proxy.
+
+use super::registry::{Inner, Registry};
+use crate::{EndpointState, Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
+use proxy::{Client, Held, Port, Request, Resolver, Sandbox};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use types::ContainerId;
+
+/// The connection to the proxy; it is started when the first container needs it.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    executable: PathBuf,
+    folder: PathBuf,
+    client: Option<Client>,
+    /// Told when there is another one.
+    changed: Arc<Notify>,
+}
+
+impl Proxy {
+    pub(super) fn new(executable: PathBuf, folder: PathBuf) -> Self {
+        Self {
+            executable,
+            folder,
+            client: None,
+            changed: Arc::default(),
+        }
+    }
+
+    fn take(&mut self, client: Client) {
+        self.client = Some(client);
+        self.changed.notify_one();
+    }
+
+    /// Connects to one that an earlier daemon started. Gives what it has.
+    fn find(&mut self) -> Result<BTreeMap<String, Held>, proxy::Error> {
+        let Some((client, held)) = Client::find(&self.folder)? else {
+            return Ok(BTreeMap::new());
+        };
+        self.take(client);
+        let held = held.into_iter().map(|held| (held.sandbox.clone(), held));
+        Ok(held.collect())
+    }
+}
+
+/// What a container has there.
+struct Share {
+    /// `None`: it is in no network with names.
+    sandbox: Option<Sandbox>,
+    ports: Vec<Port>,
+}
+
+impl Share {
+    fn is_empty(&self) -> bool {
+        self.sandbox.is_none() && self.ports.is_empty()
+    }
+}
+
+fn refused(source: proxy::Error) -> Error {
+    NetworkError::Proxy { source }.into()
+}
+
+impl Registry {
+    fn proxy(&self) -> MutexGuard<'_, Proxy> {
+        self.proxy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a container that starts its name server, and the sockets of its ports into
+    /// lasting hands.
+    pub(super) fn entrust(
+        &self,
+        container: &ContainerId,
+        state: &NetworkState,
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        let (share, sockets) = {
+            let mut inner = self.inner();
+            let sockets = inner.ports.hand_over(container);
+            (inner.share(container, state), sockets)
+        };
+        if share.is_empty() {
+            return Ok(());
+        }
+        let mut proxy = self.proxy();
+        self.alive(&mut proxy)?;
+        let Some(client) = &mut proxy.client else {
+            return Ok(());
+        };
+        give(client, container, share, &sockets, netns)
+    }
+
+    /// The proxy runs when this returns; one that has ended is followed by another, which is
+    /// told all that it had.
+    fn alive(&self, proxy: &mut Proxy) -> Result<(), Error> {
+        let lives = match &mut proxy.client {
+            Some(client) => client.ask(&Request::Ping, &[]).is_ok(),
+            None => false,
+        };
+        if lives {
+            return Ok(());
+        }
+        let had_one = proxy.client.take().is_some();
+        let mut client = Client::start(&proxy.executable, &proxy.folder).map_err(refused)?;
+        if had_one {
+            tracing::warn!("the proxy of published ports and names had ended");
+            self.entrust_again(&mut client, &BTreeMap::new());
+        }
+        proxy.take(client);
+        Ok(())
+    }
+
+    /// Told when there is another proxy.
+    pub(crate) fn proxy_changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.proxy().changed)
+    }
+
+    /// What is readable once the proxy has ended; `None` if there is none.
+    pub(crate) fn proxy_end(&self) -> Option<OwnedFd> {
+        let proxy = self.proxy();
+        proxy.client.as_ref()?;
+        // One that is gone already is found out by the next who needs it.
+        proxy::end(&proxy.folder).ok()
+    }
+
+    /// Starts the proxy again if it has ended.
+    pub(crate) fn revive(&self) -> Result<(), Error> {
+        let mut proxy = self.proxy();
+        match proxy.client {
+            Some(_) => self.alive(&mut proxy),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the proxy what running containers have and it has not.
+    fn entrust_again(&self, client: &mut Client, held: &BTreeMap<String, Held>) {
+        let running: Vec<_> = {
+            let inner = self.inner();
+            let live = inner.live.iter();
+            live.map(|(id, state)| (id.clone(), state.clone(), inner.pids.get(id).copied()))
+                .collect()
+        };
+        for (container, state, pid) in running {
+            let given = self.entrust_one(client, (&container, &state, pid), held);
+            if let Err(error) = given {
+                tracing::warn!(
+                    container.id = %container, %error,
+                    "names and ports of a running container are not served"
+                );
+            }
+        }
+    }
+
+    fn entrust_one(
+        &self,
+        client: &mut Client,
+        (container, state, pid): (&ContainerId, &NetworkState, Option<u32>),
+        held: &BTreeMap<String, Held>,
+    ) -> Result<(), Error> {
+        let mut share = self.inner().share(container, state);
+        // One that was never started has nothing yet.
+        let Some(pid) = pid.filter(|_| !share.is_empty()) else {
+            return Ok(());
+        };
+        let known = held.get(container.as_str());
+        if known.is_some_and(|known| known.ports == share.ports.len()) {
+            share.ports.clear();
+        }
+        if known.is_some_and(|known| known.serves)
+            && let Some(sandbox) = share.sandbox.take()
+        {
+            client.ask(&Request::Put(sandbox), &[]).map_err(refused)?;
+        }
+        let sockets = match share.ports.is_empty() {
+            true => Vec::new(),
+            false => super::ports::reserve_again(container, &mut share.ports, &state.ports),
+        };
+        let path = format!("/proc/{pid}/ns/net");
+        let netns = File::open(&path).map_err(Error::io("open", path.as_ref()))?;
+        give(client, container, share, &sockets, netns.as_fd())?;
+        watch(client, container, pid)
+    }
+
+    /// Takes over from an earlier daemon's proxy what running containers have there.
+    pub(super) fn find_proxy(&self) {
+        let mut proxy = self.proxy();
+        let held = proxy.find().unwrap_or_else(|error| {
+            tracing::warn!(%error, "names and ports of running containers are served anew");
+            BTreeMap::new()
+        });
+        let needed = {
+            let inner = self.inner();
+            let mut live = inner.live.iter();
+            live.any(|(id, state)| !inner.share(id, state).is_empty())
+        };
+        if !needed && proxy.client.is_none() {
+            return;
+        }
+        if proxy.client.is_none() {
+            match Client::start(&proxy.executable, &proxy.folder) {
+                Ok(client) => proxy.take(client),
+                Err(error) => {
+                    tracing::error!(%error, "names and ports of running containers are not served");
+                    return;
+                }
+            }
+        }
+        let Some(client) = &mut proxy.client else {
+            return;
+        };
+        for sandbox in held.keys() {
+            let runs = |id: ContainerId| self.inner().live.contains_key(&id);
+            if !sandbox.parse().is_ok_and(runs) {
+                let sandbox = sandbox.clone();
+                // One that is gone by itself needs nothing.
+                drop(client.ask(&Request::Forget { sandbox }, &[]));
+            }
+        }
+        self.entrust_again(client, &held);
+    }
+
+    /// Tells what a running container's names and places are now. `netns` is where its name
+    /// server is opened if it has none.
+    pub(super) fn tell(
+        &self,
+        container: &ContainerId,
+        before: &NetworkState,
+        state: &NetworkState,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Error> {
+        let (had, share) = {
+            let inner = self.inner();
+            (
+                inner.share(container, before),
+                inner.share(container, state),
+            )
+        };
+        let sandbox = match (had.sandbox, share.sandbox) {
+            (None, None) => return Ok(()),
+            // It asks on, and is found nowhere.
+            (Some(had), None) => Sandbox {
+                places: Vec::new(),
+                ..had
+            },
+            (None, Some(sandbox)) => return self.begin(container, sandbox, netns),
+            (Some(_), Some(sandbox)) => sandbox,
+        };
+        let mut proxy = self.proxy();
+        self.alive(&mut proxy)?;
+        match &mut proxy.client {
+            Some(client) => client.ask(&Request::Put(sandbox), &[]).map_err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a running container's name server.
+    fn begin(
+        &self,
+        container: &ContainerId,
+        sandbox: Sandbox,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Error> {
+        let Some(netns) = netns else { return Ok(()) };
+        let share = Share {
+            sandbox: Some(sandbox),
+            ports: Vec::new(),
+        };
+        let pid = self.inner().pids.get(container).copied();
+        let mut proxy = self.proxy();
+        self.alive(&mut proxy)?;
+        let Some(client) = &mut proxy.client else {
+            return Ok(());
+        };
+        give(client, container, share, &[], netns)?;
+        pid.map_or(Ok(()), |pid| watch(client, container, pid))
+    }
+
+    /// Remembers the first process of a container, with which its share ends.
+    pub(crate) fn started(&self, container: &ContainerId, pid: u32) -> Result<(), Error> {
+        let share = {
+            let mut inner = self.inner();
+            let Some(state) = inner.live.get(container).cloned() else {
+                return Ok(());
+            };
+            inner.pids.insert(container.clone(), pid);
+            inner.share(container, &state)
+        };
+        match &mut self.proxy().client {
+            Some(client) if !share.is_empty() => watch(client, container, pid),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a container's share back.
+    pub(super) fn forget_share(&self, container: &ContainerId, state: &NetworkState) {
+        let had = self.inner().share(container, state);
+        if had.is_empty() {
+            return;
+        }
+        if let Some(client) = &mut self.proxy().client {
+            let sandbox = container.to_string();
+            if let Err(error) = client.ask(&Request::Forget { sandbox }, &[]) {
+                tracing::warn!(container.id = %container, %error, "the proxy is not told of an end");
+            }
+        }
+    }
+
+    /// Lets the proxy go, if it has nothing to do.
+    pub(crate) fn dismiss_proxy(&self) {
+        let client = self.proxy().client.take();
+        if let Some(client) = client {
+            client.leave();
+        }
+    }
+}
+
+fn give(
+    client: &mut Client,
+    container: &ContainerId,
+    share: Share,
+    sockets: &[OwnedFd],
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    if let Some(sandbox) = share.sandbox {
+        let opened = net::nameserver::open(netns);
+        let own = opened.map_err(NetworkError::kernel("serve names in", "every"))?;
+        let descriptors = [own.udp.as_fd(), own.tcp.as_fd(), netns];
+        client
+            .ask(&Request::Put(sandbox), &descriptors)
+            .map_err(refused)?;
+    }
+    let sockets: Vec<_> = sockets.iter().map(|socket| socket.as_fd()).collect();
+    let held = client.hold(container.as_str(), &share.ports, &sockets);
+    held.map_err(refused)
+}
+
+fn watch(client: &mut Client, container: &ContainerId, pid: u32) -> Result<(), Error> {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // One that has ended already is told of by its supervisor.
+    let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
+        return Ok(());
+    };
+    let sandbox = container.to_string();
+    let watched = client.ask(&Request::Watch { sandbox }, &[process.as_fd()]);
+    watched.map_err(refused)
+}
+
+impl Inner {
+    /// What a container has in the proxy.
+    fn share(&self, container: &ContainerId, state: &NetworkState) -> Share {
+        let mut places = Vec::new();
+        let mut forwards = false;
+        for place in &state.endpoints {
+            let Some(held) = self.networks.get(&place.network) else {
+                continue;
+            };
+            let driver = held.record.driver;
+            forwards |= !held.record.internal;
+            if !held.record.has_names()
+                || matches!(driver, NetworkDriver::Host | NetworkDriver::Null)
+            {
+                continue;
+            }
+            places.push(proxy::Place {
+                network: place.network.clone(),
+                network_name: held.record.name.clone(),
+                addresses: place.addresses().iter().map(|(own, _)| *own).collect(),
+                names: place.names.clone(),
+            });
+        }
+        let sandbox = (!places.is_empty()).then(|| Sandbox {
+            id: container.to_string(),
+            places,
+            resolver: Resolver {
+                forwards,
+                servers: state.name_servers.clone(),
+                single_labels_stay: state.single_labels_stay,
+            },
+        });
+        let ports = state.ports.iter().map(|port| Port {
+            datagrams: port.transport() == net::Protocol::Udp,
+            target: target(state, port),
+        });
+        Share {
+            sandbox,
+            ports: ports.collect(),
+        }
+    }
+}
+
+/// Where the proxy passes on what comes to a port: what the host sends to its own loopback
+/// addresses, and what comes by IPv6 for a container without. The firewall leads on the rest.
+fn target(state: &NetworkState, port: &PublishedPort) -> Option<SocketAddr> {
+    if port.transport() == net::Protocol::Sctp {
+        return None;
+    }
+    let bridged = |place: &&EndpointState| !place.host_link.is_empty();
+    let mut places = state.endpoints.iter().filter(bridged);
+    let six = places.find(|place| place.gateway6.is_some() && port.host.is_ipv6());
+    let six = six.and_then(|place| place.ipv6).map(|(own, _)| own);
+    let mut places = state.endpoints.iter().filter(bridged);
+    let four = places.find(|place| place.gateway4.is_some());
+    let four = four.and_then(|place| place.ipv4).map(|(own, _)| own);
+    let own = six.map(IpAddr::V6).or(four.map(IpAddr::V4))?;
+    Some(SocketAddr::new(own, port.port))
+}
