@@ -164,6 +164,8 @@ pub(crate) async fn accompany<T>(
     mut signals: Forwarded,
 ) -> Result<T> {
     let mut resized = Resized::watch()?;
+    // The size may have changed since it was looked at and before it was watched.
+    let mut unsure = target.tty();
     tokio::pin!(session);
     loop {
         // A container that is gone takes neither; the session's end says so.
@@ -171,6 +173,10 @@ pub(crate) async fn accompany<T>(
             biased;
             end = &mut session => return Ok(end),
             signal = signals.next() => drop(target.signal(client, signal).await),
+            () = async {}, if unsure => {
+                unsure = false;
+                drop(target.resize(client).await);
+            }
             () = resized.next(), if target.tty() => drop(target.resize(client).await),
         }
     }
