@@ -1,52 +1,8 @@
-//! The capabilities that are known by name.
+//! Capabilities that a process cannot have.
 
 use crate::log;
 use oci::runtime::{Capabilities, Process};
-
-/// By number.
-pub(crate) const KNOWN: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+use types::CAPABILITIES;
 
 /// Takes out, with a warning, what no kernel has or would raise, as the specification demands.
 pub(crate) fn drop_impossible(process: &mut Process) {
@@ -77,7 +33,7 @@ fn drop_unknown(sets: &mut Capabilities) {
         &mut sets.ambient,
     ] {
         set.retain(|name| {
-            let known = KNOWN.contains(&name.as_str());
+            let known = CAPABILITIES.contains(&name.as_str());
             if !known && !unknown.contains(name) {
                 unknown.push(name.clone());
             }

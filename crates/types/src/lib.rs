@@ -3,6 +3,7 @@
 //! It knows how these are written and checked. It must not know any file, socket or
 //! system call. Read first: [`ContainerId`], [`ErrorKind`], [`Rootfs`].
 
+mod capability;
 mod digest;
 mod error;
 mod id;
@@ -11,6 +12,7 @@ mod rootfs;
 mod signal;
 mod timestamp;
 
+pub use capability::CAPABILITIES;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use error::{ErrorKind, Kind, Resource};
 pub use id::{ContainerId, ExecId, IdError};

@@ -2,7 +2,6 @@
 
 use super::{Context, print};
 use crate::arguments::Arguments;
-use crate::capabilities;
 use anyhow::Result;
 use oci::runtime::features::{
     Cgroup, Enabled, Features, IntelRdt, Linux, MemoryPolicy as Policy, MountExtensions, Seccomp,
@@ -136,7 +135,7 @@ fn linux() -> Linux {
         .filter(|arch| !WITHOUT_TABLE.contains(arch));
     Linux {
         namespaces: sorted(NamespaceKind::ALL),
-        capabilities: Some(words(capabilities::KNOWN)),
+        capabilities: Some(words(types::CAPABILITIES)),
         cgroup: Some(Cgroup {
             v1: Some(true),
             v2: Some(true),

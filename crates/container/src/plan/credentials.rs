@@ -5,51 +5,7 @@ use crate::accounts::Wanted;
 use oci::runtime::{Capabilities, User};
 use rustix::fs::Mode;
 use rustix::process::{Gid, Uid};
-
-/// The names of capabilities by number.
-const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
+use types::CAPABILITIES;
 
 /// The highest capability known; dropping one that the kernel does not know is EINVAL.
 pub(crate) const LAST_CAPABILITY: u32 = 40;
@@ -114,9 +70,7 @@ impl Credentials {
 
 fn set(field: &str, which: &str, names: &[String]) -> Result<u64, Error> {
     names.iter().try_fold(0, |bits, name| {
-        let number = name
-            .strip_prefix("CAP_")
-            .and_then(|name| NAMES.iter().position(|known| *known == name));
+        let number = CAPABILITIES.iter().position(|known| known == name);
         match number {
             Some(number) => Ok(bits | 1 << number),
             None => Err(Error::invalid(

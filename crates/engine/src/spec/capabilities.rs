@@ -3,51 +3,7 @@
 use crate::{Error, SecuritySpec};
 use oci::runtime::Capabilities;
 use std::sync::LazyLock;
-
-/// All, by the kernel's numbers.
-const ALL: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+use types::CAPABILITIES;
 
 /// Those of a container that asks for nothing.
 const DEFAULT: [&str; 14] = [
@@ -75,7 +31,8 @@ static AVAILABLE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
         .unwrap_or(u64::MAX);
     let has = |number: usize| bits >> number & 1 == 1;
-    ALL.iter()
+    CAPABILITIES
+        .iter()
         .enumerate()
         .filter(|(number, _)| has(*number))
         .map(|(_, name)| *name)
@@ -109,7 +66,12 @@ pub(super) fn names(security: &SecuritySpec) -> Result<Vec<&'static str>, Error>
     };
     // What is asked for and cannot be given fails at the start; what comes by default is left out.
     let given = |name: &&&'static str| AVAILABLE.contains(name) || add.holds(name);
-    Ok(ALL.iter().filter(wanted).filter(given).copied().collect())
+    Ok(CAPABILITIES
+        .iter()
+        .filter(wanted)
+        .filter(given)
+        .copied()
+        .collect())
 }
 
 struct Named {
@@ -130,7 +92,7 @@ fn named(field: &'static str, list: &[String]) -> Result<Named, Error> {
     };
     for text in list {
         let upper = text.to_ascii_uppercase();
-        if matches!(upper.as_str(), "ALL" | "CAP_ALL") {
+        if matches!(upper.as_str(), "CAPABILITIES" | "CAP_ALL") {
             named.all = true;
             continue;
         }
@@ -138,7 +100,7 @@ fn named(field: &'static str, list: &[String]) -> Result<Named, Error> {
             true => upper,
             false => format!("CAP_{upper}"),
         };
-        if !ALL.contains(&name.as_str()) {
+        if !CAPABILITIES.contains(&name.as_str()) {
             return Err(Error::invalid(
                 field,
                 format!("unknown capability: {text:?}"),
@@ -179,9 +141,12 @@ mod tests {
         assert_eq!(of_lists(&[], &[]).len(), 14);
         assert!(of_lists(&["NET_ADMIN"], &[]).contains(&"CAP_NET_ADMIN"));
         assert!(!of_lists(&[], &["cap_chown"]).contains(&"CAP_CHOWN"));
-        assert_eq!(of_lists(&[], &["ALL"]), Vec::<&str>::new());
+        assert_eq!(of_lists(&[], &["CAPABILITIES"]), Vec::<&str>::new());
         assert_eq!(of_lists(&["kill"], &["all"]), ["CAP_KILL"]);
-        assert_eq!(of_lists(&["ALL"], &["MKNOD"]).len() + 1, AVAILABLE.len());
+        assert_eq!(
+            of_lists(&["CAPABILITIES"], &["MKNOD"]).len() + 1,
+            AVAILABLE.len()
+        );
     }
 
     #[test]
