@@ -6,7 +6,7 @@ use crate::foreground::{self, Signals, Terminal};
 use crate::store::{Place, Record};
 use crate::{capabilities, console, log, sealed, status};
 use anyhow::{Context as _, Result, bail};
-use cgroup::Cgroup;
+use cgroup::{Cgroup, Hierarchies};
 use container::{Exec, Gate, Stdio};
 use oci::runtime::{Capabilities, Process, Spec, Status};
 use std::collections::BTreeMap;
@@ -87,21 +87,32 @@ fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<ExitCo
         true => None,
         false => Some(Signals::catch(false)?),
     };
-    let request = Exec {
-        id: &record.id,
-        spec,
-        pid: record.pid,
-        pidfd: pidfd.as_fd(),
-        process,
-        stdio: Stdio::Inherit,
-        cgroup: cgroup.as_ref(),
-        seccomp: filter.as_ref(),
-        gate: Gate::Held,
-        preserve_fds: console::preserved(arguments)?,
-        keep_keyring: false,
+    let preserve_fds = console::preserved(arguments)?;
+    let execute = |cgroup: Option<&Cgroup>| {
+        container::exec(&Exec {
+            id: &record.id,
+            spec,
+            pid: record.pid,
+            pidfd: pidfd.as_fd(),
+            process,
+            stdio: Stdio::Inherit,
+            cgroup,
+            seccomp: filter.as_ref(),
+            gate: Gate::Held,
+            preserve_fds,
+            keep_keyring: false,
+        })
     };
     create::reset_affinity();
-    let mut init = container::exec(&request).context("unable to start container process")?;
+    let executed = match execute(cgroup.as_ref()) {
+        Err(container::Error::Process { source, .. })
+            if takes_no_process(&source) && arguments.find("cgroup").is_none() =>
+        {
+            execute(of_init(record)?.as_ref())
+        }
+        executed => executed,
+    };
+    let mut init = executed.context("unable to start container process")?;
     log::stages(init.pid(), affinity(process)?.as_deref());
     let terminal = match signals {
         Some(_) => Terminal::of(&mut init)?,
@@ -146,11 +157,40 @@ fn cgroup(record: &Record, arguments: &Arguments) -> Result<Option<Cgroup>> {
     let cgroup = Cgroup::open(state)?;
     let below = below(arguments)?;
     if below.is_empty() {
-        return Ok(Some(cgroup));
+        let is_gone = state.paths.contains_key("") && !cgroup.state().paths.contains_key("");
+        return if is_gone {
+            of_init(record)
+        } else {
+            Ok(Some(cgroup))
+        };
     }
     // COMPAT: the words that callers match on. The pid is ours: there is no other yet.
     let adding = || format!("error adding pid {} to cgroups", std::process::id());
     Ok(Some(cgroup.below(&below).with_context(adding)?))
+}
+
+/// A group of version 2 that gives its controllers to groups below has no processes itself.
+fn takes_no_process(error: &std::io::Error) -> bool {
+    let number = error.raw_os_error();
+    [libc::EBUSY, libc::EOPNOTSUPP].map(Some).contains(&number)
+}
+
+/// The container's group, in version 2 where its init is by now: that can have moved, when it
+/// manages groups of its own.
+fn of_init(record: &Record) -> Result<Option<Cgroup>> {
+    let Some(mut state) = record.cgroup.clone() else {
+        return Ok(None);
+    };
+    let path = format!("/proc/{}/cgroup", record.pid);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    let unified = text.lines().find_map(|line| line.strip_prefix("0::/"));
+    let hierarchies = Hierarchies::probe()?;
+    if let (Some(path), Some(hierarchy)) = (unified, hierarchies.find("")) {
+        state
+            .paths
+            .insert(String::new(), hierarchy.mount.join(path));
+    }
+    Ok(Some(Cgroup::open(&state)?))
 }
 
 /// `--cgroup PATH` for version 2, `--cgroup CONTROLLER,..:PATH` for version 1.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Stdio;
 
 #[test]
@@ -311,4 +312,46 @@ fn exec_has_the_containers_personality_and_scheduler() {
     let fields: Vec<&str> = stat.split(' ').collect();
     const BATCH: &str = "3";
     assert_eq!((fields[18], fields[40]), ("5", BATCH), "{stat}");
+}
+
+#[test]
+fn exec_follows_an_init_that_manages_groups_of_its_own() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path();
+    bundle.ok(&["run", "-d", "--bundle", path.to_str().unwrap(), &bundle.id]);
+    let read = |group: &Path, file: &str| fs::read_to_string(group.join(file));
+    let groups = bundle.groups();
+    let unified = groups.iter().find_map(|group| {
+        let controllers = read(group, "cgroup.controllers").ok()?;
+        // One of those that make a group with controllers below refuse processes.
+        let domain = ["memory", "io", "hugetlb"];
+        let found = domain.iter().find(|name| controllers.contains(*name))?;
+        Some((group.clone(), *found))
+    });
+    let Some((unified, controller)) = unified else {
+        eprintln!("skipped: version 2 of cgroups has no controller here");
+        return;
+    };
+    let below = unified.join("below");
+    fs::create_dir(&below).unwrap();
+    let state: Value = serde_json::from_str(&bundle.ok(&["state", &bundle.id])).unwrap();
+    fs::write(below.join("cgroup.procs"), state["pid"].to_string()).unwrap();
+    fs::write(
+        unified.join("cgroup.subtree_control"),
+        format!("+{controller}"),
+    )
+    .unwrap();
+    let is_below = || {
+        let groups = bundle.ok(&["exec", &bundle.id, "cat", "/proc/self/cgroup"]);
+        let mut unified = groups.lines().filter(|line| line.starts_with("0::/"));
+        unified.next().unwrap().ends_with("/below")
+    };
+    assert!(is_below());
+    let said = bundle.fails(&["exec", "--cgroup", "/", &bundle.id, "true"]);
+    assert!(said.contains("device or resource busy"), "{said}");
+    let off = format!("-{controller}");
+    fs::write(unified.join("cgroup.subtree_control"), off).unwrap();
+    assert!(!is_below());
 }
