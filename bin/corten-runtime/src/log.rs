@@ -1,6 +1,7 @@
 //! Messages in the forms of logrus, which runc's callers read.
 
 use anyhow::{Context, Result, bail};
+use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -121,7 +122,14 @@ pub(crate) fn fatal(error: &anyhow::Error) {
 ///
 /// COMPAT: the kernel's answers in Go's words, which callers match on.
 fn phrase(error: &anyhow::Error) -> String {
-    let causes = error.chain().map(|cause| {
+    let missing = |cause: &&(dyn Error + 'static)| {
+        let cause = cause.downcast_ref::<container::Error>();
+        matches!(cause, Some(container::Error::CommandNotFound { .. }))
+    };
+    // What is not there needs no further reason.
+    let last = error.chain().position(|cause| missing(&cause));
+    let told = last.map_or(usize::MAX, |last| last + 1);
+    let causes = error.chain().take(told).map(|cause| {
         let number = match cause.downcast_ref::<io::Error>() {
             Some(error) => error.raw_os_error(),
             None => cause

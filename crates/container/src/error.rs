@@ -91,7 +91,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The program exists but cannot be executed: exit status 126.
-    #[error("exec: {command:?}: cannot be executed")]
+    #[error("exec: {command:?}")]
     CommandNotExecutable {
         /// The first argument.
         command: String,

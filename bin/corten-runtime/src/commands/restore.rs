@@ -58,6 +58,7 @@ pub(super) fn restore(context: &Context, arguments: &Arguments) -> Result<ExitCo
         false => Mode::Foreground,
     };
     let wanted = create::wanted(context, arguments, mode)?;
+    cut_off().context("make a mount namespace")?;
     let images = Images::prepare(arguments, "restore.log")?;
     let place = context.store().create(&wanted.id)?;
     let mut record = wanted.record();
@@ -192,18 +193,22 @@ fn heard(
     Ok(())
 }
 
-/// The root as CRIU wants it: a mount point that nothing covers. It is bound in a mount namespace
-/// of our own, so that the host has nothing of it.
+/// What is mounted for CRIU and by it is in a mount namespace of our own, so that the host has
+/// nothing of it. Directories that CRIU mounts in must be opened after this.
+fn cut_off() -> std::io::Result<()> {
+    sys::namespace::unshare(sys::namespace::Kind::Mount.flag())?;
+    let change = Change {
+        propagation: Some(Propagation::Slave),
+        ..Change::default()
+    };
+    set_attributes(CWD, c"/", &change, Extent::Tree)
+}
+
+/// The root as CRIU wants it: a mount point that nothing covers.
 fn root(wanted: &Wanted<'_>, place: &Place) -> Result<String> {
     let path = place.root();
     let bind = || -> std::io::Result<()> {
         fs::create_dir(&path)?;
-        sys::namespace::unshare(sys::namespace::Kind::Mount.flag())?;
-        let cut_off = Change {
-            propagation: Some(Propagation::Slave),
-            ..Change::default()
-        };
-        set_attributes(CWD, c"/", &cut_off, Extent::Tree)?;
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_RECURSIVE;

@@ -62,8 +62,8 @@ fn run(bundle: &Bundle) {
     wait_until(|| count(bundle) > 2);
 }
 
-fn options(images: &str) -> [&str; 4] {
-    ["--image-path", images, "--manage-cgroups-mode", "ignore"]
+fn options(images: &str) -> [&str; 2] {
+    ["--image-path", images]
 }
 
 #[test]
@@ -73,8 +73,9 @@ fn a_container_goes_on_where_it_was_written_down() {
     };
     run(&bundle);
     let images = bundle.path().join("images").display().to_string();
-    for _ in 0..2 {
-        let line = [&["checkpoint"][..], &options(&images), &[&bundle.id]].concat();
+    for cgroups in ["ignore", "soft"] {
+        let mode = ["--manage-cgroups-mode", cgroups];
+        let line = [&["checkpoint"][..], &options(&images), &mode, &[&bundle.id]].concat();
         bundle.ok(&line);
         assert!(
             bundle
@@ -85,7 +86,7 @@ fn a_container_goes_on_where_it_was_written_down() {
         let before = count(&bundle);
         let path = bundle.path().display().to_string();
         let restore = ["restore", "-d", "--bundle", &path];
-        let line = [&restore[..], &options(&images), &[&bundle.id]].concat();
+        let line = [&restore[..], &options(&images), &mode, &[&bundle.id]].concat();
         bundle.ok(&line);
         assert_eq!(bundle.status(), "running");
         wait_until(|| count(&bundle) > before + 2);

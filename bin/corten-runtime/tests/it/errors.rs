@@ -149,6 +149,26 @@ fn in_runcs_place_it_speaks_of_itself_as_runc() {
 }
 
 #[test]
+fn a_command_that_cannot_be_is_told_in_runcs_words() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    fs::write(bundle.path().join("rootfs/etc/file"), "").unwrap();
+    let path = bundle.path();
+    for (command, words) in [
+        (
+            "nosuch",
+            r#"exec: \"nosuch\": executable file not found in $PATH""#,
+        ),
+        ("/etc/file", r#"exec: \"/etc/file\": permission denied""#),
+    ] {
+        bundle.change(|spec| spec["process"]["args"] = json!([command]));
+        let said = bundle.fails(&["run", "--bundle", path.to_str().unwrap(), &bundle.id]);
+        assert!(said.trim_end().ends_with(words), "{said}");
+    }
+}
+
+#[test]
 fn a_memory_policy_that_cannot_be_is_told_in_runcs_words() {
     let Some(bundle) = Bundle::new(&["true"]) else {
         return;
