@@ -1,9 +1,9 @@
 use crate::server::{OCI, Published, Secret, Server};
-use crate::world::World;
-use images::{Credentials, Error, Event, Images, Patience, Progress, Pull, Settings};
+use crate::world::{World, archive, sha256};
+use images::{Credentials, Error, Event, Images, Patience, Progress, Pull, Remove, Settings};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use types::{ErrorKind, Kind};
+use types::{Algorithm, ErrorKind, Kind};
 
 pub(crate) fn world() -> World {
     World {
@@ -121,6 +121,53 @@ async fn an_image_is_pulled_in_dockers_words() {
     );
 }
 
+/// Publishes an image whose blobs are named by SHA-512, the layer's perhaps by another's.
+fn publish_sha512(server: &Server, name: &str, layer_is: &[u8]) {
+    let sha512 = |bytes: &[u8]| content::Hasher::digest(Algorithm::Sha512, bytes);
+    let layer = archive(&[("file", b"named by SHA-512")]);
+    let config = serde_json::to_vec(&serde_json::json!({
+        "architecture": "amd64", "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [sha256(&layer)]},
+    }))
+    .unwrap();
+    let (layer_digest, config_digest) = (sha512(layer_is), sha512(&config));
+    server.blob_as(&layer_digest, &layer);
+    server.blob_as(&config_digest, &config);
+    let manifest = serde_json::to_vec(&serde_json::json!({
+        "schemaVersion": 2, "mediaType": format!("{OCI}.manifest.v1+json"),
+        "config": {"mediaType": format!("{OCI}.config.v1+json"),
+            "digest": config_digest, "size": config.len()},
+        "layers": [{"mediaType": format!("{OCI}.layer.v1.tar"),
+            "digest": layer_digest, "size": layer.len()}],
+    }))
+    .unwrap();
+    server.manifest(name, &format!("{OCI}.manifest.v1+json"), &manifest);
+}
+
+#[tokio::test]
+async fn blobs_may_be_named_by_sha512_and_are_verified_so() {
+    let world = world();
+    let images = world.open();
+    let server = Server::start().await;
+    publish_sha512(&server, "wrong:1", b"something else");
+    let refused = pull(&images, &server, "wrong:1").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::DataLoss, "{refused:?}");
+    assert_nothing(&world, &images);
+
+    let layer = archive(&[("file", b"named by SHA-512")]);
+    publish_sha512(&server, "right:1", &layer);
+    let image = pull(&images, &server, "right:1").await.unwrap();
+    assert_eq!(image.id.algorithm(), Algorithm::Sha512);
+    drop(image);
+    drop(images);
+    // It is found again after a restart.
+    let images = world.open();
+    let name = format!("{}/right:1", server.address);
+    images.resolve(&name).unwrap();
+    images.remove(&name, Remove::default()).unwrap();
+    assert_nothing(&world, &images);
+}
+
 #[tokio::test]
 async fn an_index_leads_to_the_hosts_platform() {
     let world = world();
@@ -133,7 +180,7 @@ async fn an_index_leads_to_the_hosts_platform() {
         serde_json::json!({"mediaType": format!("{OCI}.manifest.v1+json"), "digest": digest, "size": 1,
             "platform": {"os": "linux", "architecture": architecture}})
     };
-    let absent = crate::world::sha256(b"absent");
+    let absent = sha256(b"absent");
     let index = serde_json::to_vec(&serde_json::json!({
         "schemaVersion": 2, "mediaType": format!("{OCI}.index.v1+json"),
         "manifests": [entry(&absent, "arm64"), entry(&image.manifest, "amd64")],
@@ -299,7 +346,7 @@ async fn credentials_and_tokens_convince_a_registry_and_refusals_end() {
     right.credentials = password("pass");
     images.pull(right.clone(), Progress::none()).await.unwrap();
     images
-        .remove(&image.config.to_string(), images::Remove::default())
+        .remove(&image.config.to_string(), Remove::default())
         .unwrap();
 
     server.misbehave(|m| m.secret = Some(Secret::Token("t0ken", None)));
