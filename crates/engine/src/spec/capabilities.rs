@@ -92,7 +92,7 @@ fn named(field: &'static str, list: &[String]) -> Result<Named, Error> {
     };
     for text in list {
         let upper = text.to_ascii_uppercase();
-        if matches!(upper.as_str(), "CAPABILITIES" | "CAP_ALL") {
+        if matches!(upper.as_str(), "ALL" | "CAP_ALL") {
             named.all = true;
             continue;
         }
@@ -141,12 +141,9 @@ mod tests {
         assert_eq!(of_lists(&[], &[]).len(), 14);
         assert!(of_lists(&["NET_ADMIN"], &[]).contains(&"CAP_NET_ADMIN"));
         assert!(!of_lists(&[], &["cap_chown"]).contains(&"CAP_CHOWN"));
-        assert_eq!(of_lists(&[], &["CAPABILITIES"]), Vec::<&str>::new());
+        assert_eq!(of_lists(&[], &["ALL"]), Vec::<&str>::new());
         assert_eq!(of_lists(&["kill"], &["all"]), ["CAP_KILL"]);
-        assert_eq!(
-            of_lists(&["CAPABILITIES"], &["MKNOD"]).len() + 1,
-            AVAILABLE.len()
-        );
+        assert_eq!(of_lists(&["ALL"], &["MKNOD"]).len() + 1, AVAILABLE.len());
     }
 
     #[test]
