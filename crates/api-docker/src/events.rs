@@ -74,7 +74,8 @@ impl Form {
 }
 
 pub(crate) async fn stream(call: Call) -> Result<Response> {
-    let filters = call.query.filters(&FILTERS)?;
+    // COMPAT: a filter that is not known is no error here.
+    let filters = call.query.filters_among(&FILTERS)?;
     let (since, until) = (call.query.time("since")?, call.query.time("until")?);
     if since.zip(until).is_some_and(|(since, until)| since > until) {
         return Err(Error::bad_request(format!(

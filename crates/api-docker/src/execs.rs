@@ -44,7 +44,16 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
         detach_keys: request.detach_keys,
         console_size: request.console_size.and_then(containers::console_size),
     };
-    let id = api.engine.execs().create(&container, spec).await?;
+    let created = api.engine.execs().create(&container, spec).await;
+    let id = created.map_err(|error| match error {
+        engine::Error::State {
+            problem: engine::Problem::Paused,
+            ..
+        } => Error::from(error).worded(format!(
+            "Container {name} is paused, unpause the container before exec"
+        )),
+        error => error.into(),
+    })?;
     let document = IdResponse { id: id.to_string() };
     Ok(body::json(StatusCode::CREATED, &document))
 }

@@ -2,8 +2,15 @@
 
 use crate::body::{self, Response};
 use crate::call::Call;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use http::StatusCode;
 
 pub(crate) async fn list(_: Call) -> Result<Response> {
     Ok(body::ok::<[(); 0]>(&[]))
+}
+
+/// No plugin has this name, or any.
+pub(crate) async fn missing(call: Call) -> Result<Response> {
+    let message = format!("plugin {:?} not found", call.name());
+    Err(Error::new(StatusCode::NOT_FOUND, message))
 }

@@ -73,6 +73,14 @@ impl Query {
         }
     }
 
+    /// `filters`; those not in `known` say nothing.
+    pub(crate) fn filters_among(&self, known: &[&str]) -> Result<Filters> {
+        let mut filters = Filters::parse(self.text("filters"))
+            .map_err(|_| Error::bad_request("invalid filter"))?;
+        filters.keep(known);
+        Ok(filters)
+    }
+
     /// Seconds since the epoch, with a fraction; `None` for nothing and for 0.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>> {
         let text = self.text(name);

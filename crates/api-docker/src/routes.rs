@@ -86,6 +86,13 @@ routes! {
     PUT "/volumes/{name}" => volumes::update;
     DELETE "/volumes/{name}" => volumes::remove;
     GET "/plugins" => plugins::list;
+    GET "/plugins/{name...}/json" => plugins::missing;
+    DELETE "/plugins/{name...}" => plugins::missing;
+    POST "/plugins/{name...}/enable" => plugins::missing;
+    POST "/plugins/{name...}/disable" => plugins::missing;
+    POST "/plugins/{name...}/push" => plugins::missing;
+    POST "/plugins/{name...}/set" => plugins::missing;
+    POST "/plugins/{name...}/upgrade" => plugins::missing;
 
     GET "/swarm" => swarm::inactive;
     POST "/swarm/init" => swarm::refuse;

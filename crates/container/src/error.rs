@@ -107,7 +107,11 @@ pub enum Error {
         command: String,
     },
     /// The program's user or group is not in the container's own files.
-    #[error("unable to find {name:?}: no matching entry in {file}")]
+    ///
+    /// COMPAT: docker's words, which its clients show.
+    #[error("unable to find {} {name}: no matching entries in {} file",
+        if file.ends_with("group") { "group" } else { "user" },
+        file.trim_start_matches("/etc/"))]
     NoAccount {
         /// `/etc/passwd` or `/etc/group`.
         file: String,

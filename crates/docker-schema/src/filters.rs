@@ -28,6 +28,11 @@ impl Filters {
         self
     }
 
+    /// Leaves out all filters but these.
+    pub fn keep(&mut self, names: &[&str]) {
+        self.0.retain(|name, _| names.contains(&name.as_str()));
+    }
+
     /// The values of one filter.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.get(name).into_iter().flatten().map(String::as_str)

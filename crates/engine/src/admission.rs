@@ -21,6 +21,7 @@ pub(crate) fn admit(
     take_from_config(&mut spec, context);
     let mut warnings = Vec::new();
     check_process(&spec)?;
+    admit_processes(&mut spec, context)?;
     check_namespaces(&spec)?;
     admit_networks(&mut spec, context)?;
     check_policy(&spec)?;
@@ -164,12 +165,6 @@ fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
         NetworkMode::Container(_) => return check_shared_network(spec),
         NetworkMode::Default | NetworkMode::None | NetworkMode::Host | NetworkMode::Named(_) => {}
     }
-    if let PidMode::Container(_) = namespaces.pid {
-        return Err(unsupported(
-            "HostConfig.PidMode container:",
-            "use the container's own or host",
-        ));
-    }
     if let IpcMode::Container(_) = namespaces.ipc {
         return Err(unsupported(
             "HostConfig.IpcMode container:",
@@ -191,6 +186,17 @@ fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
             format!("invalid hostname format: {}", spec.hostname),
         )),
     }
+}
+
+/// The container whose processes this one is to see, by its id.
+fn admit_processes(spec: &mut ContainerSpec, context: &Context) -> Result<(), Error> {
+    if let PidMode::Container(name) = &spec.namespaces.pid {
+        let found = context.index.resolve(name);
+        // COMPAT: a request that names a container which is not there is a wrong request.
+        let id = found.map_err(|error| Error::invalid("HostConfig.PidMode", error.to_string()))?;
+        spec.namespaces.pid = PidMode::Container(id.to_string());
+    }
+    Ok(())
 }
 
 /// What cannot be said of a network that is another container's.
@@ -219,8 +225,10 @@ fn admit_networks(spec: &mut ContainerSpec, context: &Context) -> Result<(), Err
     let name = match &mode {
         NetworkMode::Named(name) => name.clone(),
         NetworkMode::Container(name) => {
-            let id = context.index.resolve(name)?;
-            spec.namespaces.network = NetworkMode::Container(id.to_string());
+            // COMPAT: that there is none is found out at the start.
+            if let Ok(id) = context.index.resolve(name) {
+                spec.namespaces.network = NetworkMode::Container(id.to_string());
+            }
             spec.networks.clear();
             return Ok(());
         }
@@ -263,25 +271,11 @@ fn check_policy(spec: &ContainerSpec) -> Result<(), Error> {
 fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Result<(), Error> {
     const SMALLEST: u64 = 6 << 20;
     let resources = &mut spec.resources;
-    let invalid = Error::invalid;
+    let invalid = |field, words: &str| Error::invalid(field, words);
     if resources.memory.is_some_and(|memory| memory < SMALLEST) {
         return Err(invalid("Memory", "Minimum memory limit allowed is 6MB"));
     }
-    match (resources.memory, resources.memory_swap) {
-        (None, Some(swap)) if swap > 0 => {
-            return Err(invalid(
-                "MemorySwap",
-                "You should always set the Memory limit when using Memoryswap limit, see usage",
-            ));
-        }
-        (Some(memory), Some(swap)) if swap > 0 && swap.cast_unsigned() < memory => {
-            return Err(invalid(
-                "MemorySwap",
-                "Minimum memoryswap limit should be larger than memory limit, see usage",
-            ));
-        }
-        _ => {}
-    }
+    check_swap(resources)?;
     if resources
         .memory_reservation
         .is_some_and(|low| resources.memory.is_some_and(|memory| low > memory))
@@ -292,7 +286,9 @@ fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Resu
         ));
     }
     if resources.memory_swappiness.is_some_and(|value| value > 100) {
-        return Err(invalid("MemorySwappiness", "valid range is 0-100"));
+        let value = resources.memory_swappiness.unwrap_or_default();
+        let words = format!("Invalid value: {value}, valid memory swappiness range is 0-100");
+        return Err(Error::invalid("MemorySwappiness", words));
     }
     if resources.nano_cpus.is_some()
         && (resources.cpu_period.is_some() || resources.cpu_quota.is_some())
@@ -302,6 +298,7 @@ fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Resu
             "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set.",
         ));
     }
+    crate::processors::check(resources)?;
     if resources
         .cpu_period
         .is_some_and(|period| !(1_000..=1_000_000).contains(&period))
@@ -333,10 +330,32 @@ fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Resu
         .oom_score_adj
         .is_some_and(|adjust| !(-1_000..=1_000).contains(&adjust))
     {
-        return Err(invalid("OomScoreAdj", "valid range is -1000 to 1000"));
+        let value = resources.oom_score_adj.unwrap_or_default();
+        let words = format!("Invalid value {value}, range for oom score adj is [-1000, 1000]");
+        return Err(Error::invalid("OomScoreAdj", words));
     }
     if resources.oom_kill_disable == Some(true) && resources.memory.is_none() {
         warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.".to_owned());
+    }
+    Ok(())
+}
+
+/// How far memory and swap together fit the memory.
+fn check_swap(resources: &crate::ResourceSpec) -> Result<(), Error> {
+    match (resources.memory, resources.memory_swap) {
+        (None, Some(swap)) if swap > 0 => {
+            return Err(Error::invalid(
+                "MemorySwap",
+                "You should always set the Memory limit when using Memoryswap limit, see usage",
+            ));
+        }
+        (Some(memory), Some(swap)) if swap > 0 && swap.cast_unsigned() < memory => {
+            return Err(Error::invalid(
+                "MemorySwap",
+                "Minimum memoryswap limit should be larger than memory limit, see usage",
+            ));
+        }
+        _ => {}
     }
     Ok(())
 }

@@ -10,8 +10,10 @@ mod logs;
 mod processes;
 mod prune;
 mod stop;
+mod traffic;
 mod wait;
 
+pub(crate) use archive::process;
 pub use archive::{Archive, Extraction, PathStat};
 pub use changes::{Change, ChangeKind};
 pub use commit::CommitSpec;
@@ -22,6 +24,7 @@ pub use logs::{Log, LogQuery};
 pub use processes::Processes;
 pub use prune::Pruned;
 pub use stop::Stop;
+pub use traffic::{Flow, Traffic};
 pub use wait::{Ended, Wait, WaitCondition};
 
 use crate::context::Context;

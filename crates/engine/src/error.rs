@@ -222,6 +222,12 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// The container whose network is to be joined is not there.
+    #[error("joining network namespace of container")]
+    Join {
+        /// Why.
+        source: Box<Error>,
+    },
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -254,6 +260,8 @@ pub enum Problem {
     NoTerminal,
     /// Its output is not kept where it could be read.
     NoLog,
+    /// Its files are being read or written from outside.
+    FilesInUse,
 }
 
 impl std::fmt::Display for Problem {
@@ -272,6 +280,7 @@ impl std::fmt::Display for Problem {
             Self::Dead => "container is dead",
             Self::AlreadyExecuted => "exec was started already",
             Self::NoTerminal => "container has no terminal",
+            Self::FilesInUse => "its files are being read or written from outside",
             Self::NoLog => "configured logging driver does not support reading",
         })
     }
@@ -428,6 +437,7 @@ impl Kind for Error {
             Self::Network(source) => source.kind(),
             Self::Networking { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),
+            Self::Join { .. } => ErrorKind::Internal,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

@@ -150,6 +150,8 @@ impl Execs {
                 let error = Error::task("execute in", &exec.container)(error);
                 let code = match &error {
                     Error::Command { exit_code, .. } => *exit_code,
+                    // A working directory that is not there.
+                    Error::Task { source, .. } if is_absence(source) => 127,
                     _ => 126,
                 };
                 self.context.execs.ended(id, code);
@@ -205,6 +207,11 @@ fn check(container: &ContainerId, status: Status) -> Result<(), Error> {
         _ => Problem::NotRunning,
     };
     Err(Error::state("execute in", container, problem))
+}
+
+/// Whether the supervisor says that something is not there, in the kernel's words.
+fn is_absence(error: &task::Error) -> bool {
+    matches!(error, task::Error::Shim { message, .. } if message.contains("No such file or directory"))
 }
 
 /// Whether a process is gone or going: its files are closed, which its clients see, before it

@@ -28,6 +28,7 @@ mod network_record;
 mod network_state;
 mod networks;
 mod owner;
+mod processors;
 mod recovery;
 mod resolv_conf;
 mod spec;
@@ -49,8 +50,8 @@ pub use container_spec::{
 pub use container_state::{ContainerState, Status};
 pub use containers::{
     Archive, Attachment, Change, ChangeKind, CommitSpec, Containers, Created, Ended, Extraction,
-    Inspection, Log, LogQuery, PathStat, Processes, Pruned, Removal, Stop, Update, Wait,
-    WaitCondition,
+    Flow, Inspection, Log, LogQuery, PathStat, Processes, Pruned, Removal, Stop, Traffic, Update,
+    Wait, WaitCondition,
 };
 pub use engine::Engine;
 pub use error::{Error, Problem};

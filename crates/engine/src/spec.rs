@@ -42,21 +42,25 @@ struct Input<'a> {
     init: Option<&'a Path>,
     /// Where the network namespace that it joins is found; `None`: it gets a new one.
     netns: Option<String>,
+    /// Where the namespace of processes is that it joins; `None`: it gets a new one.
+    pidns: Option<String>,
 }
 
-/// The networks that a container joins at its start.
+/// The networks, and the other container's processes, that a container joins at its start.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     /// Its places in them.
     pub(crate) state: NetworkState,
     /// The namespace, held until a process is in it.
     pub(crate) namespace: Option<OwnedFd>,
+    /// Another container's processes, likewise.
+    pub(crate) processes: Option<OwnedFd>,
 }
 
 impl Joined {
     /// Where another process of ours finds the namespace.
-    fn path(&self) -> Option<String> {
-        let fd = self.namespace.as_ref()?.as_raw_fd();
+    fn path(namespace: Option<&OwnedFd>) -> Option<String> {
+        let fd = namespace?.as_raw_fd();
         Some(format!("/proc/{}/fd/{fd}", std::process::id()))
     }
 }
@@ -92,7 +96,8 @@ impl Bundle {
             dir: &files,
             cgroup_parent: parent,
             init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
-            netns: network.path(),
+            netns: Joined::path(network.namespace.as_ref()),
+            pidns: Joined::path(network.processes.as_ref()),
         };
         Ok(Self {
             spec: generate(&input)?,
@@ -112,7 +117,11 @@ fn generate(input: &Input<'_>) -> Result<Spec, Error> {
     let parent = input.cgroup_parent.trim_end_matches('/');
     let mut linux = Linux {
         cgroups_path: format!("{parent}/{}", input.record.id),
-        namespaces: namespaces::of(&spec.namespaces, input.netns.as_deref()),
+        namespaces: namespaces::of(
+            &spec.namespaces,
+            input.netns.as_deref(),
+            input.pidns.as_deref(),
+        ),
         sysctl: security::sysctls(spec),
         resources: Some(resources::of(spec)?),
         devices: devices::nodes(spec)?,

@@ -120,6 +120,9 @@ pub(crate) fn process_user(text: &str, groups: &[String]) -> Result<oci::runtime
             words.pop();
         }
         user.username = words.join(":");
+    } else if !user.additional_gids.contains(&user.gid) {
+        // COMPAT: the group itself is the first of the supplementary ones (CVE-2022-36109).
+        user.additional_gids.insert(0, user.gid);
     }
     Ok(user)
 }
@@ -170,7 +173,7 @@ mod tests {
         let user = process_user("1000:50", &["7".to_owned()]).unwrap();
         assert_eq!(
             (user.uid, user.gid, user.additional_gids),
-            (1000, 50, vec![7])
+            (1000, 50, vec![50, 7])
         );
         assert_eq!(user.username, "");
         for (text, groups, username) in [

@@ -101,7 +101,9 @@ pub(crate) fn unable(error: &std::io::Error) -> Error {
     )
 }
 
-/// Writes words to a client after its connection was taken over; on no terminal as stderr.
+/// Writes words to a client after its connection was taken over; on no terminal framed.
+///
+/// COMPAT: as standard output, where dockerd says it.
 pub(crate) fn report_failure(
     fd: std::os::fd::OwnedFd,
     tty: bool,
@@ -109,7 +111,7 @@ pub(crate) fn report_failure(
 ) -> std::io::Result<()> {
     let bytes = match tty {
         true => message.as_bytes().to_vec(),
-        false => frame(2, message.as_bytes()),
+        false => frame(1, message.as_bytes()),
     };
     // The socket does not block: a client that reads nothing hears nothing.
     std::fs::File::from(fd).write_all(&bytes)

@@ -15,15 +15,19 @@ pub(crate) const DEFAULT_RUNTIME: &str = "runc";
 /// Refuses by name what is understood and not done.
 pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
     const WINDOWS: &str = "it is for Windows containers";
-    let requests = host
-        .device_requests
-        .as_ref()
-        .is_some_and(|requests| !requests.is_empty());
+    if let Some(request) = host.device_requests.iter().flatten().next() {
+        return Err(no_driver(request));
+    }
+    if !matches!(host.isolation.as_str(), "" | "default" | "process") {
+        return Err(Error::bad_request(format!(
+            "invalid isolation ({}): linux only supports 'default'",
+            host.isolation
+        )));
+    }
     let storage = host
         .storage_opt
         .as_ref()
         .is_some_and(|options| !options.is_empty());
-    let isolation = !matches!(host.isolation.as_str(), "" | "default" | "process");
     for (option, given, reason) in [
         (
             "Links",
@@ -31,14 +35,12 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
             crate::networks::NO_LINKS,
         ),
         ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
-        ("DeviceRequests", requests, "give Devices"),
         ("StorageOpt", storage, "the writable part has no quota"),
         (
             "KernelMemory",
             host.kernel_memory != 0,
             "kernels have it no more",
         ),
-        ("Isolation", isolation, "isolation is by process"),
         ("CpuCount", host.cpu_count != 0, WINDOWS),
         ("CpuPercent", host.cpu_percent != 0, WINDOWS),
         ("IOMaximumIOps", host.io_maximum_iops != 0, WINDOWS),
@@ -59,6 +61,19 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
             "unknown or invalid runtime name: {other}"
         ))),
     }
+}
+
+/// COMPAT: dockerd's words where no driver knows such devices, as here.
+fn no_driver(request: &docker_schema::container::DeviceRequest) -> Error {
+    let alternatives = request.capabilities.iter().flatten();
+    let alternatives: Vec<String> = alternatives
+        .map(|all| format!("[{}]", all.join(" ")))
+        .collect();
+    Error::bad_request(format!(
+        "could not select device driver {:?} with capabilities: [{}]",
+        request.driver,
+        alternatives.join(" ")
+    ))
 }
 
 /// Fills in what `HostConfig` says beyond limits and security.
@@ -204,8 +219,8 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
             asked => asked.to_owned(),
         },
         isolation: spec.isolation.clone(),
-        masked_paths: spec.security.masked_paths.clone(),
-        readonly_paths: spec.security.read_only_paths.clone(),
+        masked_paths: spec.security.masked(),
+        readonly_paths: spec.security.read_only(),
         // COMPAT: it is shown only where it is so.
         init: spec.init.filter(|init| *init),
         ..HostConfig::default()

@@ -99,6 +99,8 @@ fn problem(error: &engine::Error) -> Option<Problem> {
     }
 }
 
+const ALLOCATING: &str = "Error when allocating new name: ";
+
 pub(crate) async fn rename(call: Call) -> Result<Response> {
     let name = call.query.text("name");
     let name = name.strip_prefix('/').unwrap_or(name);
@@ -114,7 +116,13 @@ pub(crate) async fn rename(call: Call) -> Result<Response> {
     }
     match containers.rename(&id, name).await {
         Err(error @ engine::Error::NameInUse { .. }) => {
-            Err(Error::from(error).prefixed("Error when allocating new name: "))
+            Err(Error::from(error).prefixed(ALLOCATING))
+        }
+        // COMPAT: here the name has its slash.
+        Err(error @ engine::Error::Invalid { .. }) => {
+            let error = Error::from(error);
+            let words = error.message().replacen('(', "(/", 1);
+            Err(error.worded(format!("{ALLOCATING}{words}")))
         }
         renamed => {
             renamed?;

@@ -25,10 +25,7 @@ pub(crate) fn read(asked: &Asked) -> error::Result<Mount> {
         "tmpfs" => tmpfs(asked).map_err(|reason| invalid(&reason))?,
         "image" => image(asked).map_err(invalid)?,
         _ => {
-            return Err(Error::bad_request(format!(
-                "mount type unknown: {:?}",
-                asked.r#type
-            )));
+            return Err(invalid("mount type unknown"));
         }
     };
     let mount = Mount {

@@ -19,16 +19,54 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
             field: "container name",
             reason,
         } => Error::of(error).worded(format!("Invalid container name {reason}")),
-        engine::Error::Invalid {
-            field: "LogConfig",
-            reason,
-        } => Error::of(error).worded(reason.clone()),
+        // What these say is dockerd's whole sentence.
+        engine::Error::Invalid { field, reason } if SENTENCES.contains(field) => {
+            Error::of(error).worded(reason.clone())
+        }
+        engine::Error::Task { .. } => of_supervisor(error),
         // COMPAT: what is missing is said with its words before.
         engine::Error::Networking { source } => {
             phrase(source).prefixed("failed to set up container networking: ")
         }
         error => Error::of(error),
     }
+}
+
+/// Fields whose refusal is told in dockerd's sentence, without the field before it.
+const SENTENCES: [&str; 17] = [
+    "HostConfig.PidMode",
+    "HostConfig.VolumesFrom",
+    "LogConfig",
+    "Memory",
+    "MemorySwap",
+    "MemoryReservation",
+    "MemorySwappiness",
+    "NanoCpus",
+    "CpuPeriod",
+    "CpuQuota",
+    "CpusetCpus",
+    "CpusetMems",
+    "BlkioWeight",
+    "OomScoreAdj",
+    "Hostname",
+    "HostConfig.AutoRemove",
+    "HostConfig.Devices",
+];
+
+/// A supervisor's error; who is not in the container's files is told in dockerd's words alone.
+fn of_supervisor(error: &engine::Error) -> Error {
+    let told = Error::of(error);
+    match account(&chain(error)) {
+        Some(words) => told.worded(words),
+        None => told,
+    }
+}
+
+/// The sentence about a user or group that is not there, from its beginning.
+fn account(text: &str) -> Option<&str> {
+    let kinds = ["unable to find user ", "unable to find group "];
+    let at = kinds.iter().find_map(|words| text.find(words))?;
+    text.get(at..)
 }
 
 fn state(action: &str, id: &str, problem: Problem) -> String {
@@ -90,8 +128,13 @@ fn in_go_words(message: &str) -> String {
         Some((before, _)) => &format!("{before}{SEARCHED}"),
         None => message,
     };
+    let message = message.replace(": cannot be executed: ", ": ");
     let replaced = |message: String, (from, to): (&str, &str)| message.replace(from, to);
-    WORDS.into_iter().fold(message.to_owned(), replaced)
+    let words = WORDS.into_iter().fold(message, replaced);
+    match words.ends_with("is a directory") {
+        true => words + ": permission denied",
+        false => words,
+    }
 }
 
 impl From<engine::Error> for Error {
@@ -109,9 +152,26 @@ pub(crate) fn exec_failure(error: &engine::Error) -> String {
                 "OCI runtime exec failed: exec failed: unable to start container process: {message}"
             )
         }
-        error => chain(error),
+        error => {
+            let words = chain(error);
+            match (account(&words), words.split_once(ENTER)) {
+                (Some(words), _) => words.to_owned(),
+                (None, Some((_, rest))) => {
+                    let rest = in_go_words(rest);
+                    let (dir, reason) = rest.split_once(": ").unwrap_or((&rest, ""));
+                    format!(
+                        "OCI runtime exec failed: exec failed: unable to start container process: \
+                         chdir to cwd ({dir}) set in config.json failed: {reason}"
+                    )
+                }
+                (None, None) => words,
+            }
+        }
     }
 }
+
+/// What the supervisor says before a working directory that cannot be entered.
+const ENTER: &str = "enter working directory ";
 
 #[cfg(test)]
 mod tests {
@@ -139,7 +199,7 @@ mod tests {
         assert!(command(126, "exec x").ends_with("permission denied"));
         let directory = command(126, "exec: \"/bin\": Is a directory (os error 21)");
         assert!(
-            directory.ends_with("\"/bin\": is a directory"),
+            directory.ends_with("\"/bin\": is a directory: permission denied"),
             "{directory}"
         );
         let plain = "exec: \"x\": executable file not found in $PATH";

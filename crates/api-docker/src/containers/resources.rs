@@ -69,7 +69,11 @@ fn swappiness(value: i64) -> Result<u64> {
 }
 
 pub(crate) fn parse(error: &engine::ParseError) -> Error {
-    Error::new(StatusCode::BAD_REQUEST, error.to_string())
+    let words = match error.what {
+        "IPC mode" => format!("invalid IPC mode: {}", error.text),
+        _ => error.to_string(),
+    };
+    Error::new(StatusCode::BAD_REQUEST, words)
 }
 
 fn device(mapping: &container::DeviceMapping) -> Device {

@@ -6,8 +6,10 @@ use crate::error::{Error, Result};
 use crate::server::Api;
 use docker_schema::ZERO_TIME;
 use docker_schema::container::{
-    BlkioEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, PidsStats, Stats, ThrottlingData,
+    BlkioEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats, Stats,
+    ThrottlingData,
 };
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 use types::{ContainerId, Timestamp};
@@ -22,6 +24,7 @@ struct Sample {
     /// The whole machine's processor time.
     system: u64,
     used: engine::Stats,
+    traffic: BTreeMap<String, engine::Traffic>,
 }
 
 pub(crate) async fn stats(call: Call) -> Result<Response> {
@@ -80,6 +83,7 @@ async fn sample(api: &Api, id: &ContainerId) -> Result<Sample> {
             at: Some(Timestamp::now()),
             system: api.engine.system().cpu_time(),
             used,
+            traffic: containers.traffic(id).await?,
         }),
         // Ended meanwhile.
         Err(engine::Error::State { .. }) => Ok(Sample::default()),
@@ -104,8 +108,27 @@ fn document(api: &Api, id: &ContainerId, before: &Sample, now: &Sample) -> Resul
         cpu_stats: processor(now, cpus),
         precpu_stats: processor(before, cpus),
         memory_stats: memory(now, api.about.host.memory),
+        networks: networks(now),
         ..Stats::default()
     })
+}
+
+fn networks(sample: &Sample) -> Option<BTreeMap<String, NetworkStats>> {
+    let told = sample.traffic.iter().map(|(name, traffic)| {
+        let (received, sent) = (traffic.received, traffic.sent);
+        let stats = NetworkStats {
+            rx_bytes: received.bytes,
+            rx_packets: received.packets,
+            rx_errors: received.errors,
+            rx_dropped: received.dropped,
+            tx_bytes: sent.bytes,
+            tx_packets: sent.packets,
+            tx_errors: sent.errors,
+            tx_dropped: sent.dropped,
+        };
+        (name.clone(), stats)
+    });
+    (!sample.traffic.is_empty()).then(|| told.collect())
 }
 
 fn processor(sample: &Sample, cpus: usize) -> CpuStats {

@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use types::{ContainerId, Rootfs};
 use unpack::{Owner, Pack, Place, Placed};
 
@@ -46,6 +47,8 @@ enum Extent {
 struct View {
     tree: OwnedFd,
     guard: Guard,
+    /// Says that they are to be given back.
+    cut: CancellationToken,
 }
 
 /// How an archive is placed in a container.
@@ -125,15 +128,16 @@ impl Containers {
             ..Place::default()
         };
         let (worker, checked) = (self.context.worker.clone(), Arc::clone(&container));
-        let placed = blocking(move || {
-            stat::check_target(&view.tree, &place.dir, &checked.record)?;
-            let failed = Error::contents("write", checked.id());
-            let tree = view.tree.try_clone();
-            let tree = tree.map_err(Error::io("hold", place.dir.as_ref()))?;
+        let View { tree, guard, cut } = view;
+        let begun = blocking(move || {
+            stat::check_target(&tree, &place.dir, &checked.record)?;
             let job = worker.place(stream, tree, &place);
-            job.and_then(unpack::Job::wait).map_err(failed)
+            job.map_err(Error::contents("write", checked.id()))
         });
-        let placed = placed.await??;
+        let job = begun.await??;
+        let _ended_when_cut = self.end_when_cut(job.pid(), cut, guard);
+        let placed = blocking(move || job.wait()).await?;
+        let placed = placed.map_err(Error::contents("write", id))?;
         let event = container.record.event("extract-to-dir", []);
         self.context.events.record_later(event);
         Ok(placed)
@@ -147,7 +151,34 @@ impl Containers {
             .worker
             .pack(view.tree, write.into(), &order)
             .map_err(Error::contents("read", id))?;
-        Archive::new(id.clone(), read, job, view.guard)
+        let held = self.end_when_cut(job.pid(), view.cut, view.guard);
+        Archive::new(id.clone(), read, job, held)
+    }
+
+    /// Lets go of the files when the container is to be started, and ends the worker on them;
+    /// else when what this gives is dropped.
+    fn end_when_cut(&self, worker: u32, cut: CancellationToken, guard: Guard) -> DropGuard {
+        let done = CancellationToken::new();
+        let held = done.clone().drop_guard();
+        // It is our child and is not waited for yet: the number is its own.
+        let worker = i32::try_from(worker)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let flags = rustix::process::PidfdFlags::empty();
+        let worker = worker.and_then(|pid| rustix::process::pidfd_open(pid, flags).ok());
+        self.context.tracker.spawn(async move {
+            tokio::select! {
+                () = cut.cancelled() => {
+                    if let Some(worker) = worker {
+                        // One that has ended needs no signal.
+                        drop(sys::pidfd::send_signal(worker.as_fd(), types::Signal::KILL.number()));
+                    }
+                }
+                () = done.cancelled() => {}
+            }
+            drop(guard);
+        });
+        held
     }
 
     async fn view(&self, id: &ContainerId, access: Access, extent: Extent) -> Result<View, Error> {
@@ -156,8 +187,8 @@ impl Containers {
         if handle.snapshot().state.pid.is_some() {
             let container = handle.snapshot();
             let tree = blocking(move || running(&container, access, extent)).await?;
-            let guard = Guard::Running { _guard: guard };
-            return tree.map(|tree| View { tree, guard });
+            let (guard, cut) = (Guard::Running { _guard: guard }, handle.cut());
+            return tree.map(|tree| View { tree, guard, cut });
         }
         drop(guard);
         let guard = handle.files().write_owned().await;
@@ -166,8 +197,8 @@ impl Containers {
             return Err(Error::no_container(id.as_str()));
         }
         let tree = blocking(move || stopped(&container, access, extent)).await?;
-        let guard = Guard::Stopped { _guard: guard };
-        tree.map(|tree| View { tree, guard })
+        let (guard, cut) = (Guard::Stopped { _guard: guard }, handle.cut());
+        tree.map(|tree| View { tree, guard, cut })
     }
 }
 
@@ -193,7 +224,7 @@ fn running(container: &Container, access: Access, extent: Extent) -> Result<Owne
 
 /// The process of this number, if it is in the container's control group: numbers are used
 /// again.
-fn process(pid: u32, id: &ContainerId) -> Option<OwnedFd> {
+pub(crate) fn process(pid: u32, id: &ContainerId) -> Option<OwnedFd> {
     let number = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
     let flags = rustix::process::PidfdFlags::empty();
     let pidfd = rustix::process::pidfd_open(number, flags).ok()?;

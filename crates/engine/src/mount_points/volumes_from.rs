@@ -14,7 +14,10 @@ pub(super) fn points(spec: &ContainerSpec, context: &Context) -> Result<Vec<Moun
         if !is_mode(mode) {
             return Err(Error::invalid("mode", mode));
         }
-        let id = context.index.resolve(name)?;
+        let found = context.index.resolve(name);
+        // COMPAT: a request that names a container which is not there is a wrong request.
+        let id =
+            found.map_err(|error| Error::invalid("HostConfig.VolumesFrom", error.to_string()))?;
         let container = context.index.container(&id)?.snapshot();
         for point in &container.record.mounts {
             // COMPAT: of several containers the last one's counts.

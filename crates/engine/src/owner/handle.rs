@@ -1,11 +1,18 @@
 //! The way to a container: its snapshot, and its owner's queue.
 
 use super::{Command, Owner, Reply};
+use crate::Problem;
 use crate::context::Context;
 use crate::{Container, Error};
-use std::sync::{Arc, OnceLock};
-use tokio::sync::{RwLock, mpsc, oneshot, watch};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use types::ContainerId;
+
+/// How long a start waits for those who read or write the container's files from outside,
+/// before it ends them, and then again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way to a container: its snapshot, and its owner's queue. The owner begins with the
 /// first command, so that containers which do nothing cost nothing.
@@ -16,6 +23,8 @@ pub(crate) struct Handle {
     owner: OnceLock<mpsc::UnboundedSender<Command>>,
     /// Shared by those who read or write its files from outside, taken alone by its start.
     files: Arc<RwLock<()>>,
+    /// Ends those who do so now.
+    cut: Mutex<CancellationToken>,
 }
 
 impl Handle {
@@ -25,6 +34,7 @@ impl Handle {
             snapshot: watch::Sender::new(Arc::new(container)),
             owner: OnceLock::new(),
             files: Arc::default(),
+            cut: Mutex::default(),
         }
     }
 
@@ -35,6 +45,26 @@ impl Handle {
     /// Who may mount its files.
     pub(crate) fn files(&self) -> Arc<RwLock<()>> {
         Arc::clone(&self.files)
+    }
+
+    /// What those who read or write its files must heed.
+    pub(crate) fn cut(&self) -> CancellationToken {
+        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.clone()
+    }
+
+    /// Takes the files for a start. A client that reads its archive no further, or sends none,
+    /// holds a start up for a while and not for ever.
+    pub(super) async fn claim_files(&self) -> Result<OwnedRwLockWriteGuard<()>, Error> {
+        if let Ok(guard) = tokio::time::timeout(PATIENCE, self.files().write_owned()).await {
+            return Ok(guard);
+        }
+        {
+            let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *cut).cancel();
+        }
+        let claimed = tokio::time::timeout(PATIENCE, self.files().write_owned()).await;
+        claimed.map_err(|_| Error::state("start", &self.id, Problem::FilesInUse))
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Container> {

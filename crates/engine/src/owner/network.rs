@@ -11,7 +11,6 @@ use net::Namespace;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use types::ContainerId;
 
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join. Its
@@ -42,13 +41,18 @@ impl Owner {
         Ok(Joined {
             state,
             namespace: Some(namespace.into()),
+            processes: None,
         })
     }
 
     /// The network of another container, which must run.
     fn share_network(&self, of: &str) -> Result<Joined, Error> {
-        let id: ContainerId = of.parse().map_err(|_| Error::no_container(of))?;
-        let other = self.context.index.container(&id)?.snapshot();
+        let found = self.context.index.resolve(of);
+        let found = found.and_then(|id| self.context.index.container(&id));
+        let other = found.map_err(|source| Error::Join {
+            source: Box::new(source),
+        })?;
+        let other = other.snapshot();
         let Some(pid) = other.state.pid.filter(|_| other.state.status.is_live()) else {
             let message = format!("cannot join network namespace of a non running container: {of}");
             return Err(networking(NetworkError::forbidden(message).into()));
@@ -56,6 +60,7 @@ impl Owner {
         Ok(Joined {
             state: NetworkState::default(),
             namespace: Some(namespace_of(pid)?),
+            processes: None,
         })
     }
 

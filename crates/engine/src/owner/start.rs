@@ -3,7 +3,9 @@
 use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
 use crate::spec::Bundle;
-use crate::{Container, ContainerRecord, Error, Problem, Status};
+use crate::{Container, ContainerRecord, Error, PidMode, Problem, Status};
+use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
 use types::Timestamp;
@@ -108,11 +110,13 @@ impl Owner {
 
     async fn run_task(&mut self) -> Result<Task, Error> {
         // Its files are not mounted twice: whoever reads or writes them ends first.
-        let _files = self.handle.files().write_owned().await;
+        let _files = self.handle.claim_files().await?;
         let record = Arc::clone(&self.now().record);
         let context = Arc::clone(&self.context);
         let prepared = Arc::clone(&record);
-        let network = self.join_networks(&record).await?;
+        let processes = self.join_processes(&record)?;
+        let mut network = self.join_networks(&record).await?;
+        network.processes = processes;
         let prepare = move || {
             let bundle = Bundle::prepare(&prepared, &context, &network);
             bundle.map(|bundle| (bundle, network))
@@ -122,6 +126,25 @@ impl Owner {
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
         let run = self.context.tasks.run(create).await;
         run.map_err(Error::task("start", self.id()))
+    }
+
+    /// The processes of another container, which must run.
+    fn join_processes(&self, record: &ContainerRecord) -> Result<Option<OwnedFd>, Error> {
+        let PidMode::Container(of) = &record.spec.namespaces.pid else {
+            return Ok(None);
+        };
+        let id = self.context.index.resolve(of)?;
+        let other = self.context.index.container(&id)?.snapshot();
+        let gone = || {
+            let words = format!("cannot join PID of a non running container: {id}");
+            Error::invalid("HostConfig.PidMode", words)
+        };
+        let pid = other.state.pid.ok_or_else(gone)?;
+        let path = format!("/proc/{pid}/ns/pid");
+        let opened = File::open(&path).map_err(Error::io("open", path.as_ref()))?;
+        // The number was that process's while the file was opened, if it still is.
+        crate::containers::process(pid, &id).ok_or_else(gone)?;
+        Ok(Some(opened.into()))
     }
 
     async fn started(&mut self, task: &Task, restart_count: u32) -> Result<(), Error> {

@@ -51,8 +51,8 @@ pub(super) fn of(security: &SecuritySpec) -> Result<Capabilities, Error> {
 
 /// Their names, in the kernel's order.
 pub(super) fn names(security: &SecuritySpec) -> Result<Vec<&'static str>, Error> {
-    let add = named("HostConfig.CapAdd", &security.cap_add)?;
-    let drop = named("HostConfig.CapDrop", &security.cap_drop)?;
+    let add = named("CapAdd", &security.cap_add)?;
+    let drop = named("CapDrop", &security.cap_drop)?;
     if security.privileged {
         return Ok(AVAILABLE.clone());
     }

@@ -6,9 +6,9 @@ use crate::{
 };
 use oci::runtime::{Namespace, NamespaceKind};
 
-/// The container's own namespaces; those that are not listed are the host's. `netns` is where
-/// the network namespace is that it joins.
-pub(super) fn of(spec: &NamespaceSpec, netns: Option<&str>) -> Vec<Namespace> {
+/// The container's own namespaces; those that are not listed are the host's. `netns` and `pidns`
+/// are where the namespaces are that it joins.
+pub(super) fn of(spec: &NamespaceSpec, netns: Option<&str>, pidns: Option<&str>) -> Vec<Namespace> {
     let own = [
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, spec.network != NetworkMode::Host),
@@ -21,6 +21,7 @@ pub(super) fn of(spec: &NamespaceSpec, netns: Option<&str>) -> Vec<Namespace> {
         kind,
         path: match kind {
             NamespaceKind::Network => netns.unwrap_or_default().to_owned(),
+            NamespaceKind::Pid => pidns.unwrap_or_default().to_owned(),
             _ => String::new(),
         },
     };

@@ -1,26 +1,26 @@
 //! System call filters, masks and kernel parameters.
 
 use super::capabilities;
-use crate::{ContainerSpec, Error, IpcMode, NetworkMode, SeccompMode};
+use crate::{ContainerSpec, Error, IpcMode, NetworkMode, SeccompMode, SecuritySpec};
 use oci::runtime::{Linux, Seccomp};
 use seccomp::{Host, Profile};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Hidden from programs.
+/// Hidden from programs. COMPAT: in the order in which inspect shows them.
 const MASKED: [&str; 12] = [
-    "/proc/acpi",
     "/proc/asound",
+    "/proc/acpi",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
+    "/proc/sched_debug",
+    "/proc/scsi",
     "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 ];
 
 /// Not to be written to by programs.
@@ -37,12 +37,29 @@ pub(super) fn masks(spec: &ContainerSpec, linux: &mut Linux) {
     if spec.security.privileged {
         return;
     }
-    let list = |given: &Option<Vec<String>>, default: &[&str]| match given {
-        Some(paths) => paths.clone(),
-        None => default.iter().map(|path| (*path).to_owned()).collect(),
-    };
-    linux.masked_paths = list(&spec.security.masked_paths, &MASKED);
-    linux.readonly_paths = list(&spec.security.read_only_paths, &READ_ONLY);
+    linux.masked_paths = spec.security.masked().unwrap_or_default();
+    linux.readonly_paths = spec.security.read_only().unwrap_or_default();
+}
+
+impl SecuritySpec {
+    /// What is hidden from the program: the caller's list, or the default one; none of that
+    /// for one with all privileges.
+    pub fn masked(&self) -> Option<Vec<String>> {
+        self.list(self.masked_paths.as_ref(), &MASKED)
+    }
+
+    /// What the program cannot write to, likewise.
+    pub fn read_only(&self) -> Option<Vec<String>> {
+        self.list(self.read_only_paths.as_ref(), &READ_ONLY)
+    }
+
+    fn list(&self, given: Option<&Vec<String>>, default: &[&str]) -> Option<Vec<String>> {
+        match (given, self.privileged) {
+            (Some(paths), _) => Some(paths.clone()),
+            (None, true) => None,
+            (None, false) => Some(default.iter().map(|path| (*path).to_owned()).collect()),
+        }
+    }
 }
 
 /// The filter as a document; `None` is none.

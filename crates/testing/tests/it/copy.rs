@@ -250,3 +250,23 @@ fn a_path_through_proc_leads_nowhere() {
         cp(&host, &format!("{id}:{path}"), "-").code(1);
     }
 }
+
+/// Invariant 6: a client that reads its archive no further holds nobody up for ever.
+#[test]
+fn an_archive_that_nobody_reads_does_not_keep_its_container_from_starting() {
+    use std::io::{Read, Write};
+    let host = TestHost::start();
+    let name = unique("copy");
+    let script = "test -e /big && exit 0; head -c 30000000 /dev/zero > /big";
+    host.cli(&["run", "--name", &name, "busybox", "sh", "-c", script])
+        .success();
+    let mut client = std::os::unix::net::UnixStream::connect(&host.paths().socket).unwrap();
+    let request = format!("GET /containers/{name}/export HTTP/1.1\r\nHost: d\r\n\r\n");
+    client.write_all(request.as_bytes()).unwrap();
+    let mut first = [0; 64];
+    client.read_exact(&mut first).unwrap();
+    // The client reads no more; the archive is larger than every buffer on its way.
+    host.cli(&["start", &name]).success();
+    host.cli(&["wait", &name]).success();
+    host.cli(&["rm", "-f", &name]).success();
+}

@@ -121,3 +121,271 @@ fn docker_streams_input() {
     let ran = testing::run_with_input(command, vec![b'x'; 5_000_000]).success();
     assert_eq!(ran.text(), "5000000\n");
 }
+
+/// Options of `docker run`, its exit status, and what it says: read from docker 28.
+const REFUSED: [(&[&str], i32, &str); 18] = [
+    (
+        &["--cap-add", "NOPE"],
+        125,
+        r#"invalid CapAdd: unknown capability: "CAP_NOPE""#,
+    ),
+    (
+        &["--security-opt", "foo=bar"],
+        125,
+        r#"invalid --security-opt 2: "foo=bar""#,
+    ),
+    (&["--ipc", "bogus"], 125, "invalid IPC mode: bogus"),
+    (&["-m", "4m"], 125, "Minimum memory limit allowed is 6MB"),
+    (
+        &["--memory-swap", "1m"],
+        125,
+        "You should always set the Memory limit when using Memoryswap limit, see usage",
+    ),
+    (
+        &["--memory-reservation", "10m", "-m", "9m"],
+        125,
+        "Minimum memory limit can not be less than memory reservation limit, see usage",
+    ),
+    (
+        &["--oom-score-adj", "2000"],
+        125,
+        "Invalid value 2000, range for oom score adj is [-1000, 1000]",
+    ),
+    (
+        &["--cpuset-cpus", "1-x"],
+        125,
+        "Invalid value 1-x for cpuset cpus: invalid format: 1-x",
+    ),
+    (
+        &["-h", "name", "--uts", "host"],
+        125,
+        "conflicting options: hostname and the UTS mode",
+    ),
+    (
+        &["--isolation", "hyperv"],
+        125,
+        "invalid isolation (hyperv): linux only supports 'default'",
+    ),
+    (
+        &["--gpus", "all"],
+        125,
+        r#"could not select device driver "" with capabilities: [[gpu]]"#,
+    ),
+    (
+        &["--mount", "type=bogus,dst=/x"],
+        125,
+        r#"invalid mount config for type "bogus": mount type unknown"#,
+    ),
+    (
+        &["--volumes-from", "nosuch"],
+        125,
+        "No such container: nosuch",
+    ),
+    (
+        &["--pid", "container:nosuch"],
+        125,
+        "No such container: nosuch",
+    ),
+    (
+        &["--network", "container:nosuch"],
+        125,
+        "joining network namespace of container: No such container: nosuch",
+    ),
+    (
+        &["-u", "ghost"],
+        125,
+        "unable to find user ghost: no matching entries in passwd file",
+    ),
+    (
+        &["-u", "0:ghost"],
+        125,
+        "unable to find group ghost: no matching entries in group file",
+    ),
+    (
+        &["--entrypoint", "/etc"],
+        126,
+        concat!(
+            "failed to create task for container: failed to create shim task: OCI runtime create \
+             failed: runc create failed: unable to start container process: error during \
+             container init: ",
+            r#"exec: "/etc": is a directory: permission denied"#
+        ),
+    ),
+];
+
+#[test]
+fn what_is_refused_is_said_in_dockers_words() {
+    if missing("what_is_refused_is_said_in_dockers_words", "docker") {
+        return;
+    }
+    let host = TestHost::start();
+    for (options, code, words) in REFUSED {
+        let args: Vec<_> = ["run", "--rm"]
+            .iter()
+            .chain(options)
+            .chain(&["busybox", "true"])
+            .copied()
+            .collect();
+        let ran = host.docker(&args);
+        let said = format!("docker: Error response from daemon: {words}\n");
+        assert!(ran.error().starts_with(&said), "{options:?}: {ran}");
+        assert_eq!(ran.code, code, "{options:?}: {ran}");
+    }
+}
+
+#[test]
+fn what_cannot_be_executed_in_a_container_is_said_where_docker_says_it() {
+    if missing(
+        "what_cannot_be_executed_in_a_container_is_said_where_docker_says_it",
+        "docker",
+    ) {
+        return;
+    }
+    let host = TestHost::start();
+    let name = unique("docker");
+    host.run_detached(&["--name", &name, "busybox", "sleep", "600"]);
+    let failed = "OCI runtime exec failed: exec failed: unable to start container process:";
+    for (options, program, code, words) in [
+        (
+            &[][..],
+            "nosuch",
+            127,
+            r#"exec: "nosuch": executable file not found in $PATH"#,
+        ),
+        (
+            &[],
+            "/etc",
+            126,
+            r#"exec: "/etc": is a directory: permission denied"#,
+        ),
+        (
+            &["-w", "/nope"],
+            "true",
+            127,
+            r#"chdir to cwd ("/nope") set in config.json failed: no such file or directory"#,
+        ),
+    ] {
+        let args = [&["exec"], options, &[&name, program]].concat();
+        let ran = host.docker(&args).code(code);
+        assert_eq!(ran.text(), format!("{failed} {words}\r\n"), "{program}");
+    }
+    host.docker(&["pause", &name]).success();
+    let ran = host.docker(&["exec", &name, "true"]).code(1);
+    assert_eq!(
+        ran.error(),
+        format!(
+            "Error response from daemon: Container {name} is paused, unpause the container before exec\n"
+        )
+    );
+    host.docker(&["unpause", &name]).success();
+    let ran = host.docker(&["rename", &name, "a b"]).code(1);
+    // Some versions of the client add a line of their own.
+    assert_eq!(
+        ran.error().lines().next(),
+        Some(
+            "Error response from daemon: Error when allocating new name: Invalid container name \
+             (/a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+        )
+    );
+    let ran = host.docker(&["plugin", "inspect", "nosuch"]).code(1);
+    assert_eq!(
+        ran.error(),
+        "Error response from daemon: plugin \"nosuch\" not found\n"
+    );
+    host.docker(&["events", "--filter", "bogus=1", "--until", "0s"])
+        .success();
+    host.docker(&["rm", "-f", &name]).success();
+}
+
+#[test]
+fn inspect_shows_the_default_masks_and_runtime() {
+    if missing("inspect_shows_the_default_masks_and_runtime", "docker") {
+        return;
+    }
+    let host = TestHost::start();
+    let name = unique("docker");
+    let shown = |options: &[&str]| {
+        let args = [&["create", "--name", &name], options, &["busybox"]].concat();
+        host.docker(&args).success();
+        let format = "{{len .HostConfig.MaskedPaths}} {{len .HostConfig.ReadonlyPaths}} {{.HostConfig.Runtime}}";
+        let text = host.docker(&["inspect", "--format", format, &name]);
+        host.docker(&["rm", &name]).success();
+        text.success().text()
+    };
+    assert_eq!(shown(&[]), "12 5 runc\n");
+    assert_eq!(shown(&["--privileged"]), "0 0 runc\n");
+    assert_eq!(
+        shown(&["--runtime", "io.containerd.runc.v2"]),
+        "12 5 io.containerd.runc.v2\n"
+    );
+}
+
+#[test]
+fn the_processes_of_another_container_are_joined() {
+    if missing("the_processes_of_another_container_are_joined", "docker") {
+        return;
+    }
+    let host = TestHost::start();
+    let name = unique("docker");
+    host.run_detached(&["--name", &name, "busybox", "sleep", "654"]);
+    let pid = format!("container:{name}");
+    let ran = host.docker(&[
+        "run", "--rm", "--pid", &pid, "busybox", "ps", "-o", "pid,args",
+    ]);
+    let text = ran.success().text();
+    assert!(
+        text.lines().any(|line| line.trim() == "1 sleep 654"),
+        "{text}"
+    );
+    // The one ends, the other runs on.
+    assert_eq!(host.inspect(&name, "{{.State.Running}}"), "true");
+    host.docker(&["stop", "-t", "0", &name]).success();
+    let ran = host.docker(&["run", "--rm", "--pid", &pid, "busybox", "true"]);
+    assert!(
+        ran.error()
+            .contains("cannot join PID of a non running container"),
+        "{ran}"
+    );
+    host.docker(&["rm", &name]).success();
+}
+
+/// CVE-2022-36109: the group itself is among the supplementary ones.
+#[test]
+fn a_numeric_user_has_its_group_as_a_supplementary_one() {
+    let host = TestHost::start();
+    let script = "grep Groups /proc/self/status";
+    let ran = host.cli(&[
+        "run",
+        "--rm",
+        "-u",
+        "1000:1000",
+        "busybox",
+        "sh",
+        "-c",
+        script,
+    ]);
+    assert_eq!(ran.success().text().trim(), "Groups:\t1000");
+    let name = unique("groups");
+    host.run_detached(&["--name", &name, "busybox", "sleep", "600"]);
+    let ran = host.cli(&["exec", "-u", "7:8", &name, "sh", "-c", script]);
+    assert_eq!(ran.success().text().trim(), "Groups:\t8");
+    host.cli(&["rm", "-f", &name]).success();
+}
+
+#[test]
+fn stats_tell_what_went_through_each_interface() {
+    let host = TestHost::start();
+    let name = unique("stats");
+    host.run_detached(&["--name", &name, "busybox", "sleep", "600"]);
+    let told = |name: &str| {
+        let path = format!("/containers/{name}/stats?stream=0&one-shot=1");
+        let answer = host.http("GET", &path, None);
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()
+    };
+    let eth0 = &told(&name)["networks"]["eth0"];
+    assert!(
+        eth0["rx_bytes"].is_u64() && eth0["tx_dropped"].is_u64(),
+        "{eth0}"
+    );
+    host.cli(&["rm", "-f", &name]).success();
+}

@@ -1,9 +1,9 @@
 //! An archive on its way out.
 
-use super::Guard;
 use crate::Error;
 use crate::context::blocking;
 use std::io::{PipeReader, Read};
+use tokio_util::sync::DropGuard;
 use types::ContainerId;
 use unpack::{Job, Packed};
 
@@ -11,7 +11,7 @@ use unpack::{Job, Packed};
 const PIECE: usize = 128 << 10;
 
 /// An archive on its way out. Dropping it ends its worker; while it lives, a container that
-/// does not run is not started.
+/// does not run is not started, for a while: a start ends it.
 #[derive(Debug)]
 pub struct Archive {
     id: ContainerId,
@@ -22,7 +22,7 @@ pub struct Archive {
 struct Inner {
     pipe: PipeReader,
     job: Job<Packed>,
-    _guard: Guard,
+    _held: DropGuard,
 }
 
 impl Archive {
@@ -30,12 +30,12 @@ impl Archive {
         id: ContainerId,
         pipe: PipeReader,
         job: Job<Packed>,
-        guard: Guard,
+        held: DropGuard,
     ) -> Result<Self, Error> {
         let inner = Some(Inner {
             pipe,
             job,
-            _guard: guard,
+            _held: held,
         });
         Ok(Self { id, inner })
     }
