@@ -1,17 +1,26 @@
 use crate::host::{Host, sh, within};
 use engine::{RestartPolicy, Status, WaitCondition};
 use std::time::Duration;
+use types::Signal;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_runs_on_while_there_is_no_daemon() {
     let Some(host) = Host::start().await else {
         return;
     };
-    let id = host.run(sh("sleep 0.5; echo done; exit 4")).await;
+    let script = "trap 'echo done; exit 4' USR1; while :; do sleep 0.05; done";
+    let id = host.run(sh(script)).await;
     let before = host.engine.containers().find(&id).unwrap();
     let host = host.again().await;
     let after = host.engine.containers().find(&id).unwrap();
     assert_eq!(after.state, before.state);
+    let ended = within(
+        host.engine
+            .containers()
+            .kill(&id, "USR1".parse::<Signal>().unwrap()),
+    )
+    .await;
+    ended.unwrap();
     assert_eq!(host.wait(&id).await, 4);
     assert_eq!(host.log(&id).await, "done\n");
     host.clear().await;

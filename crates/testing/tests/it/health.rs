@@ -82,7 +82,7 @@ fn a_check_that_takes_too_long_is_ended_and_counts() {
             "--health-interval",
             "50ms",
             "--health-timeout",
-            "200ms",
+            "2s",
             "--health-retries",
             "1",
             "busybox",
@@ -94,7 +94,7 @@ fn a_check_that_takes_too_long_is_ended_and_counts() {
     let result = "{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}";
     assert_eq!(
         host.inspect(&name, result),
-        "-1 Health check exceeded timeout (200ms): began"
+        "-1 Health check exceeded timeout (2s): began"
     );
     host.cli(&["pause", &name]).success();
     host.cli(&["unpause", &name]).success();
