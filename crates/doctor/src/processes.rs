@@ -57,11 +57,10 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
 
 /// Whether the parent is a daemon, for whose next sandbox it waits.
 fn is_owned(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after = stat.rsplit_once(") ").map(|(_, after)| after);
-    let parent = after.and_then(|after| after.split(' ').nth(1)?.parse::<u32>().ok());
-    let line = parent.and_then(|parent| fs::read(format!("/proc/{parent}/cmdline")).ok());
-    let line = line.unwrap_or_default();
+    let Ok(parent) = sys::identity::parent(pid.cast_signed()) else {
+        return false;
+    };
+    let line = fs::read(format!("/proc/{parent}/cmdline")).unwrap_or_default();
     let program = line.split(|b| *b == 0).next().unwrap_or_default();
     program.ends_with(b"corten-daemon")
 }

@@ -2,22 +2,32 @@
 
 use std::fs;
 use std::io;
+use std::str::FromStr;
 
 /// When the process `pid` was started, in clock ticks after boot.
 pub fn start_time(pid: i32) -> io::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the program's name in brackets, with any characters in it.
-    let after = stat.rsplit_once(") ").map(|(_, after)| after);
-    let start_time = after.and_then(|after| after.split(' ').nth(19)?.parse().ok());
-    start_time.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    field(&stat(pid)?, 19).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The parent of the process `pid`; 0 if that is in another pid namespace.
+pub fn parent(pid: i32) -> io::Result<i32> {
+    field(&stat(pid)?, 1).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn stat(pid: i32) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+}
+
+/// A field of `stat` by its place after the program's name, which is in brackets, with any
+/// characters in it: 0 is the state.
+fn field<T: FromStr>(stat: &str, place: usize) -> Option<T> {
+    let (_, after) = stat.rsplit_once(") ")?;
+    after.split(' ').nth(place)?.parse().ok()
 }
 
 /// Whether the process `pid` still runs: one that ended and waits to be reaped does not.
 pub fn runs(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, after)| after.chars().next());
+    let state: Option<char> = stat(pid).ok().and_then(|stat| field(&stat, 0));
     !matches!(state, None | Some('Z' | 'X' | 'x'))
 }
 
@@ -47,6 +57,10 @@ mod tests {
     #[test]
     fn a_process_is_identified_by_its_start() {
         let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(
+            parent(own).unwrap().cast_unsigned(),
+            std::os::unix::process::parent_id()
+        );
         let first = start_time(own).unwrap();
         assert_eq!(first, start_time(own).unwrap());
         assert!(first > 0);

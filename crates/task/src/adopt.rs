@@ -207,7 +207,7 @@ fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
             continue;
         };
         // A child of a shim has its command line until it executes a program of its own.
-        let of_born = parent(pid).is_some_and(|parent| born.contains(&parent));
+        let of_born = sys::identity::parent(pid).is_ok_and(|parent| born.contains(&parent));
         if !born.contains(&pid) && !of_born && sys::identity::runs(pid) {
             found.push(run::Identity { pid, start_time });
         }
@@ -220,13 +220,6 @@ fn born(folder: &Path) -> Result<HashSet<i32>, Error> {
     let folders = sandboxes(folder)?.into_iter();
     let documents = folders.filter_map(|(_, own)| dead::read::<run::Shim>(&own.join(run::SHIM)));
     Ok(documents.map(|shim| shim.process.pid).collect())
-}
-
-/// The parent of a process.
-fn parent(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after) = stat.rsplit_once(") ")?;
-    after.split(' ').nth(1)?.parse().ok()
 }
 
 /// The sandboxes that have a run directory.
