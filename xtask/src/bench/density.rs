@@ -106,7 +106,7 @@ fn shims(run: &Path) -> Result<Vec<u32>> {
         let state: serde_json::Value =
             serde_json::from_slice(&fs::read(entry.path().join("shim.json"))?)?;
         pids.push(u32::try_from(
-            state["pid"].as_u64().context("a shim's pid")?,
+            state["process"]["pid"].as_u64().context("a shim's pid")?,
         )?);
     }
     Ok(pids)
