@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A container that counts in a file of its root, and may be written down.
-fn counting() -> Option<Bundle> {
+fn counting(test: &str) -> Option<Bundle> {
     let there = std::process::Command::new("criu").arg("check").output();
     if !there.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: criu is not installed, or this kernel does not do for it");
+        let why = "criu is not installed, or this kernel does not do for it";
+        testing::skipped(test, why);
         return None;
     }
     let script = "i=0; while true; do i=$((i+1)); echo $i > /tmp/draft; busybox mv /tmp/draft /tmp/count; sleep 0.02; done";
@@ -68,7 +69,7 @@ fn options(images: &str) -> [&str; 2] {
 
 #[test]
 fn a_container_goes_on_where_it_was_written_down() {
-    let Some(bundle) = counting() else {
+    let Some(bundle) = counting("checkpoint::a_container_goes_on_where_it_was_written_down") else {
         return;
     };
     run(&bundle);
@@ -104,7 +105,8 @@ fn mounted(path: &Path) -> bool {
 
 #[test]
 fn a_container_may_stay_and_what_cannot_be_is_named() {
-    let Some(bundle) = counting() else {
+    let Some(bundle) = counting("checkpoint::a_container_may_stay_and_what_cannot_be_is_named")
+    else {
         return;
     };
     run(&bundle);
