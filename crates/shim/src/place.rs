@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, chain};
 use crate::record;
 use proto::run;
-use rustix::fs::{Mode, chmodat};
+use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -87,15 +87,10 @@ impl Place {
             let socket =
                 rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
             drop(fs::remove_file(&path));
+            // What it is bound to has its mode from the beginning.
+            rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
             // By its short name: an address has room for 107 bytes.
             rustix::net::bind(&socket, &SocketAddrUnix::new(run::SOCKET)?)?;
-            let private = Mode::RUSR | Mode::WUSR;
-            chmodat(
-                rustix::fs::CWD,
-                run::SOCKET,
-                private,
-                rustix::fs::AtFlags::empty(),
-            )?;
             rustix::net::listen(&socket, 16)?;
             Ok(socket)
         };

@@ -33,8 +33,17 @@ impl Caller {
         }
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let socket = loop {
+            match UnixStream::connect(&path) {
+                // It is bound and does not listen yet.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                connected => break connected.unwrap(),
+            }
+        };
         Self {
-            socket: UnixStream::connect(path).unwrap(),
+            socket,
             service,
             stream: 1,
         }
