@@ -4,7 +4,7 @@ mod block_io;
 mod container;
 mod device;
 mod health;
-mod key_value;
+pub(crate) mod key_value;
 mod mount;
 mod network;
 mod ports;

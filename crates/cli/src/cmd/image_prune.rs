@@ -1,12 +1,11 @@
 //! `image prune`: remove images that nothing uses.
 
-use super::{confirm, encoded, image_remove};
+use super::{confirm, filters, image_remove};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::{output, units};
 use client::{Call, Client};
-use docker_schema::filters::Filters;
 use docker_schema::image::PruneReport;
 
 #[derive(Debug, clap::Args)]
@@ -45,13 +44,9 @@ impl Action for ImagePrune {
 
 /// Prunes, says what was removed, and gives how many bytes that freed.
 pub(crate) async fn prune(client: &Client, all: bool, filter: &[String]) -> Result<i64> {
-    let dangling = if all { "false" } else { "true" };
-    let mut filters = Filters::default().with("dangling", dangling);
-    for text in filter {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        filters = filters.with(name, value);
-    }
-    let call = Call::post("/images/prune").optional("filters", encoded(&filters)?);
+    let mut wanted = filter.to_vec();
+    wanted.push(format!("dangling={}", !all));
+    let call = Call::post("/images/prune").optional("filters", filters(&wanted)?);
     let report: PruneReport = client.json(call).await?;
     if let Some(items) = report.images_deleted.filter(|items| !items.is_empty()) {
         output::line("Deleted Images:")?;

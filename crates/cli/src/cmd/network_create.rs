@@ -3,10 +3,10 @@
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::options::key_value::map;
 use crate::output;
 use client::Call;
 use docker_schema::network::{CreateRequest, CreateResponse, Ipam, IpamConfig};
-use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NetworkCreate {
@@ -80,14 +80,6 @@ impl Action for NetworkCreate {
         output::line(&created.id)?;
         Ok(0)
     }
-}
-
-fn map(list: &[String]) -> BTreeMap<String, String> {
-    let pairs = list.iter().map(|text| {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        (name.to_owned(), value.to_owned())
-    });
-    pairs.collect()
 }
 
 /// A subnet as a number of leading bits of an address.

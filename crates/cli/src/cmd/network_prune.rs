@@ -1,12 +1,11 @@
 //! `network prune`: remove networks that no container uses.
 
-use super::{confirm, encoded};
+use super::{confirm, filters};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::output;
 use client::Call;
-use docker_schema::filters::Filters;
 use docker_schema::network::PruneReport;
 
 #[derive(Debug, clap::Args)]
@@ -30,12 +29,7 @@ impl Action for NetworkPrune {
         if !self.force && !confirm(WARNING)? {
             return Err(Failure::text(1, "network prune has been cancelled"));
         }
-        let mut filters = Filters::default();
-        for text in &self.filter {
-            let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            filters = filters.with(name, value);
-        }
-        let call = Call::post("/networks/prune").optional("filters", encoded(&filters)?);
+        let call = Call::post("/networks/prune").optional("filters", filters(&self.filter)?);
         let report: PruneReport = cx.client().await?.json(call).await?;
         if let Some(names) = report.networks_deleted.filter(|names| !names.is_empty()) {
             output::line("Deleted Networks:")?;

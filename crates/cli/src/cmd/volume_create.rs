@@ -3,10 +3,10 @@
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::options::key_value::map;
 use crate::output;
 use client::Call;
 use docker_schema::volume::{CreateRequest, Volume};
-use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VolumeCreate {
@@ -52,12 +52,4 @@ impl Action for VolumeCreate {
         output::line(&created.name)?;
         Ok(0)
     }
-}
-
-fn map(list: &[String]) -> BTreeMap<String, String> {
-    let pairs = list.iter().map(|text| {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        (name.to_owned(), value.to_owned())
-    });
-    pairs.collect()
 }

@@ -1,12 +1,11 @@
 //! `volume prune`: remove volumes that no container uses.
 
-use super::{confirm, encoded};
+use super::{confirm, filters};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::{output, units};
 use client::Call;
-use docker_schema::filters::Filters;
 use docker_schema::volume::PruneReport;
 
 #[derive(Debug, clap::Args)]
@@ -35,15 +34,11 @@ impl Action for VolumePrune {
         if !self.force && !confirm(warning)? {
             return Err(Failure::text(1, "volume prune has been cancelled"));
         }
-        let mut filters = Filters::default();
-        for text in &self.filter {
-            let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            filters = filters.with(name, value);
-        }
+        let mut wanted = self.filter;
         if self.all {
-            filters = filters.with("all", "true");
+            wanted.push("all=true".to_owned());
         }
-        let call = Call::post("/volumes/prune").optional("filters", encoded(&filters)?);
+        let call = Call::post("/volumes/prune").optional("filters", filters(&wanted)?);
         let report: PruneReport = cx.client().await?.json(call).await?;
         if let Some(names) = report.volumes_deleted.filter(|names| !names.is_empty()) {
             output::line("Deleted Volumes:")?;

@@ -66,7 +66,7 @@ pub(super) fn labels(
 }
 
 /// Pairs, the last of a name wins; without `=` the value is empty.
-pub(super) fn map(pairs: &[String]) -> BTreeMap<String, String> {
+pub(crate) fn map(pairs: &[String]) -> BTreeMap<String, String> {
     let pairs = pairs
         .iter()
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")));

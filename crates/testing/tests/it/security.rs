@@ -101,6 +101,7 @@ fn a_profile_in_a_file_is_used() {
             "/x",
         ])
         .code(1);
+    // The program's own words for 38, ENOSYS, which the profile answers with.
     assert!(ran.error().contains("Function not implemented"), "{ran}");
     host.cli(&[
         "run",
