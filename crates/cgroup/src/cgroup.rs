@@ -2,7 +2,8 @@
 
 use crate::group::{self, Group, Origin};
 use crate::hierarchy::Version;
-use crate::{Error, Hierarchies, Hierarchy, limits};
+use crate::systemd::{self, Holder, Scope};
+use crate::{Error, Hierarchies, Hierarchy, Property, limits};
 use oci::runtime::Resources;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -33,12 +34,14 @@ pub struct Request<'a> {
     /// The container's id: the group's name if there is no path.
     pub id: &'a str,
     /// The document's `cgroupsPath`. One that begins with `/` is below each hierarchy's mount,
-    /// another below the group that we are in ourselves.
+    /// another below the group that we are in ourselves. systemd's is `SLICE:PREFIX:NAME`.
     pub path: Option<&'a str>,
     /// The limits, if any.
     pub resources: Option<&'a Resources>,
     /// Who makes it.
     pub driver: Driver,
+    /// The unit's, beside those of the limits, where systemd makes it.
+    pub properties: &'a [Property],
 }
 
 /// What is needed to find a group again.
@@ -55,13 +58,17 @@ pub struct State {
 pub struct Cgroup {
     driver: Driver,
     groups: Vec<Group>,
+    /// Where systemd made it: the scope's name.
+    unit: Option<String>,
+    /// Keeps a new scope until this is dropped: by then somebody else must be in it.
+    holder: Option<Holder>,
 }
 
 /// What a child needs to join without a look-up: it writes `0` to each of [`Self::tasks`], and
 /// is cloned into [`Self::unified`] if that is there.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    /// Version 1: the groups' `tasks`, open for writing.
+    /// The groups' files to join by, open for writing: version 1's `tasks`.
     pub tasks: Vec<OwnedFd>,
     /// Version 2: the group's directory, for `CLONE_INTO_CGROUP`.
     pub unified: Option<BorrowedFd<'a>>,
@@ -75,18 +82,24 @@ impl Cgroup {
 
     /// As [`Self::create`], in hierarchies found before.
     pub fn create_in(hierarchies: &Hierarchies, request: &Request<'_>) -> Result<Self, Error> {
-        if request.driver == Driver::Systemd {
-            return Err(Error::Unsupported {
-                what: "the systemd cgroup driver",
-            });
-        }
+        let scope = scope(hierarchies, request)?;
         let mut cgroup = Self {
             driver: request.driver,
             groups: Vec::new(),
+            unit: scope.as_ref().map(|scope| scope.unit.clone()),
+            holder: None,
         };
+        if let Some(scope) = &scope {
+            cgroup.holder = Some(scope.start(hierarchies, request)?);
+        }
+        let place = Place::of(hierarchies, request, scope.as_ref());
         let mut made = Vec::new();
-        if let Err(error) = cgroup.make(hierarchies, request, &mut made) {
+        if let Err(error) = cgroup.make(&place, request, &mut made) {
             // What failed is told; what was made goes again.
+            cgroup.holder = None;
+            if let Some(unit) = &cgroup.unit {
+                drop(systemd::stop(unit));
+            }
             for path in made {
                 drop(group::remove(&path));
             }
@@ -96,33 +109,34 @@ impl Cgroup {
     }
 
     /// How the group will be found again, before it is made: for whoever must not lose it.
-    pub fn planned(hierarchies: &Hierarchies, request: &Request<'_>) -> State {
+    pub fn planned(hierarchies: &Hierarchies, request: &Request<'_>) -> Result<State, Error> {
+        let scope = scope(hierarchies, request)?;
+        let place = Place::of(hierarchies, request, scope.as_ref());
         let wanted = hierarchies.iter();
         let wanted = wanted.filter(|hierarchy| wanted_in(hierarchy, request.resources));
-        let path = |hierarchy: &Hierarchy| {
-            let path = place(hierarchies, hierarchy, request);
-            (hierarchy.version.name(), path)
-        };
-        State {
+        let path = |hierarchy: &Hierarchy| (hierarchy.version.name(), place.within(hierarchy));
+        Ok(State {
             driver: request.driver,
             paths: wanted.map(path).collect(),
-        }
+        })
     }
 
     fn make(
         &mut self,
-        hierarchies: &Hierarchies,
+        place: &Place<'_>,
         request: &Request<'_>,
         made: &mut Vec<PathBuf>,
     ) -> Result<(), Error> {
-        for hierarchy in hierarchies.iter() {
+        for hierarchy in place.hierarchies.iter() {
             if !wanted_in(hierarchy, request.resources) {
                 continue;
             }
-            let path = place(hierarchies, hierarchy, request);
+            let path = place.within(hierarchy);
             let (group, origin) = Group::create(hierarchy, &path)?;
             match origin {
                 Origin::Made => made.push(path),
+                // systemd gives no unit twice.
+                Origin::Found if self.holder.is_some() => group.expect_thawed()?,
                 Origin::Found => group.expect_unused()?,
             }
             self.prepare(group, hierarchy)?;
@@ -159,9 +173,15 @@ impl Cgroup {
                 Err(error) => return Err(error),
             }
         }
+        let paths = state.paths.values().map(PathBuf::as_path);
         Ok(Self {
             driver: state.driver,
             groups,
+            unit: match state.driver {
+                Driver::Systemd => systemd::unit_of(paths),
+                Driver::Cgroupfs => None,
+            },
+            holder: None,
         })
     }
 
@@ -204,6 +224,8 @@ impl Cgroup {
         Ok(Self {
             driver: self.driver,
             groups: self.groups.iter().map(open).collect::<Result<_, _>>()?,
+            unit: self.unit.clone(),
+            holder: None,
         })
     }
 
@@ -213,15 +235,21 @@ impl Cgroup {
             tasks: Vec::with_capacity(self.groups.len()),
             unified: None,
         };
+        // A clone into a full group is refused, joining one is not.
+        let crowded = self.holder.as_ref().is_some_and(|holder| holder.crowds);
         for group in &self.groups {
-            match group.version {
-                Version::V2 => entry.unified = Some(group.directory()),
-                Version::V1(_) => entry.tasks.push(
-                    group
-                        .open_file("tasks", OFlags::WRONLY)
-                        .map_err(Error::io("open", &group.path.join("tasks")))?,
-                ),
-            }
+            let file = match group.version {
+                Version::V2 if !crowded => {
+                    entry.unified = Some(group.directory());
+                    continue;
+                }
+                Version::V2 => "cgroup.procs",
+                Version::V1(_) => "tasks",
+            };
+            let open = group.open_file(file, OFlags::WRONLY);
+            entry
+                .tasks
+                .push(open.map_err(Error::io("open", &group.path.join(file)))?);
         }
         Ok(entry)
     }
@@ -229,6 +257,10 @@ impl Cgroup {
     /// Changes limits; those not given stay. The [`State`] can be another one afterwards.
     pub fn update(&mut self, resources: &Resources) -> Result<(), Error> {
         self.join_on_demand(resources)?;
+        if let (Some(unit), Some(group)) = (&self.unit, self.process_group()) {
+            limits::check(self, resources)?;
+            systemd::update(unit, &group.version, resources)?;
+        }
         limits::apply(self, resources, limits::When::Update)
     }
 
@@ -279,7 +311,10 @@ impl Cgroup {
 
     /// Removes the group and those below it. Processes that just leave are waited for.
     pub fn delete(&self) -> Result<(), Error> {
-        let mut first = Ok(());
+        let mut first = match &self.unit {
+            Some(unit) => systemd::stop(unit),
+            None => Ok(()),
+        };
         for group in &self.groups {
             let removed = group.remove();
             if first.is_ok() {
@@ -297,14 +332,12 @@ impl Cgroup {
             path: Some(path),
             resources: None,
             driver: Driver::default(),
+            properties: &[],
         };
+        let place = Place::of(&hierarchies, &request, None);
         for hierarchy in hierarchies.iter() {
             // What is busy or gone stays as it is.
-            drop(std::fs::remove_dir(place(
-                &hierarchies,
-                hierarchy,
-                &request,
-            )));
+            drop(std::fs::remove_dir(place.within(hierarchy)));
         }
         Ok(())
     }
@@ -354,18 +387,46 @@ fn wanted_in(hierarchy: &Hierarchy, resources: Option<&Resources>) -> bool {
     }
 }
 
-/// The group's directory in a hierarchy.
-fn place(hierarchies: &Hierarchies, hierarchy: &Hierarchy, request: &Request<'_>) -> PathBuf {
-    let path = request.path.filter(|path| !path.is_empty());
-    let path = path.unwrap_or(request.id);
-    match path.strip_prefix('/') {
-        Some(absolute) => below(&hierarchy.mount, absolute),
-        // Version 2 gives no controllers to children of a group that has processes, as ours
-        // most probably does; the one above it can have none.
-        None if hierarchies.unified() && hierarchy.own != hierarchy.mount => {
-            below(hierarchy.own.parent().unwrap_or(&hierarchy.mount), path)
+/// The scope that is wanted, if systemd makes the group.
+fn scope(hierarchies: &Hierarchies, request: &Request<'_>) -> Result<Option<Scope>, Error> {
+    match request.driver {
+        Driver::Cgroupfs => Ok(None),
+        Driver::Systemd => Scope::plan(hierarchies, request).map(Some),
+    }
+}
+
+/// Where a group is to be.
+struct Place<'a> {
+    hierarchies: &'a Hierarchies,
+    path: &'a str,
+    scope: Option<&'a Scope>,
+}
+
+impl<'a> Place<'a> {
+    fn of(hierarchies: &'a Hierarchies, request: &Request<'a>, scope: Option<&'a Scope>) -> Self {
+        let path = request.path.filter(|path| !path.is_empty());
+        Self {
+            hierarchies,
+            path: path.unwrap_or(request.id),
+            scope,
         }
-        None => below(&hierarchy.own, path),
+    }
+
+    /// Its directory in a hierarchy.
+    fn within(&self, hierarchy: &Hierarchy) -> PathBuf {
+        if let Some(scope) = self.scope {
+            return hierarchy.mount.join(&scope.directory);
+        }
+        match self.path.strip_prefix('/') {
+            Some(absolute) => below(&hierarchy.mount, absolute),
+            // Version 2 gives no controllers to children of a group that has processes, as ours
+            // most probably does; the one above it can have none.
+            None if self.hierarchies.unified() && hierarchy.own != hierarchy.mount => {
+                let above = hierarchy.own.parent().unwrap_or(&hierarchy.mount);
+                below(above, self.path)
+            }
+            None => below(&hierarchy.own, self.path),
+        }
     }
 }
 

@@ -19,3 +19,31 @@ pub(crate) fn apply(cgroup: &Cgroup, rules: &[DeviceRule]) -> Result<(), Error> 
         None => Ok(()),
     }
 }
+
+/// Devices that are allowed, for who keeps a list of such.
+#[derive(Debug)]
+pub(crate) struct Allowed {
+    /// `block` or `char`.
+    pub(crate) word: &'static str,
+    /// All majors if missing.
+    pub(crate) major: Option<u32>,
+    /// All minors if missing.
+    pub(crate) minor: Option<u32>,
+    /// Of `rwm`.
+    pub(crate) letters: String,
+}
+
+/// What the rules allow; nothing if that is everything, with exceptions or without.
+pub(crate) fn allowed(rules: &[DeviceRule]) -> Result<Option<Vec<Allowed>>, Error> {
+    let rules = Rules::of(rules)?;
+    if rules.allow {
+        return Ok(None);
+    }
+    Ok(Some(
+        rules
+            .exceptions
+            .iter()
+            .map(rules::Exception::allowed)
+            .collect(),
+    ))
+}

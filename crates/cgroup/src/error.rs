@@ -66,6 +66,12 @@ pub enum Error {
         /// The group.
         path: PathBuf,
     },
+    /// systemd is asked to make a group, and is not there.
+    #[error("systemd not running on this host, cannot use systemd cgroups manager")]
+    NoSystemd,
+    /// What systemd did not do.
+    #[error("cannot have systemd make, change or stop a scope")]
+    Systemd(#[from] systemd::Error),
     /// Something that is not done here.
     #[error("{what} is not supported")]
     Unsupported {
@@ -93,9 +99,11 @@ impl Kind for Error {
         match self {
             Self::Io { source, .. } => source.kind().into(),
             Self::Write { .. } | Self::Invalid { .. } => ErrorKind::InvalidArgument,
-            Self::NoHierarchy | Self::NoController { .. } | Self::Unsupported { .. } => {
-                ErrorKind::Unsupported
-            }
+            Self::NoHierarchy
+            | Self::NoController { .. }
+            | Self::NoSystemd
+            | Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Systemd(source) => source.kind(),
             Self::NotEmpty { .. } | Self::Frozen { .. } => ErrorKind::Conflict,
             Self::NotFrozen { .. } => ErrorKind::DeadlineExceeded,
         }

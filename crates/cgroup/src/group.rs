@@ -135,6 +135,20 @@ impl Group {
 
     /// A group that was there before must be nobody's.
     pub(crate) fn expect_unused(&self) -> Result<(), Error> {
+        self.expect_thawed()?;
+        let mut pids = Vec::new();
+        self.collect_pids(&mut pids)?;
+        match pids.len() {
+            0 => Ok(()),
+            count => Err(Error::NotEmpty {
+                path: self.path.clone(),
+                count,
+            }),
+        }
+    }
+
+    /// Whatever joined a frozen group would hang.
+    pub(crate) fn expect_thawed(&self) -> Result<(), Error> {
         let frozen = match self.version {
             Version::V2 => self
                 .find("cgroup.freeze")?
@@ -149,15 +163,7 @@ impl Group {
                 path: self.path.clone(),
             });
         }
-        let mut pids = Vec::new();
-        self.collect_pids(&mut pids)?;
-        match pids.len() {
-            0 => Ok(()),
-            count => Err(Error::NotEmpty {
-                path: self.path.clone(),
-                count,
-            }),
-        }
+        Ok(())
     }
 
     /// Removes the group and those below it; it is no error if there is none.

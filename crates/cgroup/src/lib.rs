@@ -13,7 +13,9 @@ mod hierarchy;
 mod limits;
 mod processes;
 pub mod stats;
+mod systemd;
 
+pub use ::systemd::Property;
 pub use cgroup::{Cgroup, Driver, Entry, Request, State};
 pub use error::Error;
 pub use hierarchy::{Hierarchies, Hierarchy, Version};

@@ -60,6 +60,16 @@ pub(crate) fn apply(cgroup: &Cgroup, resources: &Resources, when: When) -> Resul
     v2::unified(cgroup, &resources.unified)
 }
 
+/// Refuses a limit on memory that is below what is used, where that was asked for.
+pub(crate) fn check(cgroup: &Cgroup, resources: &Resources) -> Result<(), Error> {
+    match (&resources.memory, cgroup.group("")) {
+        (Some(memory), Some(group)) if memory.check_before_update == Some(true) => {
+            v2::check_usage(group, memory)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How a controller's files are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {

@@ -115,6 +115,7 @@ fn group(id: &ContainerId, parts: &[String]) -> Result<Option<Cgroup>> {
         path: None,
         resources: None,
         driver: Driver::Cgroupfs,
+        properties: &[],
     })?))
 }
 

@@ -127,13 +127,15 @@ impl Sandbox {
             path: path.filter(|path| !path.is_empty()),
             resources: linux.and_then(|linux| linux.resources.as_ref()),
             driver: cgroup::Driver::Cgroupfs,
+            properties: &[],
         };
         let hierarchies = match self.hierarchies.take() {
             Some(hierarchies) => hierarchies,
             None => Hierarchies::probe()?,
         };
-        let made = self
-            .describe(new, Cgroup::planned(&hierarchies, &request))
+        let made = Cgroup::planned(&hierarchies, &request)
+            .map_err(Into::into)
+            .and_then(|planned| self.describe(new, planned))
             .and_then(|()| Ok(Cgroup::create_in(&hierarchies, &request)?));
         self.hierarchies = Some(hierarchies);
         made.inspect_err(|_| self.remove_bundle(new.id.as_str(), &new.bundle))

@@ -6,7 +6,7 @@ use crate::foreground::{self, Signals, Terminal};
 use crate::store::{Place, Record, parse_id};
 use crate::{capabilities, console, log, name, sealed, status};
 use anyhow::{Context as _, Result, bail};
-use cgroup::{Cgroup, Driver, Request};
+use cgroup::{Cgroup, Driver, Property, Request};
 use container::{Create, Gate, Init, Stdio, Waiting};
 use oci::runtime::{Namespace, NamespaceKind, Process, SeccompAction, Spec, Status};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -198,14 +198,30 @@ impl Wanted<'_> {
         }
     }
 
+    /// What annotations ask of systemd's unit.
+    fn properties(&self) -> Result<Vec<Property>> {
+        if self.driver != Driver::Systemd {
+            return Ok(Vec::new());
+        }
+        let annotations = self.spec.annotations.iter();
+        let named = annotations.filter_map(|(key, text)| {
+            let name = key.strip_prefix("org.systemd.property.")?;
+            let property = Property::parse(name, text);
+            Some(property.with_context(|| format!("annotation {key}={text} value parse error")))
+        });
+        named.collect()
+    }
+
     pub(super) fn cgroup(&self) -> Result<Option<Cgroup>> {
         let linux = self.spec.linux.as_ref();
         let path = linux.map(|linux| linux.cgroups_path.as_str());
+        let properties = self.properties()?;
         let made = Cgroup::create(&Request {
             id: self.id.as_str(),
             path,
             resources: linux.and_then(|linux| linux.resources.as_ref()),
             driver: self.driver,
+            properties: &properties,
         });
         match made {
             Ok(cgroup) => Ok(Some(cgroup)),

@@ -139,8 +139,8 @@ fn linux() -> Linux {
         cgroup: Some(Cgroup {
             v1: Some(true),
             v2: Some(true),
-            systemd: Some(false),
-            systemd_user: Some(false),
+            systemd: Some(true),
+            systemd_user: Some(true),
             rdma: Some(true),
         }),
         seccomp: Some(Seccomp {

@@ -9,3 +9,4 @@ mod bundle;
 mod checkpoint;
 mod errors;
 mod life;
+mod systemd;

@@ -1,5 +1,6 @@
 //! A list of rules reduced to a default and its exceptions, as the kernel's own list works.
 
+use super::Allowed;
 use crate::Error;
 use oci::runtime::{DeviceRule, DeviceRuleKind};
 
@@ -17,6 +18,24 @@ pub(super) struct Exception {
     /// All minors if missing.
     pub(super) minor: Option<u32>,
     pub(super) access: u32,
+}
+
+impl Exception {
+    /// As a list of what is allowed has it.
+    pub(super) fn allowed(&self) -> Allowed {
+        let letters = [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')];
+        let letters = letters.iter().filter(|(bit, _)| self.access & bit != 0);
+        Allowed {
+            word: match self.kind {
+                DeviceRuleKind::Block => "block",
+                // A rule for all types is the list's default, and no exception.
+                DeviceRuleKind::Character | DeviceRuleKind::All => "char",
+            },
+            major: self.major,
+            minor: self.minor,
+            letters: letters.map(|(_, letter)| letter).collect(),
+        }
+    }
 }
 
 /// What is allowed.

@@ -79,7 +79,7 @@ pub(super) fn memory(group: &Group, memory: &Memory) -> Result<(), Error> {
 }
 
 /// Version 2 counts swap alone, the documents count it together with memory.
-fn swap_value(memory: &Memory) -> Result<Option<String>, Error> {
+pub(crate) fn swap_value(memory: &Memory) -> Result<Option<String>, Error> {
     let invalid = |reason: &str| Error::Invalid {
         field: "linux.resources.memory.swap",
         reason: reason.to_owned(),
@@ -98,7 +98,7 @@ fn swap_value(memory: &Memory) -> Result<Option<String>, Error> {
     }
 }
 
-fn check_usage(group: &Group, memory: &Memory) -> Result<(), Error> {
+pub(crate) fn check_usage(group: &Group, memory: &Memory) -> Result<(), Error> {
     let usage: i64 = group
         .read("memory.current")?
         .trim_end()
@@ -174,7 +174,7 @@ fn cpu_max(
 ///
 /// COMPAT: the same curve as runc's and crun's since 2025: a parabola through the three points
 /// in logarithms.
-fn weight_of_shares(shares: u64) -> u64 {
+pub(crate) fn weight_of_shares(shares: u64) -> u64 {
     match shares {
         0..=2 => 1,
         262_144.. => 10_000,

@@ -30,6 +30,7 @@ pub(crate) fn create(id: &str, resources: Option<&Resources>) -> Cgroup {
         path: None,
         resources,
         driver: Driver::Cgroupfs,
+        properties: &[],
     })
     .unwrap()
 }

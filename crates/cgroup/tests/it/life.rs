@@ -128,6 +128,7 @@ fn a_group_with_processes_is_not_taken_over() {
         path: None,
         resources: None,
         driver: Driver::Cgroupfs,
+        properties: &[],
     });
     assert!(matches!(second, Err(Error::NotEmpty { count: 1, .. })));
     assert_eq!(cgroup.pids().unwrap().len(), 1);
@@ -151,6 +152,7 @@ fn a_refused_limit_is_told_and_leaves_nothing() {
         path: None,
         resources: Some(&resources),
         driver: Driver::Cgroupfs,
+        properties: &[],
     })
     .unwrap_err();
     assert!(
@@ -160,6 +162,25 @@ fn a_refused_limit_is_told_and_leaves_nothing() {
     for hierarchy in cgroup::Hierarchies::probe().unwrap().iter() {
         assert!(!hierarchy.own.join(&id).exists());
     }
+}
+
+#[test]
+fn a_group_may_use_every_device() {
+    if !possible() {
+        return;
+    }
+    let all = oci::runtime::DeviceRule {
+        allow: true,
+        kind: None,
+        major: None,
+        minor: None,
+        access: "rwm".to_owned(),
+    };
+    let resources = Resources {
+        devices: vec![all],
+        ..Resources::default()
+    };
+    create(&name(), Some(&resources)).delete().unwrap();
 }
 
 #[test]
@@ -223,6 +244,7 @@ fn a_frozen_group_is_not_taken_over() {
         path: None,
         resources: None,
         driver: Driver::Cgroupfs,
+        properties: &[],
     });
     assert!(matches!(second, Err(Error::Frozen { .. })), "{second:?}");
     cgroup.thaw().unwrap();

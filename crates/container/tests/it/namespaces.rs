@@ -190,6 +190,7 @@ fn a_cgroup_namespace_has_its_root_at_the_containers_group() {
         path: None,
         resources: None,
         driver: cgroup::Driver::Cgroupfs,
+        properties: &[],
     })
     .unwrap();
     bundle.args(&[
