@@ -71,7 +71,7 @@ pub enum Error {
     NoSystemd,
     /// What systemd did not do.
     #[error("cannot have systemd make, change or stop a scope")]
-    Systemd(#[from] systemd::Error),
+    Systemd(#[source] Box<systemd::Error>),
     /// Something that is not done here.
     #[error("{what} is not supported")]
     Unsupported {
@@ -91,6 +91,12 @@ impl Error {
             path: path.to_owned(),
             source: source.into(),
         }
+    }
+}
+
+impl From<systemd::Error> for Error {
+    fn from(source: systemd::Error) -> Self {
+        Self::Systemd(Box::new(source))
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod bus;
 mod error;
-
 mod message;
 mod property;
 mod units;

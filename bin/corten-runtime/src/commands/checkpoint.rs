@@ -8,7 +8,7 @@ use super::{Context, delete};
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::log;
 use crate::status;
-use crate::store::{Place, Record};
+use crate::store::Record;
 use anyhow::{Context as _, Result, bail};
 use criu::rpc::{CriuFeatures, CriuOpts, CriuPageServerInfo, ExtMountMap};
 use criu::{Criu, Event, Kind, Request};
@@ -83,16 +83,10 @@ pub(super) fn checkpoint(context: &Context, arguments: &Arguments) -> Result<Exi
         return Err(error);
     }
     if !pre && !arguments.on("leave-running") {
-        end(&place, &record);
+        // The processes are in the images; what is left here of the container goes.
+        delete::destroy_or_warn(&place, &record);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The processes are in the images; what is left here of the container goes.
-fn end(place: &Place, record: &Record) {
-    if let Err(error) = delete::destroy(place, record) {
-        log::warn(&format!("{error:#}"));
-    }
 }
 
 fn dump_options(options: &mut CriuOpts, arguments: &Arguments, record: &Record) -> Result<()> {

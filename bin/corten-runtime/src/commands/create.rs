@@ -284,7 +284,7 @@ fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<E
         if let Some(unspoken @ container::Error::NoInterpreter { .. }) = error.downcast_ref() {
             // COMPAT: by then runc is the program, which says it and ends.
             drop(writeln!(std::io::stderr(), "{unspoken}"));
-            delete::destroy(place, record)?;
+            delete::destroy_or_warn(place, record);
             return Ok(ExitCode::from(255));
         }
         return Err(error);
@@ -294,7 +294,7 @@ fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<E
         Some(signals) => {
             let code = signals.supervise(&init, terminal)?;
             if !wanted.arguments.on("keep") {
-                delete::destroy(place, record)?;
+                delete::destroy_or_warn(place, record);
             }
             Ok(ExitCode::from(code))
         }

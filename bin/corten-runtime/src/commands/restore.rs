@@ -103,7 +103,7 @@ fn bring_back(
         None => Ok(ExitCode::SUCCESS),
         Some(signals) => {
             let code = signals.supervise(&init, terminal)?;
-            delete::destroy(place, record)?;
+            delete::destroy_or_warn(place, record);
             Ok(ExitCode::from(code))
         }
     }

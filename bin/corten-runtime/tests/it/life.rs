@@ -271,6 +271,46 @@ fn hooks_run_in_their_order() {
     assert_eq!(ran, "prestart\ncreateRuntime\npoststart\npoststop\n");
 }
 
+#[test]
+fn a_poststop_hook_that_fails_is_deletes_failure_and_ends_the_list() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    let log = bundle.path().join("hooks");
+    let hook = |line: String| json!({"path": "/bin/sh", "args": ["sh", "-c", line]});
+    let log_path = log.display();
+    bundle.change(|spec| {
+        spec["hooks"] = json!({"poststop": [
+            hook(format!("echo one >> {log_path}")),
+            hook("echo no >&2; exit 3".to_owned()),
+            hook(format!("echo three >> {log_path}")),
+        ]});
+    });
+    bundle.create();
+    bundle.ok(&["start", &bundle.id]);
+    bundle.wait_for("stopped");
+    let said = bundle.fails(&["delete", &bundle.id]);
+    assert!(said.contains("error running poststop hook #1"), "{said}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "one\n");
+    let said = bundle.fails(&["state", &bundle.id]);
+    assert!(said.contains("container does not exist"), "{said}");
+
+    let path = bundle.path();
+    let said = bundle.run(&["run", "-b", path.to_str().unwrap(), &bundle.id]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("level=warning"), "{said:?}");
+}
+
+#[test]
+fn a_program_that_does_nothing_can_be_deleted_right_after_its_start() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    bundle.create();
+    bundle.ok(&["start", &bundle.id]);
+    bundle.ok(&["delete", &bundle.id]);
+}
+
 /// CVE-2019-5736: whoever sees the waiting init's executable keeps it, and writes to it when
 /// nothing runs from it any more.
 #[test]

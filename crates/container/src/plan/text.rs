@@ -25,14 +25,11 @@ pub(crate) fn all(field: &str, texts: &[String]) -> Result<Vec<CString>, Error> 
         .collect()
 }
 
-/// Absolute paths, as paths relative to the root; each one once.
+/// Paths relative to the root; each one once.
 pub(crate) fn inside(field: &str, paths: &[String]) -> Result<Vec<CString>, Error> {
     let mut inside = Vec::with_capacity(paths.len());
     for (i, path) in paths.iter().enumerate() {
         let field = format!("{field}[{i}]");
-        if !path.starts_with('/') {
-            return Err(Error::invalid(field, format!("{path:?} is not absolute")));
-        }
         let path = Target::plan(&field, path)?.path;
         if !inside.contains(&path) {
             inside.push(path);
