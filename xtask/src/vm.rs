@@ -1,13 +1,15 @@
-//! Tests in a virtual machine: Debian 12's own kernel, cgroup v2 with all controllers, and
-//! the kernel features that a development machine may lack.
+//! Tests in virtual machines: Debian 12's own kernel, cgroup v2 with all controllers, and what
+//! a development machine may lack, such as systemd.
 //!
-//! QEMU boots Debian's 6.1 kernel in software emulation with an initial file system made of
-//! busybox, the kernel's modules and the static test executables; what they print comes over
-//! the serial line, one marked line for each executable's end.
+//! QEMU boots Debian's 6.1 kernel in software emulation, once with an initial file system made of
+//! busybox, the kernel's modules and the static test executables, and once with a whole Debian
+//! around them. What they print comes over the serial line, one marked line for each
+//! executable's end.
 
 mod cpio;
 mod initramfs;
 mod kernel;
+mod system;
 
 use crate::build::cargo;
 use anyhow::{Context, Result, ensure};
@@ -27,9 +29,24 @@ const PACKAGES: &[&str] = &[
     "corten-shim",
 ];
 
-/// What to run in the machine
+/// Packages whose tests need a whole system.
+const OF_THE_SYSTEM: &[&str] = &["corten-runtime"];
+
+/// What is around the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Machine {
+    /// The kernel and busybox
+    Kernel,
+    /// Debian with systemd and CRIU
+    System,
+}
+
+/// What to run in the machines
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Only this machine
+    #[arg(long, value_enum)]
+    machine: Option<Machine>,
     /// Only tests whose name contains this
     filter: Option<String>,
     /// Only these packages
@@ -43,25 +60,47 @@ pub(crate) struct Options {
     deadline: u64,
 }
 
-/// Builds the tests, boots the machine, and fails if any of them did.
+/// Builds the tests, boots the machines, and fails if any of them did, or could not run.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let filter = options.filter.as_deref().unwrap_or_default();
+    ensure!(
+        filter.chars().all(plain),
+        "a filter is a part of a test's name"
+    );
     kernel::install()?;
     let kernel = kernel::fetch()?;
     let tests = executables(options)?;
-    ensure!(!tests.is_empty(), "no test executables were built");
-    let folder = crate::build::root().join("target/vm");
-    let initramfs = folder.join("initramfs");
-    initramfs::write(
-        &initramfs,
-        &kernel,
-        &tests,
-        options.filter.as_deref().unwrap_or_default(),
-    )?;
-    let report = boot(options, &kernel, &initramfs)?;
+    for machine in [Machine::Kernel, Machine::System] {
+        if options.machine.is_none_or(|wanted| wanted == machine) {
+            one(options, machine, (&kernel, &tests))?;
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    options: &Options,
+    machine: Machine,
+    (kernel, tests): (&kernel::Kernel, &[Executable]),
+) -> Result<()> {
+    let here = |test: &&Executable| {
+        let package = |package: &&str| test.name.starts_with(&format!("{package}-"));
+        machine == Machine::Kernel || test.is_binary() || OF_THE_SYSTEM.iter().any(package)
+    };
+    let tests: Vec<&Executable> = tests.iter().filter(here).collect();
+    let filter = options.filter.as_deref().unwrap_or_default();
+    let initramfs = crate::build::root().join("target/vm/initramfs");
+    match machine {
+        Machine::Kernel => initramfs::write(&initramfs, kernel, &tests, filter)?,
+        Machine::System => system::write(&initramfs, kernel, &tests, filter)?,
+    }
+    let report = boot(options, kernel, &initramfs)?;
     println!(
-        "{} passed, {} failed",
+        "{machine:?}: {} executables passed, {} failed, {} tests skipped",
         report.passed.len(),
-        report.failed.len()
+        report.failed.len(),
+        report.skipped.len()
     );
     ensure!(
         report.ended,
@@ -74,9 +113,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         report.failed.join(", ")
     );
     ensure!(
-        report.passed.len() == tests.len(),
-        "not every executable ran"
+        report.skipped.is_empty(),
+        "skipped in the machine: {}",
+        report.skipped.join(", ")
     );
+    let expected = tests.iter().filter(|test| !test.is_binary()).count();
+    ensure!(report.passed.len() == expected, "not every executable ran");
     Ok(())
 }
 
@@ -88,19 +130,25 @@ pub(crate) struct Executable {
     pub(crate) path: PathBuf,
 }
 
+impl Executable {
+    /// Whether tests run it, and it is none itself.
+    fn is_binary(&self) -> bool {
+        self.name.starts_with("bin/")
+    }
+}
+
 fn executables(options: &Options) -> Result<Vec<Executable>> {
     let chosen: Vec<&str> = if options.packages.is_empty() {
         PACKAGES.to_vec()
     } else {
         options.packages.iter().map(String::as_str).collect()
     };
-    let mut arguments = vec![
-        "test",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-    ];
-    arguments.extend(chosen.iter().flat_map(|package| ["--package", package]));
+    // The whole workspace's tests, as `cargo xtask test` builds them: nothing is built twice.
+    let mut arguments = vec!["test", "--workspace", "--no-run"];
+    arguments.extend(["--message-format", "json-render-diagnostics"]);
+    if options.machine == Some(Machine::System) {
+        arguments.extend(["--test", "it"]);
+    }
     let output = cargo(&arguments).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the tests do not build");
     let messages = String::from_utf8(output.stdout)?;
@@ -135,13 +183,15 @@ fn executable(message: &serde_json::Value, chosen: &[&str]) -> Option<Executable
 struct Report {
     passed: Vec<String>,
     failed: Vec<String>,
+    skipped: Vec<String>,
     ended: bool,
 }
 
 /// Runs the machine to its end, showing what it prints.
 fn boot(options: &Options, kernel: &kernel::Kernel, initramfs: &Path) -> Result<Report> {
     let append = format!(
-        "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=unstable {}",
+        "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=unstable \
+         systemd.show_status=no systemd.getty_auto=no systemd.firstboot=no {}",
         options.append
     );
     let mut child = Command::new("timeout")
@@ -157,7 +207,7 @@ fn boot(options: &Options, kernel: &kernel::Kernel, initramfs: &Path) -> Result<
             "-smp",
             "2",
             "-m",
-            "2048",
+            "3072",
         ])
         .args([
             "-nographic",
@@ -188,10 +238,15 @@ fn boot(options: &Options, kernel: &kernel::Kernel, initramfs: &Path) -> Result<
     Ok(report)
 }
 
-/// Reads the marks that the machine's init prints: `@@ NAME CODE` and `@@ end`.
+/// Reads the marks that the machine's init prints: `@@ NAME CODE`, `@@ skipped TEST: WHY` and
+/// `@@ end`.
 fn note(line: &str, report: &mut Report) {
     let mut words = line.split_whitespace();
     if words.next() != Some("@@") {
+        return;
+    }
+    if let Some(test) = line.strip_prefix("@@ skipped ") {
+        report.skipped.push(test.to_owned());
         return;
     }
     match (words.next(), words.next()) {

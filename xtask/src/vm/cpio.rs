@@ -1,7 +1,11 @@
 //! The archive that a kernel unpacks as its first root: cpio, `newc` form
 //! (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst).
 
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 const DIRECTORY: u32 = 0o040_755;
 const FILE: u32 = 0o100_755;
@@ -21,32 +25,51 @@ impl<W: Write> Archive<W> {
 
     /// Adds a directory.
     pub(crate) fn directory(&mut self, name: &str) -> io::Result<()> {
-        self.entry(name, DIRECTORY, &[])
+        self.entry(name, (DIRECTORY, 0, 0), &[])
     }
 
     /// Adds an executable file.
     pub(crate) fn file(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.entry(name, FILE, bytes)
+        self.entry(name, (FILE, 0, 0), bytes)
     }
 
     /// Adds a symbolic link.
     pub(crate) fn link(&mut self, name: &str, target: &str) -> io::Result<()> {
-        self.entry(name, LINK, target.as_bytes())
+        self.entry(name, (LINK, 0, 0), target.as_bytes())
+    }
+
+    /// Adds what is at a path, as it is; of a directory itself alone.
+    pub(crate) fn copy(&mut self, name: &str, path: &Path) -> io::Result<()> {
+        let found = fs::symlink_metadata(path)?;
+        let bytes = match found.file_type() {
+            kind if kind.is_file() => fs::read(path)?,
+            kind if kind.is_symlink() => fs::read_link(path)?.as_os_str().as_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        self.entry(name, (found.mode(), found.uid(), found.gid()), &bytes)
     }
 
     /// Ends the archive.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.entry("TRAILER!!!", 0, &[])?;
+        self.entry("TRAILER!!!", (0, 0, 0), &[])?;
         self.out.flush()
     }
 
-    fn entry(&mut self, name: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    /// Adds an entry with its mode and its owner's numbers.
+    fn entry(
+        &mut self,
+        name: &str,
+        (mode, user, group): (u32, u32, u32),
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         let name_size = u32::try_from(name.len() + 1).map_err(io::Error::other)?;
         let inode = self.next;
         self.next += 1;
         write!(self.out, "070701")?;
-        let fields = [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0];
+        let fields = [
+            inode, mode, user, group, 1, 0, size, 0, 0, 0, 0, name_size, 0,
+        ];
         for field in fields {
             write!(self.out, "{field:08x}")?;
         }

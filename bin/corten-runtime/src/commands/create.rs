@@ -87,6 +87,7 @@ pub(super) fn wanted<'a>(
     let bundle: PathBuf = bundle.components().collect();
     let config = read_config(&bundle)?;
     let mut spec = Spec::from_slice(&config).context("read config.json")?;
+    check_version(&spec.oci_version)?;
     check_process(spec.process.as_ref())?;
     let process = spec
         .process
@@ -138,6 +139,20 @@ fn read_config(bundle: &Path) -> Result<Vec<u8>> {
         }
         Err(error) => Err(error).with_context(|| format!("open {}", bundle.display())),
     }
+}
+
+/// Refuses a configuration of another specification. COMPAT: runc takes one that names none.
+fn check_version(version: &str) -> Result<()> {
+    let mut parts = version.split(['.', '-', '+']);
+    let major = parts.next().and_then(|part| part.parse::<u32>().ok());
+    let minor = parts.next().and_then(|part| part.parse::<u32>().ok());
+    if version.is_empty() || (major.is_some_and(|major| major <= 1) && minor.is_some()) {
+        return Ok(());
+    }
+    bail!(
+        "ociVersion: {version:?} is no version up to {}",
+        oci::runtime::VERSION
+    )
 }
 
 /// What runc says of an unusable process, in its words.

@@ -23,7 +23,7 @@ const PATIENCE: Timespec = Timespec {
 /// does nothing; callers count on that.
 const GRACE: Timespec = Timespec {
     tv_sec: 0,
-    tv_nsec: 20_000_000,
+    tv_nsec: 100_000_000,
 };
 
 pub(super) fn delete(context: &Context, arguments: &Arguments) -> Result<ExitCode> {

@@ -48,7 +48,8 @@ const TIME_NAMESPACES: i32 = 31_400;
 
 pub(super) fn restore(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     if arguments.on("no-pivot") {
-        bail!("--no-pivot is not supported: CRIU enters the root in its own way");
+        // COMPAT: runc takes it too, and CRIU does as it does.
+        log::warn("--no-pivot changes nothing: CRIU enters the root in its own way");
     }
     if !rustix::process::geteuid().is_root() {
         log::warn("restore is untested with rootless containers");

@@ -43,7 +43,12 @@ fn a_failed_create_says_why_and_leaves_nothing() {
             assert!(bundle.fails(&create).contains(message));
         }
     }
-    bundle.change(|spec| spec["process"]["cwd"] = json!("tmp"));
+    bundle.change(|spec| spec["ociVersion"] = json!("2.0.0"));
+    assert!(bundle.fails(&create).contains("ociVersion"));
+    bundle.change(|spec| {
+        spec["ociVersion"] = json!("1.0.2-dev");
+        spec["process"]["cwd"] = json!("tmp");
+    });
     assert!(
         bundle
             .fails(&create)

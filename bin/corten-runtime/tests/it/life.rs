@@ -301,16 +301,6 @@ fn a_poststop_hook_that_fails_is_deletes_failure_and_ends_the_list() {
     assert!(said.err.contains("level=warning"), "{said:?}");
 }
 
-#[test]
-fn a_program_that_does_nothing_can_be_deleted_right_after_its_start() {
-    let Some(bundle) = Bundle::new(&["true"]) else {
-        return;
-    };
-    bundle.create();
-    bundle.ok(&["start", &bundle.id]);
-    bundle.ok(&["delete", &bundle.id]);
-}
-
 /// CVE-2019-5736: whoever sees the waiting init's executable keeps it, and writes to it when
 /// nothing runs from it any more.
 #[test]
