@@ -97,7 +97,7 @@ routes! {
     GET "/swarm" => swarm::inactive;
     POST "/swarm/init" => swarm::refuse;
     POST "/swarm/join" => swarm::refuse;
-    POST "/swarm/leave" => swarm::inactive;
+    POST "/swarm/leave" => swarm::leave;
     POST "/swarm/update" => swarm::inactive;
     GET "/swarm/unlockkey" => swarm::inactive;
     POST "/swarm/unlock" => swarm::inactive;

@@ -12,6 +12,11 @@ pub(crate) async fn inactive(_: Call) -> Result<Response> {
     Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, INACTIVE))
 }
 
+pub(crate) async fn leave(_: Call) -> Result<Response> {
+    let words = "This node is not part of a swarm";
+    Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, words))
+}
+
 /// Making or joining a swarm is not offered; Kubernetes does what swarm did.
 pub(crate) async fn refuse(_: Call) -> Result<Response> {
     Err(Call::refuse(

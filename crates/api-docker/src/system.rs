@@ -94,7 +94,7 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         driver_status: Some(Vec::new()),
         plugins: Plugins {
             volume: strings(&["local"]),
-            network: strings(&["host", "null"]),
+            network: strings(&["bridge", "host", "ipvlan", "macvlan", "null"]),
             authorization: None,
             log: strings(&["json-file", "none"]),
         },

@@ -183,9 +183,14 @@ impl Groups {
 
     /// Adds a group once.
     pub(crate) fn add(&mut self, gid: u32) -> Result<(), Refusal> {
-        if self.list().contains(&gid) {
-            return Ok(());
+        match self.list().contains(&gid) {
+            true => Ok(()),
+            false => self.push(gid),
         }
+    }
+
+    /// Adds a group, there already or not.
+    pub(crate) fn push(&mut self, gid: u32) -> Result<(), Refusal> {
         let place = self.list.get_mut(self.count).ok_or(Refusal::ManyGroups)?;
         *place = gid;
         self.count += 1;

@@ -362,7 +362,9 @@ fn check_swap(resources: &crate::ResourceSpec) -> Result<(), Error> {
 
 fn check_mounts(spec: &ContainerSpec) -> Result<(), Error> {
     for target in &spec.volumes {
-        if !target.starts_with('/') || target.contains('\0') {
+        // COMPAT: one that is not absolute is taken from the root; the root itself is not.
+        let is_root = crate::mount_points::clean(target) == "/" || target.contains("..");
+        if (is_root && !target.starts_with('/')) || target.contains('\0') {
             return Err(Error::invalid(
                 "Config.Volumes",
                 format!("invalid mount path: '{target}' mount path must be absolute"),

@@ -41,7 +41,9 @@ impl Events {
     pub fn subscribe(&self, span: Span) -> Result<Subscription, Error> {
         // First listen, then read: what happens between is in both, and told once.
         let live = self.live.subscribe();
-        let past = if span.since.is_some() || span.after.is_some() {
+        // COMPAT: an end alone asks for what was, too.
+        let bounded = span.since.or(span.until).is_some();
+        let past = if bounded || span.after.is_some() {
             self.past(&span)?
         } else {
             Vec::new()

@@ -19,6 +19,7 @@ mod execs;
 mod files;
 mod filter;
 mod health;
+mod hearing;
 mod image;
 mod index;
 mod log;

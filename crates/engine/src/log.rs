@@ -5,7 +5,6 @@ use logs::JsonFile;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "container.log";
 /// The field of errors that are told in docker's words.
 const LOG: &str = "LogConfig";
 /// The mode of logging that is not done.
@@ -19,7 +18,13 @@ const NOT_DONE: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"
 
 /// The log's file in the container's directory, if the driver keeps one.
 pub(crate) fn path(spec: &LogSpec, dir: &Path) -> Option<PathBuf> {
-    matches!(spec.driver.as_str(), "json-file").then(|| dir.join(FILE))
+    matches!(spec.driver.as_str(), "json-file").then(|| file(dir))
+}
+
+/// COMPAT: tools that collect logs look for files that are named so.
+fn file(dir: &Path) -> PathBuf {
+    let id = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.join(format!("{id}-json.log"))
 }
 
 /// The log as the supervisor keeps it.
@@ -40,7 +45,7 @@ pub(crate) fn config(spec: &LogSpec, dir: &Path) -> Result<logs::Config, Error> 
 
 fn json_file(spec: &LogSpec, dir: &Path) -> Result<JsonFile, Error> {
     let mut log = JsonFile {
-        path: dir.join(FILE),
+        path: file(dir),
         max_size: None,
         max_file: None,
         attributes: std::collections::BTreeMap::new(),

@@ -63,9 +63,11 @@ impl Resolved {
                 continue;
             }
             let volume = self.volume(VolumeSpec::default(), context).await?;
+            // COMPAT: a path that is not absolute is taken from the root.
+            let target = format!("/{}", target.trim_start_matches('/'));
             self.points.push(MountPoint {
                 copy: true,
-                ..of_volume(&volume, target, context)
+                ..of_volume(&volume, &target, context)
             });
         }
         self.points.sort_by_key(|point| depth(&point.target));

@@ -1,197 +1,121 @@
 //! A table of processes, read from the host's `/proc` as `ps` would.
 
+mod columns;
+mod process;
+
 use crate::{Error, Processes};
-use std::fs;
-use types::Timestamp;
+use columns::{Host, Show};
 
-/// The most that is read of a file of `/proc`.
-const CAP: usize = 64 << 10;
-/// Clock ticks a second, which Linux fixes for programs on every architecture we build for.
-const TICKS: u64 = 100;
+/// The columns of `ps -ef`.
+const FULL: &str = "user=UID,pid,ppid,c,stime,tty,time,cmd";
+/// The columns of `ps aux`.
+const USER: &str = "user,pid,%cpu,%mem,vsz,rss,tty,stat,stime=START,bsdtime,args";
+/// The columns of `ps -e`.
+const BRIEF: &str = "pid,tty,time,comm=CMD";
 
-/// Which columns are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// `ps -ef`.
-    Full,
-    /// `ps aux`.
-    User,
-}
+/// Which columns are wanted, with their titles.
+#[derive(Clone, Debug)]
+pub(crate) struct Format(Vec<(String, Show)>);
 
 impl Format {
+    /// Reads the arguments of `ps`: which processes are shown is known, so only what is said
+    /// of the columns counts.
     pub(crate) fn of(arguments: &[String]) -> Result<Self, Error> {
         let words: Vec<&str> = arguments
             .iter()
-            .flat_map(|a| a.split_whitespace())
+            .flat_map(|argument| argument.split_whitespace())
             .collect();
-        match words.as_slice() {
-            [] | ["-ef"] | ["-e", "-f"] => Ok(Self::Full),
-            ["aux" | "-aux"] => Ok(Self::User),
-            _ => Err(Error::Unsupported {
-                option: format!("ps_args {:?}", words.join(" ")),
-                reason: "-ef and aux are",
-            }),
+        if words.is_empty() {
+            return Self::columns(&[FULL]);
+        }
+        let (mut lists, mut full, mut user) = (Vec::new(), false, false);
+        let mut words_left = words.iter();
+        while let Some(word) = words_left.next() {
+            let long = word.strip_prefix("--format");
+            if let Some(list) = long {
+                let list = list.strip_prefix('=').filter(|list| !list.is_empty());
+                lists.extend(list.or_else(|| words_left.next().copied()));
+                continue;
+            }
+            let bare = word.strip_prefix('-').unwrap_or(word);
+            let (letters, list) = match bare.split_once('o') {
+                Some((letters, "")) => (letters, words_left.next().copied()),
+                Some((letters, list)) => (letters, Some(list)),
+                None => (bare, None),
+            };
+            let dashed = bare.len() < word.len();
+            let known = |letter: char| "aAexwu".contains(letter) || (dashed && letter == 'f');
+            if letters.chars().any(|letter| !known(letter)) {
+                return Err(failed("unsupported option", &words));
+            }
+            full |= letters.contains('f');
+            user |= letters.contains('u');
+            lists.extend(list);
+        }
+        match (lists.is_empty(), full, user) {
+            (false, _, _) => Self::columns(&lists),
+            (true, _, true) => Self::columns(&[USER]),
+            (true, true, false) => Self::columns(&[FULL]),
+            (true, false, false) => Self::columns(&[BRIEF]),
         }
     }
 
-    fn titles(self) -> &'static [&'static str] {
-        match self {
-            Self::Full => &["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
-            Self::User => &[
-                "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME",
-                "COMMAND",
-            ],
+    fn columns(lists: &[&str]) -> Result<Self, Error> {
+        let mut chosen = Vec::new();
+        for item in lists.iter().flat_map(|list| list.split(',')) {
+            let (name, title) = item.split_once('=').unwrap_or((item, ""));
+            let Some((usual, show)) = columns::find(name) else {
+                return Err(failed("unknown user-defined format specifier", &[name]));
+            };
+            if title == "PID" && usual != "PID" {
+                let words = format!("specifying \"{name}=PID\" is not allowed");
+                return Err(Error::invalid("ps_args", words));
+            }
+            let title = if title.is_empty() { usual } else { title };
+            chosen.push((title.to_owned(), show));
+        }
+        match chosen.iter().any(|(title, _)| title == "PID") {
+            true => Ok(Self(chosen)),
+            false => Err(Error::invalid(
+                "ps_args",
+                "Couldn't find PID field in ps output",
+            )),
         }
     }
 }
 
-/// What `/proc/PID` says of a process.
-struct Process {
-    pid: u32,
-    uid: u32,
-    parent: u64,
-    state: char,
-    terminal: u64,
-    cpu: u64,
-    age: u64,
-    started: u64,
-    virtual_size: u64,
-    resident: u64,
-    command: String,
+/// COMPAT: dockerd tells what `ps` said.
+fn failed(what: &str, words: &[&str]) -> Error {
+    let words = words.join(" ");
+    Error::invalid(
+        "ps_args",
+        format!("ps: exit status 1: error: {what} \"{words}\""),
+    )
 }
 
 /// The table; processes that ended meanwhile are left out.
-pub(crate) fn table(format: Format, pids: &[u32]) -> Processes {
-    let mut pids = pids.to_vec();
-    pids.sort_unstable();
-    let uptime = uptime();
-    let memory = total_memory();
-    let processes = pids.into_iter().filter_map(|pid| read(pid, uptime));
+pub(crate) fn table(format: &Format, pids: &[u32]) -> Processes {
+    let host = Host::read();
+    let processes = process::read_all(pids);
+    let row = |process| {
+        let cells = format.0.iter().map(|(_, show)| show(process, &host));
+        cells.collect()
+    };
     Processes {
-        titles: format
-            .titles()
-            .iter()
-            .map(|title| (*title).to_owned())
-            .collect(),
-        rows: processes
-            .map(|process| row(format, &process, memory))
-            .collect(),
+        titles: format.0.iter().map(|(title, _)| title.clone()).collect(),
+        rows: processes.iter().map(row).collect(),
     }
-}
-
-fn row(format: Format, process: &Process, memory: u64) -> Vec<String> {
-    let seconds = process.cpu / TICKS;
-    let share = (seconds * 1_000).checked_div(process.age).unwrap_or(0);
-    let start = start(process);
-    let terminal = terminal(process.terminal);
-    match format {
-        Format::Full => vec![
-            process.uid.to_string(),
-            process.pid.to_string(),
-            process.parent.to_string(),
-            (share / 10).to_string(),
-            start,
-            terminal,
-            format!(
-                "{:02}:{:02}:{:02}",
-                seconds / 3_600,
-                seconds / 60 % 60,
-                seconds % 60
-            ),
-            process.command.clone(),
-        ],
-        Format::User => {
-            let part = (process.resident * 1_000).checked_div(memory).unwrap_or(0);
-            vec![
-                process.uid.to_string(),
-                process.pid.to_string(),
-                format!("{}.{}", share / 10, share % 10),
-                format!("{}.{}", part / 10, part % 10),
-                process.virtual_size.to_string(),
-                process.resident.to_string(),
-                terminal,
-                process.state.to_string(),
-                start,
-                format!("{}:{:02}", seconds / 60, seconds % 60),
-                process.command.clone(),
-            ]
-        }
-    }
-}
-
-/// The time of the start, or the day if that was not today.
-fn start(process: &Process) -> String {
-    let text = Timestamp::from_nanos(process.started * 1_000_000_000).to_string();
-    let (day, time) = text.split_once('T').unwrap_or((&text, ""));
-    match process.age < 86_400 {
-        true => time.get(..5).unwrap_or(time).to_owned(),
-        false => day.get(5..).unwrap_or(day).to_owned(),
-    }
-}
-
-fn terminal(device: u64) -> String {
-    let major = (device >> 8) & 0xfff;
-    let minor = (device & 0xff) | ((device >> 12) & 0xfff00);
-    match (device, major) {
-        (0, _) => "?".to_owned(),
-        (_, 136..=143) => format!("pts/{}", (major - 136) * 256 + minor),
-        _ => format!("{major}:{minor}"),
-    }
-}
-
-fn read(pid: u32, uptime: u64) -> Option<Process> {
-    let file = |name: &str| fs::read(format!("/proc/{pid}/{name}")).ok();
-    let stat = String::from_utf8_lossy(&file("stat")?).into_owned();
-    // The name is in parentheses and may hold any characters.
-    let (head, tail) = stat.rsplit_once(") ")?;
-    let name = head.split_once('(')?.1;
-    let fields: Vec<&str> = tail.split(' ').collect();
-    // Numbered as in proc(5), where the state is field 3.
-    let number = |field: usize| fields.get(field - 3)?.trim().parse::<u64>().ok();
-    let status = String::from_utf8_lossy(&file("status")?).into_owned();
-    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    let age = uptime.saturating_sub(number(22)? / TICKS);
-    Some(Process {
-        pid,
-        uid: uid.split_whitespace().next()?.parse().ok()?,
-        parent: number(4)?,
-        state: fields.first()?.chars().next()?,
-        terminal: number(7)?,
-        cpu: number(14)? + number(15)?,
-        age,
-        started: Timestamp::now().seconds().saturating_sub(age),
-        virtual_size: number(23)? >> 10,
-        resident: number(24)? << 2,
-        command: command(&file("cmdline")?, name),
-    })
-}
-
-fn command(line: &[u8], name: &str) -> String {
-    let line = line.get(..CAP).unwrap_or(line);
-    let line = line.strip_suffix(b"\0").unwrap_or(line);
-    match line.is_empty() {
-        true => format!("[{name}]"),
-        false => String::from_utf8_lossy(line).replace('\0', " "),
-    }
-}
-
-fn uptime() -> u64 {
-    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let whole = text.split(['.', ' ']).next();
-    whole.and_then(|whole| whole.parse().ok()).unwrap_or(0)
-}
-
-/// In kilobytes.
-fn total_memory() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn format(text: &str) -> Option<String> {
+        let format = Format::of(&[text.to_owned()]).ok()?;
+        let titles: Vec<String> = format.0.into_iter().map(|(title, _)| title).collect();
+        Some(titles.join(" "))
+    }
 
     #[test]
     fn a_process_is_listed_with_its_command() {
@@ -199,10 +123,11 @@ mod tests {
             .arg("60")
             .spawn()
             .unwrap();
+        let format = Format::of(&[]).unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
         // Between fork and exec it still has our name.
         let rows = loop {
-            let rows = table(Format::Full, &[child.id(), u32::MAX]).rows;
+            let rows = table(&format, &[child.id(), u32::MAX]).rows;
             let shown = rows
                 .first()
                 .and_then(|row| row.last())
@@ -220,11 +145,28 @@ mod tests {
     }
 
     #[test]
-    fn only_known_arguments_are_taken() {
-        let format = |text: &str| Format::of(&[text.to_owned()]).ok();
-        assert_eq!(Format::of(&[]).ok(), Some(Format::Full));
-        assert_eq!(format("-ef"), Some(Format::Full));
-        assert_eq!(format("aux"), Some(Format::User));
-        assert_eq!(format("-o pid"), None);
+    fn columns_are_those_of_ps() {
+        let full = "UID PID PPID C STIME TTY TIME CMD";
+        assert_eq!(format("").as_deref(), Some(full));
+        assert_eq!(format("-ef").as_deref(), Some(full));
+        assert_eq!(format("-e").as_deref(), Some("PID TTY TIME CMD"));
+        let user = "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND";
+        assert_eq!(format("aux").as_deref(), Some(user));
+        for text in [
+            "-o pid,comm",
+            "-eo pid,comm",
+            "axo pid -o comm",
+            "--format=pid,comm",
+        ] {
+            assert_eq!(format(text).as_deref(), Some("PID COMMAND"), "{text}");
+        }
+        assert_eq!(format("-o pid,args=WHAT").as_deref(), Some("PID WHAT"));
+    }
+
+    #[test]
+    fn what_ps_or_docker_refuses_is_refused() {
+        for text in ["-o comm", "-o pid,nope", "-bogus", "-o ppid=PID,comm", "-q"] {
+            assert_eq!(format(text), None, "{text}");
+        }
     }
 }

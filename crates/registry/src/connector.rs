@@ -156,13 +156,27 @@ async fn tcp(uri: &Uri) -> io::Result<TokioIo<TcpStream>> {
     let dialled = TcpStream::connect((name, port)).await;
     let tcp = dialled.map_err(|error| {
         let place = match error.raw_os_error() {
-            Some(_) => format!("{name}:{port}: connect"),
-            None => format!("lookup {name}"),
+            Some(_) => format!(" {name}:{port}: connect"),
+            None => format!(": lookup {name}{}", name_server()),
         };
-        said(&error, format!("dial tcp {place}"))
+        said(&error, format!("dial tcp{place}"))
     })?;
     drop(tcp.set_nodelay(true)); // Slower without, but no worse.
     Ok(TokioIo::new(tcp))
+}
+
+/// The name server that was asked, as Go's errors name it.
+fn name_server() -> String {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let server = text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next())?
+    });
+    match server.unwrap_or("127.0.0.1").parse() {
+        Ok(std::net::IpAddr::V6(ip)) => format!(" on [{ip}]:53"),
+        Ok(std::net::IpAddr::V4(ip)) => format!(" on {ip}:53"),
+        Err(_) => String::new(),
+    }
 }
 
 /// A connection by way of a proxy; to one that reads requests in the clear, no further.

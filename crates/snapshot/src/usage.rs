@@ -17,6 +17,9 @@ use crate::error::Error;
 pub struct Usage {
     /// Bytes of allocated blocks.
     pub bytes: u64,
+    /// Bytes that files hold, however they are laid out.
+    #[serde(default)]
+    pub content: u64,
     /// Files, directories and so on; one with several names counts once.
     pub inodes: u64,
 }
@@ -111,6 +114,9 @@ impl Measure<'_> {
             return;
         }
         self.usage.inodes += 1;
+        if !directory {
+            self.usage.content += u64::try_from(stat.st_size).unwrap_or(0);
+        }
         self.usage.bytes += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
     }
 

@@ -1,4 +1,6 @@
-//! One descriptor with a message over a Unix socket, without allocation.
+//! One descriptor with a message over a Unix socket, without allocation; what a peer has not
+//! read yet.
+#![expect(unsafe_code, reason = "SIOCOUTQ has no safe wrapper")]
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -6,7 +8,7 @@ use rustix::net::{
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// Sends `bytes` as one message, with `fd` if given; never raises SIGPIPE.
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
@@ -24,6 +26,17 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) ->
         SendFlags::NOSIGNAL,
     )?;
     Ok(())
+}
+
+/// How much of what was written to a stream socket its peer, of a Unix socket, has not read or,
+/// of a TCP one, has not acknowledged.
+pub fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the request writes one int, which outlives the call.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
 }
 
 /// Receives one message into `bytes`, and the descriptor that came with it, close-on-exec.

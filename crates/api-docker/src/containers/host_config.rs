@@ -4,7 +4,7 @@ use super::resources::parse;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::{HostConfig, PortBinding};
-use engine::{ContainerSpec, LogSpec, NamespaceSpec, NetworkMode};
+use engine::{Bind, ContainerSpec, LogSpec, NamespaceSpec, NetworkMode};
 use std::collections::BTreeMap;
 
 /// COMPAT: clients ask for runc by its names; each is the one runtime that is here.
@@ -80,7 +80,11 @@ fn no_driver(request: &docker_schema::container::DeviceRequest) -> Error {
 pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
     spec.annotations = host.annotations.clone().unwrap_or_default();
     let binds = host.binds.iter().flatten();
-    let binds = binds.map(|bind| bind.parse().map_err(|error| parse(&error)));
+    let binds = binds.map(|text| {
+        let bind = text.parse::<Bind>();
+        let checked = bind.and_then(|bind| bind.check().map(|()| bind));
+        checked.map_err(|error| parse(&error))
+    });
     spec.binds = binds.collect::<Result<_>>()?;
     let mounts = host.mounts.iter().flatten().map(super::mounts::read);
     spec.mounts = mounts.collect::<Result<_>>()?;

@@ -33,8 +33,10 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
 }
 
 /// Fields whose refusal is told in dockerd's sentence, without the field before it.
-const SENTENCES: [&str; 17] = [
+const SENTENCES: [&str; 19] = [
     "HostConfig.PidMode",
+    "HostConfig.IpcMode",
+    "ps_args",
     "HostConfig.VolumesFrom",
     "LogConfig",
     "Memory",
@@ -55,12 +57,30 @@ const SENTENCES: [&str; 17] = [
 
 /// A supervisor's error; who is not in the container's files is told in dockerd's words alone.
 fn of_supervisor(error: &engine::Error) -> Error {
-    let told = Error::of(error);
-    match account(&chain(error)) {
-        Some(words) => told.worded(words),
-        None => told,
+    let (told, words) = (Error::of(error), chain(error));
+    match (account(&words), shares(&words)) {
+        (Some(words), _) => told.worded(words),
+        (None, Some(words)) => told.worded(format!(
+            "{SET_UP}error setting cgroup config for procHooks process: {words}"
+        )),
+        (None, None) => told,
     }
 }
+
+/// The sentence about shares of processors that the kernel does not take.
+fn shares(text: &str) -> Option<&str> {
+    let bounds = [
+        "the minimum allowed cpu-shares",
+        "the maximum allowed cpu-shares",
+    ];
+    let at = bounds.iter().find_map(|words| text.find(words))?;
+    text.get(at..)
+}
+
+/// What dockerd says before the reason why a container could not be set up.
+const SET_UP: &str = "failed to create task for container: failed to create shim task: OCI \
+                      runtime create failed: runc create failed: unable to start container \
+                      process: error during container init: ";
 
 /// The sentence about a user or group that is not there, from its beginning.
 fn account(text: &str) -> Option<&str> {
@@ -101,11 +121,7 @@ fn command(exit_code: u8, message: &str) -> String {
         126 if !known(&["permission denied", "is a directory"]) => ": permission denied",
         _ => "",
     };
-    format!(
-        "failed to create task for container: failed to create shim task: OCI runtime create \
-         failed: runc create failed: unable to start container process: error during container \
-         init: {message}{words}"
-    )
+    format!("{SET_UP}{message}{words}")
 }
 
 /// What ends the search for a program.

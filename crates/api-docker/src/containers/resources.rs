@@ -71,6 +71,7 @@ fn swappiness(value: i64) -> Result<u64> {
 pub(crate) fn parse(error: &engine::ParseError) -> Error {
     let words = match error.what {
         "IPC mode" => format!("invalid IPC mode: {}", error.text),
+        engine::Bind::WHAT => error.reason.clone(),
         _ => error.to_string(),
     };
     Error::new(StatusCode::BAD_REQUEST, words)

@@ -131,13 +131,19 @@ fn groups<'a>(setup: &mut Setup<'a>, account: &mut Account) -> Result<(), Fault<
         return Err(absent("/etc/group", key));
     }
     let numbers = wanted.further.iter().filter_map(numeric);
+    for gid in numbers {
+        found
+            .add(gid)
+            .map_err(|refusal| told(refusal, c"etc/group"))?;
+    }
+    // COMPAT: a group that comes from two of these is there twice.
     let all = [account.gid]
         .into_iter()
         .chain(members.list().iter().copied());
     let mut whole = Groups::new();
-    for gid in all.chain(numbers).chain(found.list().iter().copied()) {
+    for gid in all.chain(found.list().iter().copied()) {
         whole
-            .add(gid)
+            .push(gid)
             .map_err(|refusal| told(refusal, c"etc/group"))?;
     }
     let identity = &mut setup.identity;

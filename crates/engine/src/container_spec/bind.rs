@@ -84,6 +84,9 @@ pub struct Bind {
 }
 
 impl Bind {
+    /// What a text of the short form is, in an error.
+    pub const WHAT: &'static str = "volume specification";
+
     /// Whether the source is a path of the host.
     pub fn is_path(&self) -> bool {
         self.source.as_deref().is_some_and(|s| s.starts_with('/'))
@@ -94,20 +97,40 @@ impl FromStr for Bind {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let fail = |reason: &str| ParseError::new("volume specification", text, reason);
+        // COMPAT: the reasons are dockerd's whole sentences.
+        let fail = |reason: &str| ParseError::new(Self::WHAT, text, reason);
+        let form = || fail(&format!("invalid volume specification: '{text}'"));
         let parts: Vec<&str> = text.split(':').collect();
         let (source, target, options) = match parts.as_slice() {
             [target] => (None, *target, ""),
             [source, target] => (Some(*source), *target, ""),
             [source, target, options] => (Some(*source), *target, *options),
-            _ => return Err(fail("expected SOURCE:TARGET[:OPTIONS]")),
+            _ => return Err(form()),
         };
         if source == Some("") {
-            return Err(fail("the source is empty"));
+            return Err(form());
         }
-        check_target(target).map_err(fail)?;
-        if let Some(name) = source.filter(|source| !source.starts_with('/')) {
-            check_volume(name).map_err(fail)?;
+        let is_volume = source.is_none_or(|source| !source.starts_with('/'));
+        let kind = if is_volume { "volume" } else { "bind" };
+        let mount = |reason: &str| {
+            fail(&format!(
+                "invalid volume specification: '{text}': invalid mount config for type {kind:?}: {reason}"
+            ))
+        };
+        if !target.starts_with('/') {
+            let words = format!("invalid mount path: '{target}' mount path must be absolute");
+            return Err(mount(&words));
+        }
+        check_target(target)
+            .map_err(|reason| mount(&format!("invalid specification: {reason}")))?;
+        if let Some(name) = source.filter(|_| is_volume)
+            && check_volume(name).is_err()
+        {
+            return Err(fail(&format!(
+                "create {name}: {name:?} includes invalid characters for a local volume name, \
+                 only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host \
+                 directory, use absolute path"
+            )));
         }
         let mut bind = Self {
             source: source.map(str::to_owned),
@@ -119,14 +142,37 @@ impl FromStr for Bind {
             text: text.to_owned(),
         };
         for option in options.split(',').filter(|option| !option.is_empty()) {
-            bind.option(option).map_err(fail)?;
+            let taken = bind.option(option);
+            taken.map_err(|()| fail(&format!("invalid mode: {options}")))?;
         }
         Ok(bind)
     }
 }
 
 impl Bind {
-    fn option(&mut self, option: &str) -> Result<(), &'static str> {
+    /// Refuses what no new container may ask for: two of one kind of option, and options of
+    /// the other kind of mount.
+    pub fn check(&self) -> Result<(), ParseError> {
+        const KINDS: [&[&str]; 3] = [&["ro", "rw"], &["z", "Z"], &["nocopy"]];
+        let options = self.text.splitn(3, ':').nth(2).unwrap_or_default();
+        let count = |kind: &[&str]| options.split(',').filter(|o| kind.contains(o)).count();
+        let fail = |reason: String| Err(ParseError::new(Self::WHAT, &self.text, reason));
+        if KINDS.iter().any(|kind| count(kind) > 1) {
+            return fail(format!("invalid mode: {options}"));
+        }
+        let (kind, field) = match (self.is_path(), self.no_copy, self.propagation) {
+            (true, true, _) => ("bind", "VolumeOptions"),
+            (false, _, Some(_)) => ("volume", "BindOptions"),
+            _ => return Ok(()),
+        };
+        fail(format!(
+            "invalid volume specification: '{}': invalid mount config for type {kind:?}: field \
+             {field} must not be specified",
+            self.text
+        ))
+    }
+
+    fn option(&mut self, option: &str) -> Result<(), ()> {
         match option {
             "ro" => self.read_only = true,
             "rw" => self.read_only = false,
@@ -134,11 +180,8 @@ impl Bind {
             "Z" => self.relabel = Some(Relabel::Private),
             "nocopy" => self.no_copy = true,
             "consistent" | "cached" | "delegated" | "rbind" | "bind" => {}
-            _ => match option.parse() {
-                Ok(_) if self.propagation.is_some() => return Err("two propagation modes"),
-                Ok(propagation) => self.propagation = Some(propagation),
-                Err(_) => return Err("unknown option"),
-            },
+            _ if self.propagation.is_some() => return Err(()),
+            _ => self.propagation = Some(option.parse().map_err(drop)?),
         }
         Ok(())
     }

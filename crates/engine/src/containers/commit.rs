@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use types::{ContainerId, Kind, Rootfs};
+use types::{ContainerId, ErrorKind, Kind, Rootfs};
 use unpack::{Detail, Pack};
 
 /// How an image of a container is to be.
@@ -53,9 +53,14 @@ impl Containers {
             _ => {}
         }
         let freeze = spec.pause && container.state.status == Status::Running;
-        if freeze {
-            self.pause(id).await?;
-        }
+        let freeze = match freeze {
+            // One that has ended meanwhile is as still.
+            true => match self.pause(id).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => false,
+                paused => paused.map(|()| true)?,
+            },
+            false => false,
+        };
         let made = self.make_image(&container, &spec).await;
         if freeze {
             match self.unpause(id).await {

@@ -55,6 +55,7 @@ impl Containers {
             id: id.clone(),
             source,
         })?;
-        Ok(usage.bytes)
+        // COMPAT: dockerd counts what files hold, not what they take.
+        Ok(usage.content)
     }
 }

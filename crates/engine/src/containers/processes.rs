@@ -17,8 +17,8 @@ impl Containers {
     /// What runs in a container, read from the host's `/proc`; nothing is executed.
     ///
     /// # Errors
-    /// [`Problem::NotRunning`]; [`Error::Unsupported`] for arguments of `ps` other than `-ef`,
-    /// `-e -f`, `aux` and none.
+    /// [`Problem::NotRunning`]; [`Error::Invalid`] for arguments that `ps` would not take, or
+    /// without its column `PID`.
     pub async fn top(&self, id: &ContainerId, arguments: &[String]) -> Result<Processes, Error> {
         let container = self.find(id)?;
         if !container.state.status.is_live() {
@@ -31,6 +31,6 @@ impl Containers {
         let format = crate::top::Format::of(arguments)?;
         let pids = self.context.tasks.pids(id).await;
         let pids = pids.map_err(Error::task("list the processes of", id))?;
-        crate::context::blocking(move || crate::top::table(format, &pids)).await
+        crate::context::blocking(move || crate::top::table(&format, &pids)).await
     }
 }

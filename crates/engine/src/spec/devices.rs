@@ -69,13 +69,22 @@ fn found(device: &crate::Device) -> Result<Vec<Device>, Error> {
         path => path,
     };
     let path = Path::new(&device.host);
-    let metadata = std::fs::metadata(path).map_err(|error| gathering(path, &error.to_string()))?;
+    let metadata = std::fs::metadata(path).map_err(|error| gathering(path, &reason(&error)))?;
     if metadata.is_dir() {
         return tree(path, target);
     }
     match node(&metadata, target) {
         Some(node) => Ok(vec![node]),
         None => Err(gathering(path, "not a device node")),
+    }
+}
+
+/// The kernel's word as dockerd has it, by which clients tell a missing device from others.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
     }
 }
 
