@@ -20,6 +20,7 @@ mod security;
 mod stats;
 mod status;
 mod wait;
+pub(crate) mod websocket;
 
 pub(crate) use attach::{attach, detach_keys, frame, media_type, report_failure, unable};
 pub(crate) use commit::commit;

@@ -12,6 +12,7 @@ mod events;
 mod execs;
 mod images;
 mod legacy;
+mod metrics;
 mod networks;
 mod plugins;
 mod query;

@@ -43,6 +43,7 @@ routes! {
     POST "/containers/{id}/update" => containers::update;
     POST "/containers/{id}/wait" => containers::wait;
     POST "/containers/{id}/attach" => containers::attach;
+    GET "/containers/{id}/attach/ws" => containers::websocket::attach;
     DELETE "/containers/{id}" => containers::remove;
     HEAD "/containers/{id}/archive" => containers::archive::stat;
     GET "/containers/{id}/archive" => containers::archive::fetch;

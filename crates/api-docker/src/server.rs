@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::containers::Gates;
 use crate::error::Error;
 use crate::legacy::{Protocol, Sniffed};
+use crate::metrics::Actions;
 use crate::query::Query;
 use crate::routes::ROUTES;
 use crate::stream::Stream;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 pub struct Api {
     services: Arc<Services>,
     pub(crate) gates: Gates,
+    pub(crate) actions: Actions,
 }
 
 /// What the API is made of.
@@ -90,6 +92,7 @@ impl Api {
         Self {
             services: Arc::new(services),
             gates: Gates::default(),
+            actions: Actions::default(),
         }
     }
 
@@ -179,8 +182,11 @@ impl Api {
             body,
         };
         // A task of its own: a client that goes away does not cut an operation in half.
-        let answer = self.tracker.spawn((route.handler)(call));
-        answer.await.unwrap_or_else(|error| {
+        let begun = std::time::Instant::now();
+        let answer = self.tracker.spawn((route.handler)(call)).await;
+        self.actions
+            .count(&head.method, route.pattern, begun.elapsed());
+        answer.unwrap_or_else(|error| {
             Err(Error::new(
                 http::StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the operation was given up: {error}"),

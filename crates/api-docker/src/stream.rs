@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+use tokio_util::task::TaskTracker;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -14,14 +16,24 @@ pub enum Stream {
     Unix(UnixStream),
     /// On TCP, not encrypted.
     Tcp(TcpStream),
+    /// On TCP, encrypted.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// The socket itself.
-    pub(crate) fn into_fd(self) -> io::Result<OwnedFd> {
+    /// The socket itself; of an encrypted connection one whose bytes are carried over here.
+    pub(crate) fn into_fd(self, tracker: &TaskTracker) -> io::Result<OwnedFd> {
         Ok(match self {
             Self::Unix(stream) => stream.into_std()?.into(),
             Self::Tcp(stream) => stream.into_std()?.into(),
+            Self::Tls(mut stream) => {
+                let (mut ours, theirs) = UnixStream::pair()?;
+                tracker.spawn(async move {
+                    // However it ends, both ends learn of it by their sockets.
+                    drop(copy_bidirectional(&mut stream, &mut ours).await);
+                });
+                theirs.into_std()?.into()
+            }
         })
     }
 }
@@ -31,6 +43,7 @@ macro_rules! either {
         match $self.get_mut() {
             Stream::Unix($stream) => $call,
             Stream::Tcp($stream) => $call,
+            Stream::Tls($stream) => $call,
         }
     };
 }

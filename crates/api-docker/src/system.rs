@@ -96,7 +96,7 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
             volume: strings(&["local"]),
             network: strings(&["bridge", "host", "ipvlan", "macvlan", "null"]),
             authorization: None,
-            log: strings(&["json-file", "none"]),
+            log: strings(&engine::LOG_DRIVERS),
         },
         memory_limit: true,
         swap_limit: true,

@@ -58,7 +58,10 @@ impl Takeover {
         tracker: &TaskTracker,
     ) -> io::Result<(Response, Pending)> {
         match self {
-            Self::Upgrade(upgrade) => Ok((switching(media_type), Pending::Upgrade(upgrade))),
+            Self::Upgrade(upgrade) => {
+                let pending = Pending::Upgrade(upgrade, tracker.clone());
+                Ok((switching(media_type), pending))
+            }
             Self::Relay(incoming) => {
                 let (ours, theirs) = UnixStream::pair()?;
                 let (read, write) = ours.into_split();
@@ -72,7 +75,7 @@ impl Takeover {
 
 /// A connection that is being taken over.
 pub(crate) enum Pending {
-    Upgrade(OnUpgrade),
+    Upgrade(OnUpgrade, TaskTracker),
     Pair(UnixStream),
 }
 
@@ -84,7 +87,7 @@ impl Pending {
                 fd: stream.into_std()?.into(),
                 unread: Vec::new(),
             }),
-            Self::Upgrade(upgrade) => {
+            Self::Upgrade(upgrade, tracker) => {
                 let upgraded = upgrade.await.map_err(io::Error::other)?;
                 let parts = upgraded
                     .downcast::<TokioIo<Sniffed>>()
@@ -93,7 +96,7 @@ impl Pending {
                 let mut unread = parts.read_buf.to_vec();
                 unread.extend_from_slice(&ahead);
                 Ok(Socket {
-                    fd: stream.into_fd()?,
+                    fd: stream.into_fd(&tracker)?,
                     unread,
                 })
             }

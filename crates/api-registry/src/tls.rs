@@ -33,7 +33,11 @@ pub enum TlsError {
 }
 
 impl Tls {
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
+    /// What makes connections into encrypted ones.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let wrong = |path: &Path, reason: &dyn ToString| TlsError::File {

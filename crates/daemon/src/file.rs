@@ -15,6 +15,12 @@ pub(crate) struct File {
     pub(crate) exec_root: Option<PathBuf>,
     pub(crate) hosts: Vec<String>,
     pub(crate) group: Option<String>,
+    pub(crate) tls: Option<bool>,
+    pub(crate) tlsverify: Option<bool>,
+    pub(crate) tlscacert: Option<PathBuf>,
+    pub(crate) tlscert: Option<PathBuf>,
+    pub(crate) tlskey: Option<PathBuf>,
+    pub(crate) metrics_addr: Option<String>,
     pub(crate) debug: Option<bool>,
     pub(crate) log_level: Option<String>,
     pub(crate) log_format: Option<String>,
@@ -36,11 +42,17 @@ pub(crate) struct File {
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 26] = [
     "data-root",
     "exec-root",
     "hosts",
     "group",
+    "tls",
+    "tlsverify",
+    "tlscacert",
+    "tlscert",
+    "tlskey",
+    "metrics-addr",
     "debug",
     "log-level",
     "log-format",

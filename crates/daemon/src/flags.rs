@@ -13,9 +13,27 @@ pub(crate) struct Flags {
     /// What a reboot may take
     #[arg(long, visible_alias = "exec-root", value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
-    /// Socket to listen on: unix://PATH, tcp://127.0.0.1:PORT or fd:// (repeatable)
+    /// Socket to listen on: unix://PATH, tcp://ADDRESS:PORT or fd:// (repeatable)
     #[arg(short = 'H', long = "host", value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
+    /// Encrypt TCP; implied by --tlsverify
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Encrypt TCP and take only clients with a certificate of --tlscacert's
+    #[arg(long)]
+    pub(crate) tlsverify: bool,
+    /// Certificates that vouch for clients
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tlscacert: Option<PathBuf>,
+    /// The daemon's certificate
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tlscert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tlskey: Option<PathBuf>,
+    /// Address that metrics are served on, in the clear: ADDRESS:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_addr: Option<String>,
     /// Group that may use the Unix sockets
     #[arg(short = 'G', long, value_name = "GROUP")]
     pub(crate) group: Option<String>,

@@ -1,7 +1,7 @@
 //! Addresses to listen on.
 
 use anyhow::{Context, bail};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,10 +10,23 @@ use std::str::FromStr;
 pub(crate) enum Host {
     /// `unix://PATH`.
     Unix(PathBuf),
-    /// `tcp://ADDRESS:PORT`, on loopback alone: there is no TLS to tell clients apart.
+    /// `tcp://ADDRESS:PORT`; beyond loopback only where TLS tells clients apart.
     Tcp(SocketAddr),
     /// `fd://`: the sockets that systemd gave.
     Activated,
+}
+
+impl Host {
+    /// Refuses an address at which strangers would get in.
+    pub(crate) fn check(&self, verified: bool) -> anyhow::Result<()> {
+        match self {
+            Self::Tcp(address) if !verified && !address.ip().is_loopback() => bail!(
+                "host \"tcp://{address}\": without TLS that verifies clients anybody who reaches \
+                 this address is root here; give --tlsverify, or a loopback address"
+            ),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl FromStr for Host {
@@ -43,16 +56,6 @@ fn tcp(text: &str, address: &str) -> anyhow::Result<Host> {
     let address: SocketAddr = address
         .parse()
         .with_context(|| format!("host {text:?}: expected tcp://ADDRESS:PORT"))?;
-    let loopback = match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback(),
-    };
-    if !loopback {
-        bail!(
-            "host {text:?}: without TLS anybody who reaches this address is root here; \
-             only loopback addresses are served"
-        );
-    }
     Ok(Host::Tcp(address))
 }
 
@@ -70,14 +73,15 @@ mod tests {
         );
         assert!(host("tcp://[::1]:2375").is_some());
         assert_eq!(host("fd://"), Some(Host::Activated));
-        for refused in [
-            "unix://a",
-            "tcp://0.0.0.0:1",
-            "tcp://10.0.0.1:1",
-            "npipe:///x",
-            "",
-            "tcp://x",
-        ] {
+        for open in ["tcp://0.0.0.0:1", "tcp://10.0.0.1:1"] {
+            let host = host(open).unwrap();
+            assert!(
+                host.check(false).is_err() && host.check(true).is_ok(),
+                "{open}"
+            );
+        }
+        assert!(host("tcp://127.0.0.1:1").unwrap().check(false).is_ok());
+        for refused in ["unix://a", "npipe:///x", "", "tcp://x"] {
             assert_eq!(host(refused), None, "{refused}");
         }
     }

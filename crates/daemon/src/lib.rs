@@ -21,6 +21,7 @@ mod registries;
 mod reload;
 mod run;
 mod settings;
+mod tls;
 mod wiring;
 
 use clap::Parser as _;

@@ -5,15 +5,18 @@ use crate::host::Host;
 use crate::{group, lock};
 use anyhow::{Context, bail};
 use api_docker::Stream;
+use api_registry::Tls;
 use std::fs::{self, Permissions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use tokio::net::{TcpListener, UnixListener};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio_rustls::TlsAcceptor;
 
 /// A socket that is listened on.
-#[derive(Debug)]
 pub(crate) enum Listener {
     /// Of the Unix family.
     Unix {
@@ -24,7 +27,31 @@ pub(crate) enum Listener {
         listener: UnixListener,
     },
     /// Of TCP.
-    Tcp(TcpListener),
+    Tcp(TcpListener, Option<TlsAcceptor>),
+}
+
+/// A connection that was accepted.
+pub(crate) enum Accepted {
+    /// As it is.
+    Plain(Stream),
+    /// It is to be encrypted.
+    Tls(TcpStream, TlsAcceptor),
+}
+
+/// How long a client may take to agree on encryption.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+impl Accepted {
+    /// The connection once it is encrypted, if it is to be.
+    pub(crate) async fn stream(self) -> io::Result<Stream> {
+        match self {
+            Self::Plain(stream) => Ok(stream),
+            Self::Tls(stream, acceptor) => {
+                let agreed = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+                Ok(Stream::Tls(Box::new(agreed??)))
+            }
+        }
+    }
 }
 
 /// The file of a Unix socket, removed with the listener if it is still ours.
@@ -47,21 +74,32 @@ impl Drop for SocketFile {
 
 impl Listener {
     /// The next connection.
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
-            Self::Tcp(listener) => {
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Accepted::Plain(Stream::Unix(stream)))
+            }
+            Self::Tcp(listener, tls) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(match tls {
+                    None => Accepted::Plain(Stream::Tcp(stream)),
+                    Some(acceptor) => Accepted::Tls(stream, acceptor.clone()),
+                })
             }
         }
     }
 }
 
 /// Opens all of them.
-pub(crate) fn all(hosts: &[String], group: Option<&str>) -> anyhow::Result<Vec<Listener>> {
+pub(crate) fn all(
+    hosts: &[String],
+    group: Option<&str>,
+    tls: Option<&Tls>,
+) -> anyhow::Result<Vec<Listener>> {
     let group = group.map(group::number).transpose()?;
+    let tls = tls.map(Tls::acceptor).transpose()?;
     let mut listeners = Vec::new();
     for host in hosts {
         match host.parse::<Host>()? {
@@ -69,26 +107,32 @@ pub(crate) fn all(hosts: &[String], group: Option<&str>) -> anyhow::Result<Vec<L
             Host::Tcp(address) => {
                 let what = || format!("cannot listen on {address}");
                 let listener = std::net::TcpListener::bind(address).with_context(what)?;
-                listeners.push(tcp(listener).with_context(what)?);
+                listeners.push(tcp(listener, tls.clone()).with_context(what)?);
             }
-            Host::Activated => listeners.extend(activated()?),
+            Host::Activated => listeners.extend(activated(tls.as_ref())?),
         }
     }
     Ok(listeners)
 }
 
-fn tcp(listener: std::net::TcpListener) -> io::Result<Listener> {
-    listener.set_nonblocking(true)?;
-    Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+/// Listens for those who ask for metrics.
+pub(crate) async fn metrics(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot serve metrics on {address}"))
 }
 
-fn activated() -> anyhow::Result<Vec<Listener>> {
+fn tcp(listener: std::net::TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Tcp(TcpListener::from_std(listener)?, tls))
+}
+
+fn activated(tls: Option<&TlsAcceptor>) -> anyhow::Result<Vec<Listener>> {
     let sockets = activation::sockets()?;
     if sockets.is_empty() {
         bail!("fd://: no sockets were passed by systemd");
     }
     let listeners = sockets.into_iter().map(|socket| match socket {
-        Activated::Tcp(listener) => tcp(listener),
+        Activated::Tcp(listener) => tcp(listener, tls.cloned()),
         Activated::Unix(listener) => {
             listener.set_nonblocking(true)?;
             let listener = UnixListener::from_std(listener)?;
@@ -147,15 +191,18 @@ mod tests {
             all(
                 &["unix:///nowhere-relative".to_owned()],
                 Some("no such group"),
+                None,
             )
-            .unwrap_err(),
+            .err()
+            .unwrap(),
         );
         let first = unix(&path, None).unwrap();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
         assert!(
             unix(&path, None)
-                .unwrap_err()
+                .err()
+                .unwrap()
                 .to_string()
                 .contains("another process")
         );

@@ -11,9 +11,10 @@ use crate::reload::reload;
 use crate::settings::Settings;
 use crate::{foreign, process, wiring};
 use anyhow::Context;
-use api_docker::Api;
+use api_docker::{Api, Stream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +63,11 @@ async fn serve(
     began: Instant,
 ) -> anyhow::Result<()> {
     let api = wiring::services(settings).await?;
-    let listeners = listen::all(&settings.hosts, settings.group.as_deref())?;
+    let listeners = listen::all(
+        &settings.hosts,
+        settings.group.as_deref(),
+        settings.tls.as_ref(),
+    )?;
     let connections = TaskTracker::new();
     let accepting = CancellationToken::new();
     for listener in listeners {
@@ -73,6 +78,16 @@ async fn serve(
             accepting.clone(),
         );
         api.tracker.spawn(listening);
+    }
+    if let Some(address) = settings.metrics {
+        let listener = listen::metrics(address).await?;
+        let metrics = accept_metrics(
+            listener,
+            api.clone(),
+            connections.clone(),
+            accepting.clone(),
+        );
+        api.tracker.spawn(metrics);
     }
     let notify = Notify::from_environment();
     notify.ready();
@@ -101,8 +116,8 @@ async fn accept(
             accepted = listener.accept() => accepted,
             () = accepting.cancelled() => return,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let accepted = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, mostly: others must be given up first.
                 tracing::warn!(%error, "connection not accepted");
@@ -112,8 +127,40 @@ async fn accept(
         };
         let api = api.clone();
         connections.spawn(async move {
+            let stream = match accepted.stream().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::debug!(%error, "connection not encrypted");
+                    return;
+                }
+            };
             if let Err(error) = api.serve(stream).await {
                 tracing::debug!(error = %error, "connection ended early");
+            }
+        });
+    }
+}
+
+/// Accepts connections of those who ask for metrics.
+async fn accept_metrics(
+    listener: TcpListener,
+    api: Api,
+    connections: TaskTracker,
+    accepting: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = accepting.cancelled() => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let api = api.clone();
+        connections.spawn(async move {
+            if let Err(error) = api.serve_metrics(Stream::Tcp(stream)).await {
+                tracing::debug!(%error, "connection ended early");
             }
         });
     }

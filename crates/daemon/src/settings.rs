@@ -2,8 +2,10 @@
 
 use crate::file::{File, unable};
 use crate::flags::Flags;
+use crate::host::Host;
 use crate::registries;
 use anyhow::{Context, bail};
+use api_registry::Tls;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +21,9 @@ pub(crate) struct Settings {
     pub(crate) paths: Paths,
     pub(crate) hosts: Vec<String>,
     pub(crate) group: Option<String>,
+    /// `None`: TCP is served in the clear.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) metrics: Option<std::net::SocketAddr>,
     pub(crate) config_file: PathBuf,
     pub(crate) log_level: LevelFilter,
     pub(crate) log_format: Format,
@@ -53,6 +58,14 @@ impl Settings {
     fn of(flags: &Flags, file: File, config_file: PathBuf) -> anyhow::Result<Self> {
         conflicts(flags, &file)?;
         let registries = registries::settings(flags, &file)?;
+        let tls = crate::tls::settings(flags, &file)?;
+        let metrics = flags.metrics_addr.as_ref().or(file.metrics_addr.as_ref());
+        let metrics = metrics.map(|address| {
+            let address = address.replace("localhost", "127.0.0.1");
+            address
+                .parse()
+                .with_context(|| format!("metrics-addr {address:?}: expected ADDRESS:PORT"))
+        });
         let paths = places(
             flags.root.clone().or(file.data_root),
             flags.run.clone().or(file.exec_root),
@@ -60,6 +73,12 @@ impl Settings {
         let debug = flags.debug || file.debug.unwrap_or_default();
         let level = flags.log_level.clone().or(file.log_level);
         let hosts = non_empty(&flags.hosts, file.hosts);
+        let verified = tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_authority.is_some());
+        for host in &hosts {
+            host.parse::<Host>()?.check(verified)?;
+        }
         let idle = flags.idle_timeout.or(file.idle_timeout);
         let idle = idle.unwrap_or(if flags.ready_fd.is_some() { IDLE } else { 0 });
         let mut log_opts = file.log_opts;
@@ -78,6 +97,8 @@ impl Settings {
             },
             paths,
             group: flags.group.clone().or(file.group),
+            tls,
+            metrics: metrics.transpose()?,
             config_file,
             log_level: log_level(level.as_deref(), debug)?,
             log_format: log_format(flags.log_format.as_deref().or(file.log_format.as_deref()))?,
@@ -161,6 +182,16 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
     check("exec-root", path(&flags.run), path(&file.exec_root));
     check("hosts", list(&flags.hosts), list(&file.hosts));
     check("group", flags.group.clone(), file.group.clone());
+    check("tls", switch(flags.tls), shown(file.tls));
+    check("tlsverify", switch(flags.tlsverify), shown(file.tlsverify));
+    check("tlscacert", path(&flags.tlscacert), path(&file.tlscacert));
+    check("tlscert", path(&flags.tlscert), path(&file.tlscert));
+    check("tlskey", path(&flags.tlskey), path(&file.tlskey));
+    check(
+        "metrics-addr",
+        flags.metrics_addr.clone(),
+        file.metrics_addr.clone(),
+    );
     check("debug", switch(flags.debug), shown(file.debug));
     check("log-level", flags.log_level.clone(), file.log_level.clone());
     check(

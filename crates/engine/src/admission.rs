@@ -7,7 +7,6 @@ use crate::{
     Update,
 };
 use oci::image::ExecConfig;
-use std::path::Path;
 use types::Signal;
 
 /// Fills in what the image and the daemon decide, and refuses what cannot be so. Gives
@@ -30,7 +29,7 @@ pub(crate) fn admit(
     for host in &spec.extra_hosts {
         crate::files::extra_host(host)?;
     }
-    crate::log::config(&spec.log, Path::new("/"))?;
+    crate::log::check(&spec)?;
     crate::spec::check(&spec)?;
     Ok((spec, warnings))
 }
@@ -117,6 +116,8 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
     }
     if spec.log.driver.is_empty() {
         spec.log.driver.clone_from(&config.log.driver);
+    }
+    if spec.log.driver == config.log.driver {
         for (name, value) in &config.log.options {
             let options = &mut spec.log.options;
             options.entry(name.clone()).or_insert_with(|| value.clone());

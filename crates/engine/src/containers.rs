@@ -20,6 +20,7 @@ pub use commit::CommitSpec;
 pub(crate) use create::random;
 pub use create::{Created, Update};
 pub use inspect::Inspection;
+pub(crate) use logs::readiness;
 pub use logs::{Log, LogQuery};
 pub use processes::Processes;
 pub use prune::Pruned;

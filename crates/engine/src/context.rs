@@ -3,6 +3,7 @@
 use crate::execs::Registry;
 use crate::files::Rewrite;
 use crate::index::Index;
+use crate::log::Keepers;
 use crate::networks::Registry as NetworkRegistry;
 use crate::volumes::Shelf;
 use crate::{Config, ContainerRecord, Error, Event, Events, NetworkState, Removal};
@@ -10,6 +11,7 @@ use images::Images;
 use metadata::{Batch, Database};
 use snapshot::Snapshots;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use task::Tasks;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,9 @@ pub(crate) struct Context {
     pub(crate) networks: NetworkRegistry,
     pub(crate) index: Index,
     pub(crate) execs: Registry,
+    pub(crate) log_keepers: Keepers,
+    /// How often containers' health was asked for, and was found bad.
+    pub(crate) probes: [AtomicU64; 2],
     /// Whether cgroup v2 is all there is.
     pub(crate) cgroup_v2: bool,
     /// Every task of the engine, so that a stop can wait for them.
@@ -72,6 +77,7 @@ impl Context {
     pub(crate) fn sweep_behind(self: &Arc<Self>, record: Arc<ContainerRecord>, removal: Removal) {
         let context = Arc::clone(self);
         self.tracker.spawn(async move {
+            context.log_keepers.end(&record.id).await;
             context.discard(&record.id).await;
             context.unmount_volumes(&record).await;
             context.remove_anonymous(&record, removal).await;

@@ -104,6 +104,18 @@ pub enum Error {
         /// Why.
         source: logs::Error,
     },
+    /// A container's output cannot be kept or sent as its options say.
+    #[error("failed to initialize logging driver: {reason}")]
+    Logging {
+        /// Why, in dockerd's words.
+        reason: String,
+    },
+    /// The files of a log cannot be looked after.
+    #[error("cannot look after a log")]
+    LogFiles {
+        /// Why.
+        source: logs::Error,
+    },
     /// The writable part could not be made, measured or removed.
     #[error("cannot {action} the root file system of container {id}")]
     Snapshot {
@@ -433,7 +445,8 @@ impl Kind for Error {
             Self::Image { kind, .. } => *kind,
             Self::Snapshot { source, .. } | Self::Containers { source } => source.kind(),
             Self::Store { source, .. } => source.kind(),
-            Self::Log { source, .. } => source.kind(),
+            Self::Log { source, .. } | Self::LogFiles { source } => source.kind(),
+            Self::Logging { .. } => ErrorKind::Internal,
             Self::Network(source) => source.kind(),
             Self::Networking { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),

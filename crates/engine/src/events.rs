@@ -3,6 +3,7 @@
 use crate::{Error, Event};
 use metadata::{Batch, Database, Entry, Span};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -22,6 +23,7 @@ pub struct Events {
     live: broadcast::Sender<Arc<Entry<Event>>>,
     tracker: TaskTracker,
     waiting: Arc<Mutex<Vec<(Timestamp, Event)>>>,
+    told: Arc<AtomicU64>,
 }
 
 impl Events {
@@ -31,7 +33,14 @@ impl Events {
             tracker,
             live: broadcast::Sender::new(BEHIND),
             waiting: Arc::default(),
+            told: Arc::default(),
         }
+    }
+
+    /// How many events this daemon has told, and how many listen now.
+    pub fn counts(&self) -> (u64, usize) {
+        let told = self.told.load(Ordering::Relaxed);
+        (told, self.live.receiver_count())
     }
 
     /// Past entries of `span`, then those to come until its end.
@@ -114,6 +123,7 @@ impl Events {
             Ok(committed) => committed?,
             Err(stopping) => return Err(metadata::Error::interrupted(stopping)),
         };
+        self.told.fetch_add(all.len() as u64, Ordering::Relaxed);
         for ((at, event), sequence) in all.into_iter().zip(sequences) {
             // Nobody watching is no failure.
             drop(self.live.send(Arc::new(Entry {

@@ -62,6 +62,7 @@ pub use execs::{Exec, ExecSpec, ExecStart, Execs};
 pub use filter::{ContainerFilter, LabelFilter};
 pub use health::{Health, HealthResult, HealthStatus};
 pub use image::ImageUsers;
+pub use log::DRIVERS as LOG_DRIVERS;
 pub use logs::{Record as LogRecord, Stream as LogStream};
 pub use metadata::{Entry, Span};
 pub use network_record::{AddressPool, NetworkDriver, NetworkRecord};

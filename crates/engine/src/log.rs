@@ -1,22 +1,56 @@
-//! Log drivers and their options.
+//! Log drivers: what a container's options say, where its log is, and who looks after it.
+//!
+//! Every log but `none` is a file that the supervisor writes. What remote drivers get is read
+//! from that file by a task of the daemon's, so that output never waits for a network, and
+//! `logs` works with every driver.
 
-use crate::{Error, LogSpec};
+mod attributes;
+mod cursor;
+mod driver;
+mod keeper;
+mod tag;
+
+pub(crate) use keeper::Keepers;
+
+use crate::{ContainerRecord, ContainerSpec, Error, LogSpec};
+use driver::Driver;
+use forward::{Options, Origin, Target};
 use logs::JsonFile;
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
-/// The field of errors that are told in docker's words.
-const LOG: &str = "LogConfig";
-/// The mode of logging that is not done.
-const NON_BLOCKING: &str = "non-blocking";
-/// Docker's drivers that are not done.
-const OTHERS: [&str; 9] = [
-    "local", "journald", "syslog", "fluentd", "gelf", "awslogs", "splunk", "gcplogs", "etwlogs",
+/// The drivers' names, as they are listed.
+pub const DRIVERS: [&str; 7] = [
+    "fluentd",
+    "gelf",
+    "journald",
+    "json-file",
+    "local",
+    "none",
+    "syslog",
 ];
-/// Options of json-file that are not done.
-const NOT_DONE: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
+/// The field of refusals at a container's making, which are docker's whole sentences.
+const LOG: &str = "LogConfig";
+/// The size of a file where nothing is said: a log does not fill a disk.
+const LARGEST: u64 = 100 << 20;
+/// How many files there are where nothing is said.
+const FILES: u32 = 5;
+/// The size of a file of `local` and of what is kept for remote drivers.
+const KEPT: u64 = 20 << 20;
 
-/// The log's file in the container's directory, if the driver keeps one.
+/// A container's log.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// As the supervisor keeps it.
+    pub(crate) config: logs::Config,
+    /// Whether it may be read back.
+    pub(crate) readable: bool,
+    /// Where it is sent besides.
+    pub(crate) remote: Option<(Target, Origin)>,
+}
+
+/// The log's file that inspect names: another's file is nobody's business.
 pub(crate) fn path(spec: &LogSpec, dir: &Path) -> Option<PathBuf> {
     matches!(spec.driver.as_str(), "json-file").then(|| file(dir))
 }
@@ -27,124 +61,179 @@ fn file(dir: &Path) -> PathBuf {
     dir.join(format!("{id}-json.log"))
 }
 
-/// The log as the supervisor keeps it.
-pub(crate) fn config(spec: &LogSpec, dir: &Path) -> Result<logs::Config, Error> {
-    match spec.driver.as_str() {
-        "none" => Ok(logs::Config::None),
-        "json-file" => json_file(spec, dir).map(logs::Config::JsonFile),
-        driver if OTHERS.contains(&driver) => Err(Error::Unsupported {
-            option: format!("LogConfig.Type {driver:?}"),
-            reason: "use json-file or none",
-        }),
-        other => Err(Error::invalid(
-            LOG,
-            format!("error looking up logging plugin {other}: plugin {other:?} not found"),
-        )),
+/// Refuses what no container of this specification may have.
+pub(crate) fn check(spec: &ContainerSpec) -> Result<(), Error> {
+    let refuse = |words: String| Error::invalid(LOG, words);
+    let driver = Driver::read(&spec.log.driver)?;
+    if driver == Driver::None {
+        return Ok(());
+    }
+    let options = driver::own(&spec.log.options).map_err(refuse)?;
+    driver.check_names(&options).map_err(refuse)?;
+    if let Driver::Remote(name) = driver {
+        let options = driver::without_attributes(&options);
+        Target::read(name, &Options(&options)).map_err(|error| refuse(error.0))?;
+    }
+    Ok(())
+}
+
+/// What the options of a container that is to start say.
+pub(crate) fn plan(record: &ContainerRecord, dir: &Path) -> Result<Plan, Error> {
+    let failed = |reason: String| Error::Logging { reason };
+    let spec = &record.spec.log;
+    let driver = Driver::read(&spec.driver)?;
+    if driver == Driver::None {
+        return Ok(Plan {
+            config: logs::Config::None,
+            readable: false,
+            remote: None,
+        });
+    }
+    let options = driver::own(&spec.options).map_err(failed)?;
+    let mut attributes = attributes::of(record, &options).map_err(failed)?;
+    let tag = tag::read(record, options.get("tag").map_or("", String::as_str));
+    let (file, remote) = match driver {
+        Driver::Remote(name) => {
+            let rest = driver::without_attributes(&options);
+            let target = Target::read(name, &Options(&rest)).map_err(|error| failed(error.0))?;
+            let tag = tag::or_id(tag.map_err(failed)?, record);
+            let origin = origin(record, tag, std::mem::take(&mut attributes));
+            let bounds = Bounds::cached(&spec.options).map_err(failed)?;
+            (
+                bounds.file(dir.join("container-cached.log")),
+                Some((target, origin)),
+            )
+        }
+        Driver::Local => {
+            let bounds = Bounds::local(&options).map_err(failed)?;
+            (bounds.file(dir.join("local.log")), None)
+        }
+        Driver::JsonFile | Driver::None => {
+            let bounds = Bounds::json_file(&options).map_err(failed)?;
+            let tag = tag.map_err(failed)?;
+            if !tag.is_empty() {
+                attributes.insert("tag".to_owned(), tag);
+            }
+            (bounds.file(file(dir)), None)
+        }
+    };
+    let disabled = spec.options.get("cache-disabled").map(String::as_str);
+    Ok(Plan {
+        config: logs::Config::JsonFile(JsonFile { attributes, ..file }),
+        readable: remote.is_none() || disabled.is_none_or(|text| driver::switch(text) != Ok(true)),
+        remote,
+    })
+}
+
+fn origin(record: &ContainerRecord, tag: String, attributes: BTreeMap<String, String>) -> Origin {
+    Origin {
+        id: record.id.to_string(),
+        name: record.name.clone(),
+        image_id: record.image_id.clone(),
+        image: record.spec.image.clone(),
+        command: record.program().join(" "),
+        created: record.created.to_string(),
+        tag,
+        attributes,
     }
 }
 
-fn json_file(spec: &LogSpec, dir: &Path) -> Result<JsonFile, Error> {
-    let mut log = JsonFile {
-        path: file(dir),
-        max_size: None,
-        max_file: None,
-        attributes: std::collections::BTreeMap::new(),
-    };
-    for (name, value) in &spec.options {
-        let invalid = || Error::invalid("LogConfig.Config", format!("{name}={value:?}"));
-        match name.as_str() {
-            "max-size" => log.max_size = size(value).ok_or_else(invalid)?,
-            "max-file" => {
-                let files = value.parse::<NonZeroU32>().map_err(|_| invalid())?;
-                log.max_file = Some(files);
-            }
-            // COMPAT: rotated segments are not compressed; what is not compressed reads the same.
-            "compress" if matches!(value.as_str(), "true" | "false") => {}
-            "mode" if matches!(value.as_str(), "" | "blocking") => {}
-            "mode" if value != "non-blocking" => {
-                let words = format!("logger: logging mode not supported: {value}");
-                return Err(Error::invalid(LOG, words));
-            }
-            "max-buffer-size"
-                if spec.options.get("mode").map(String::as_str) != Some(NON_BLOCKING) =>
-            {
-                let words =
-                    "logger: max-buffer-size option is only supported with 'mode=non-blocking'";
-                return Err(Error::invalid(LOG, words));
-            }
-            known
-                if NOT_DONE.contains(&known)
-                    || matches!(known, "mode" | "max-buffer-size" | "compress") =>
-            {
-                return Err(Error::Unsupported {
-                    option: format!("LogConfig.Config {name}={value}"),
-                    reason: "json-file takes max-size, max-file and compress",
-                });
-            }
-            _ => {
-                let words = format!("unknown log opt '{name}' for json-file log driver");
-                return Err(Error::invalid(LOG, words));
-            }
+/// How much of a log is kept.
+#[derive(Debug)]
+struct Bounds {
+    size: Option<NonZeroU64>,
+    files: u32,
+    compress: bool,
+}
+
+impl Bounds {
+    fn file(self, path: PathBuf) -> JsonFile {
+        JsonFile {
+            path,
+            max_size: self.size,
+            max_file: NonZeroU32::new(self.files),
+            attributes: BTreeMap::new(),
+            compress: self.compress,
         }
     }
-    Ok(log)
-}
 
-/// Bytes with a unit, `10m`; `-1` is no bound.
-fn size(text: &str) -> Option<Option<NonZeroU64>> {
-    if text == "-1" {
-        return Some(None);
+    fn json_file(options: &BTreeMap<String, String>) -> Result<Self, String> {
+        let unbounded = Self {
+            size: NonZeroU64::new(LARGEST),
+            files: FILES,
+            compress: false,
+        };
+        let asked = options.get("max-size").map(String::as_str);
+        let size = match asked {
+            // COMPAT: dockerd has no word for a log without a bound, which is its default.
+            Some("-1") => None,
+            Some(text) => match NonZeroU64::new(logs::size(text)?) {
+                None => return Err("max-size must be a positive number".to_owned()),
+                size => size,
+            },
+            None => unbounded.size,
+        };
+        let files = match options.get("max-file") {
+            Some(text) => match driver::number(text)? {
+                ..1 => return Err("max-file cannot be less than 1".to_owned()),
+                files => Some(u32::try_from(files).unwrap_or(u32::MAX)),
+            },
+            None => None,
+        };
+        let compress = options
+            .get("compress")
+            .map_or(Ok(false), |t| driver::switch(t))?;
+        if compress && (asked.is_none() || files.is_none_or(|files| files < 2)) {
+            return Err(
+                "compress cannot be true when max-file is less than 2 or max-size is not set"
+                    .to_owned(),
+            );
+        }
+        let usual = if asked.is_some() { 1 } else { FILES };
+        Ok(Self {
+            size,
+            files: files.unwrap_or(usual),
+            compress,
+        })
     }
-    let lower = text.to_ascii_lowercase();
-    let number = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match lower.get(number.len()..)? {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        _ => return None,
-    };
-    let bytes = number.parse::<u64>().ok()?.checked_mul(factor)?;
-    NonZeroU64::new(bytes).map(Some)
+
+    fn local(options: &BTreeMap<String, String>) -> Result<Self, String> {
+        Self::kept(options, ["max-size", "max-file", "compress"])
+    }
+
+    /// Of what is kept of a log that goes elsewhere.
+    fn cached(options: &BTreeMap<String, String>) -> Result<Self, String> {
+        let names = ["cache-max-size", "cache-max-file", "cache-compress"];
+        Self::kept(options, names)
+    }
+
+    fn kept(
+        options: &BTreeMap<String, String>,
+        [size, files, compress]: [&str; 3],
+    ) -> Result<Self, String> {
+        let size = match options.get(size) {
+            Some(text) => logs::size(text)
+                .map_err(|why| format!("invalid value for {size}: {text}: {why}"))?,
+            None => KEPT,
+        };
+        let files = options
+            .get(files)
+            .map_or(Ok(i64::from(FILES)), |t| driver::number(t))?;
+        let switched = options
+            .get(compress)
+            .map_or(Ok(true), |t| driver::switch(t));
+        let compress =
+            switched.map_err(|why| format!("error reading {compress} log option: {why}"))?;
+        if compress && files < 2 {
+            return Err("compression cannot be enabled when max file count is 1".to_owned());
+        }
+        Ok(Self {
+            size: NonZeroU64::new(size),
+            files: u32::try_from(files.max(1)).unwrap_or(u32::MAX),
+            compress,
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(options: &[(&str, &str)]) -> LogSpec {
-        LogSpec {
-            driver: "json-file".to_owned(),
-            options: options
-                .iter()
-                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn json_files_options_are_read() {
-        let spec = spec(&[("max-size", "10m"), ("max-file", "3")]);
-        let logs::Config::JsonFile(log) = config(&spec, Path::new("/c")).unwrap() else {
-            panic!("no file")
-        };
-        assert_eq!(log.max_size.map(NonZeroU64::get), Some(10 << 20));
-        assert_eq!(log.max_file.map(NonZeroU32::get), Some(3));
-    }
-
-    #[test]
-    fn an_option_that_cannot_be_honoured_is_refused_by_name() {
-        for options in [
-            &[("max-size", "ten")][..],
-            &[("max-size", "0")],
-            &[("max-file", "0")],
-            &[("labels", "a")],
-            &[("max-size", "99999999999g")],
-        ] {
-            assert!(
-                config(&spec(options), Path::new("/c")).is_err(),
-                "{options:?}"
-            );
-        }
-    }
-}
+mod tests;

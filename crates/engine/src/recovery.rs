@@ -47,6 +47,8 @@ pub(crate) async fn open(
         networks,
         index: Index::default(),
         execs: Registry::default(),
+        log_keepers: crate::log::Keepers::default(),
+        probes: Default::default(),
         tracker,
         stopping: CancellationToken::new(),
     });
@@ -56,6 +58,7 @@ pub(crate) async fn open(
     take_over_networks(&context, &adopted).await?;
     settle(&context, adopted).await?;
     context.sweep_strays().await?;
+    context.resume_logs().await;
     let tracker = &context.tracker;
     tracker.spawn(guard::firewall(Arc::clone(&context)));
     tracker.spawn(guard::proxy(Arc::clone(&context)));

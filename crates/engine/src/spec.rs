@@ -80,6 +80,7 @@ impl Bundle {
         record: &ContainerRecord,
         context: &Context,
         network: &Joined,
+        log: logs::Config,
     ) -> Result<Self, Error> {
         let dir = context.config.paths.container(&record.id);
         let files = crate::files::directory(&context.config.paths, record);
@@ -101,7 +102,7 @@ impl Bundle {
         };
         Ok(Self {
             spec: generate(&input)?,
-            log: crate::log::config(&record.spec.log, &dir)?,
+            log,
             layers: context.images.layer_mounts(&record.rootfs),
         })
     }

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::{Config, Status};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many containers do what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,13 @@ impl System {
             }
         }
         counts
+    }
+
+    /// How often containers' health was asked for, and how often it was bad.
+    pub fn probes(&self) -> (u64, u64) {
+        let [probes, failed] = &self.context.probes;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(probes), read(failed))
     }
 
     /// Nanoseconds of processor time that the machine has had, on all processors together,

@@ -27,11 +27,80 @@ pub struct JsonFile {
     pub max_file: Option<NonZeroU32>,
     /// Labels, environment and tag, repeated in every record.
     pub attributes: BTreeMap<String, String>,
+    /// Files that are not written any more are compressed, by [`crate::compress_older`].
+    #[serde(default)]
+    pub compress: bool,
 }
 
 impl JsonFile {
     /// How many files there may be.
     pub(crate) fn files(&self) -> u32 {
         self.max_file.map_or(1, NonZeroU32::get)
+    }
+}
+
+/// Bytes as docker's tools read them, `10m`; the error is in their words.
+///
+/// # Errors
+/// If it is no size.
+pub fn size(text: &str) -> Result<u64, String> {
+    let invalid = || format!("invalid size: '{text}'");
+    let number = text.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.' && c != ' ');
+    let suffix = &text[number.len()..];
+    let value: f64 = number.trim().parse().map_err(|_| invalid())?;
+    if value < 0.0 || number.starts_with(['+', '-']) {
+        return Err(invalid());
+    }
+    let lower = suffix.to_ascii_lowercase();
+    let mut letters = lower.chars();
+    let power = match letters.next() {
+        None | Some('b') => 0,
+        Some('k') => 1,
+        Some('m') => 2,
+        Some('g') => 3,
+        Some('t') => 4,
+        Some('p') => 5,
+        Some(_) => return Err(format!("invalid suffix: '{suffix}'")),
+    };
+    let known = match letters.as_str() {
+        "" => true,
+        "b" | "ib" => power > 0,
+        _ => false,
+    };
+    if !known {
+        return Err(format!("invalid suffix: '{suffix}'"));
+    }
+    let bytes = value * 1_024_f64.powi(power);
+    match bytes < 9e18 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is neither negative nor beyond 63 bits"
+        )]
+        true => Ok(bytes as u64),
+        false => Err(invalid()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_dockers_tools_do() {
+        for (text, bytes) in [
+            ("10", Ok(10)),
+            ("1.5m", Ok(3 << 19)),
+            ("2KiB", Ok(2_048)),
+            ("1g", Ok(1 << 30)),
+            ("7b", Ok(7)),
+            ("-1", Err("invalid size: '-1'")),
+            ("x", Err("invalid size: 'x'")),
+            ("1x", Err("invalid suffix: 'x'")),
+            ("1kk", Err("invalid suffix: 'kk'")),
+            ("", Err("invalid size: ''")),
+        ] {
+            assert_eq!(size(text), bytes.map_err(str::to_owned), "{text}");
+        }
     }
 }

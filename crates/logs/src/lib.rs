@@ -3,6 +3,7 @@
 //! It knows Docker's `json-file` to the byte. It must not know containers or their streams'
 //! descriptors. Read first: [`Config`], [`Writer`], [`Reader`].
 
+mod compress;
 mod config;
 mod error;
 mod escape;
@@ -12,7 +13,8 @@ mod time;
 mod watch;
 mod writer;
 
-pub use config::{Config, JsonFile};
+pub use compress::compress_older;
+pub use config::{Config, JsonFile, size};
 pub use error::Error;
 pub use reader::{Query, Reader, Record};
 pub use watch::Watch;

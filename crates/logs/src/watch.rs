@@ -12,10 +12,22 @@ pub struct Watch(OwnedFd);
 
 impl Watch {
     pub(crate) fn of(path: &Path) -> Result<Self, Error> {
+        let changes = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
+        Self::on(path, changes)
+    }
+
+    /// Reports only that the log's files moved up.
+    ///
+    /// # Errors
+    /// If inotify is not to be had.
+    pub fn of_rotations(config: &crate::JsonFile) -> Result<Self, Error> {
+        Self::on(&config.path, WatchFlags::MOVED_TO)
+    }
+
+    fn on(path: &Path, changes: WatchFlags) -> Result<Self, Error> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let watch = || -> Result<OwnedFd, Errno> {
             let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-            let changes = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
             inotify::add_watch(&watch, folder, changes)?;
             Ok(watch)
         };

@@ -29,4 +29,5 @@ pub use error::{Access, Cause, Error};
 pub use proxy::{Proxies, without_secret};
 pub use repository::{Fetched, Registries, Repository};
 pub use settings::{Patience, Settings};
+pub use tls::{Identity, Trust};
 pub use upload::{Upload, Uploaded};

@@ -12,20 +12,22 @@ use std::sync::Arc;
 
 /// Whom a client trusts besides this machine's certificates, and what it shows: PEM, as read.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Trust {
+pub struct Trust {
     /// Certificates that vouch for the server.
-    pub(crate) roots: Vec<Vec<u8>>,
+    pub roots: Vec<Vec<u8>>,
     /// Certificates of this client, with their keys.
-    pub(crate) identities: Vec<Identity>,
+    pub identities: Vec<Identity>,
     /// Whether the server's certificate may be anybody's.
-    pub(crate) anybody: bool,
+    pub anybody: bool,
 }
 
 /// A client's certificate and its key.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) certificate: Vec<u8>,
-    pub(crate) key: Vec<u8>,
+pub struct Identity {
+    /// PEM.
+    pub certificate: Vec<u8>,
+    /// PEM.
+    pub key: Vec<u8>,
 }
 
 impl std::fmt::Debug for Trust {
@@ -39,6 +41,13 @@ impl std::fmt::Debug for Trust {
     }
 }
 
+impl std::fmt::Debug for Identity {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
 impl Trust {
     /// Believes every certificate, for registries that are listed as insecure.
     pub(crate) fn anybody() -> Self {
@@ -49,7 +58,10 @@ impl Trust {
     }
 
     /// The configuration of a client.
-    pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
+    ///
+    /// # Errors
+    /// If a certificate or key cannot be read.
+    pub fn config(&self) -> Result<ClientConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(tls)?;

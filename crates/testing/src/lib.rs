@@ -105,6 +105,11 @@ impl TestHost {
 
     /// Starts the daemon, in a network namespace of its own, and waits until it answers.
     pub fn start_daemon(&mut self) {
+        self.start_daemon_with(&[]);
+    }
+
+    /// The same with more flags.
+    pub fn start_daemon_with(&mut self, flags: &[&str]) {
         if self.foreign.is_some() {
             return;
         }
@@ -121,6 +126,7 @@ impl TestHost {
             .arg(&self.paths.root)
             .arg("--run")
             .arg(&self.paths.run)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second descriptor"))
             .stderr(log)

@@ -73,6 +73,7 @@ impl Host {
             max_size: None,
             max_file: None,
             attributes: [].into(),
+            compress: false,
         }
     }
 

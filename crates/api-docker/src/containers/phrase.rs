@@ -23,6 +23,9 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
         engine::Error::Invalid { field, reason } if SENTENCES.contains(field) => {
             Error::of(error).worded(reason.clone())
         }
+        engine::Error::Logging { .. } => {
+            Error::of(error).prefixed("failed to create task for container: ")
+        }
         engine::Error::Task { .. } => of_supervisor(error),
         // COMPAT: what is missing is said with its words before.
         engine::Error::Networking { source } => {
@@ -91,6 +94,7 @@ fn account(text: &str) -> Option<&str> {
 
 fn state(action: &str, id: &str, problem: Problem) -> String {
     match problem {
+        Problem::NoLog => problem.to_string(),
         Problem::NotRunning => format!("container {id} is not running"),
         Problem::Paused if action == "pause" => format!("Container {id} is already paused"),
         Problem::Paused => {

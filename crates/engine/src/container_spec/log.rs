@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogSpec {
-    /// `json-file`, `none`, or empty. Others are refused at creation.
+    /// One of [`LOG_DRIVERS`](crate::LOG_DRIVERS), or empty.
     pub driver: String,
-    /// The driver's options: `max-size`, `max-file`, `labels`, `env`, `tag`.
+    /// The driver's options.
     pub options: BTreeMap<String, String>,
 }

@@ -1,6 +1,9 @@
 //! Reading a container's log back.
 
 use super::Containers;
+use crate::context::Context;
+use crate::log::Plan;
+use crate::owner::Handle;
 use crate::{Container, Error, Problem};
 use logs::{Query, Reader, Record, Stream, Watch};
 use std::collections::VecDeque;
@@ -50,37 +53,16 @@ impl Containers {
     /// [`Problem::NoLog`] if its driver keeps none that can be read.
     pub fn logs(&self, id: &ContainerId, query: LogQuery) -> Result<Log, Error> {
         let handle = self.context.index.container(id)?;
-        let record = &handle.snapshot().record;
-        let dir = self.context.config.paths.container(id);
-        let logs::Config::JsonFile(file) = crate::log::config(&record.spec.log, &dir)? else {
+        if !self.log_plan(id)?.readable {
             return Err(Error::state("read the log of", id, Problem::NoLog));
-        };
-        let failed = |source| Error::Log {
-            id: id.clone(),
-            source,
-        };
-        let wanted = Query {
-            stdout: query.stdout,
-            stderr: query.stderr,
-            since: query.since,
-            until: query.until,
-            tail: query.tail,
-        };
-        let reader = Reader::open(&file, wanted).map_err(failed)?;
-        let changes = match query.follow {
-            true => {
-                let watch = reader.watch().map_err(failed)?;
-                Some(readiness(watch).map_err(Error::io("watch", &file.path))?)
-            }
-            false => None,
-        };
-        Ok(Log {
-            reader: Some(reader),
-            changes,
-            container: handle.watch(),
-            records: VecDeque::new(),
-            path: file.path,
-        })
+        }
+        Log::open(&self.context, &handle, query)
+    }
+
+    fn log_plan(&self, id: &ContainerId) -> Result<Plan, Error> {
+        let handle = self.context.index.container(id)?;
+        let dir = self.context.config.paths.container(id);
+        crate::log::plan(&handle.snapshot().record, &dir)
     }
 
     /// Sends what the log holds to a client's socket.
@@ -117,6 +99,47 @@ impl Containers {
 }
 
 impl Log {
+    /// Begins to read, whoever may read it.
+    pub(crate) fn open(context: &Context, handle: &Handle, query: LogQuery) -> Result<Self, Error> {
+        let id = handle.id();
+        let dir = context.config.paths.container(id);
+        let plan = crate::log::plan(&handle.snapshot().record, &dir)?;
+        let logs::Config::JsonFile(file) = plan.config else {
+            return Err(Error::state("read the log of", id, Problem::NoLog));
+        };
+        let failed = |source| Error::Log {
+            id: id.clone(),
+            source,
+        };
+        let wanted = Query {
+            stdout: query.stdout,
+            stderr: query.stderr,
+            since: query.since,
+            until: query.until,
+            tail: query.tail,
+        };
+        let reader = Reader::open(&file, wanted).map_err(failed)?;
+        let changes = match query.follow {
+            true => {
+                let watch = reader.watch().map_err(failed)?;
+                Some(readiness(watch).map_err(Error::io("watch", &file.path))?)
+            }
+            false => None,
+        };
+        Ok(Self {
+            reader: Some(reader),
+            changes,
+            container: handle.watch(),
+            records: VecDeque::new(),
+            path: file.path,
+        })
+    }
+
+    /// Whether all that was read was given out.
+    pub(crate) fn is_read(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// The next record; `None` at the end, which a followed log has when its container ends.
     ///
     /// # Errors
@@ -202,7 +225,7 @@ fn client(attach: &Attach) -> std::io::Result<AsyncFd<OwnedFd>> {
     deprecated,
     reason = "what replaces it is unsafe; both types here own the descriptor they answer with"
 )]
-fn readiness<T: std::os::fd::AsRawFd>(owner: T) -> std::io::Result<AsyncFd<T>> {
+pub(crate) fn readiness<T: std::os::fd::AsRawFd>(owner: T) -> std::io::Result<AsyncFd<T>> {
     AsyncFd::new(owner)
 }
 

@@ -5,6 +5,7 @@ use crate::container_spec::Probe;
 use crate::context::Context;
 use crate::{Error, ExecStart, Execs, HealthResult, HealthStatus, Status};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use task::{Attach, Framing};
 use tokio::io::AsyncReadExt as _;
@@ -42,6 +43,9 @@ impl Owner {
 
     /// Takes an answer. Only a change is made durable: a restarted daemon asks anew.
     pub(super) async fn probed(&mut self, result: HealthResult) -> Result<(), Error> {
+        let [probes, failed] = &self.context.probes;
+        probes.fetch_add(1, Ordering::Relaxed);
+        failed.fetch_add(u64::from(result.exit_code != 0), Ordering::Relaxed);
         let mut container = (*self.now()).clone();
         let probe = Probe::of(&container.record.spec);
         let state = &mut container.state;

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
 use types::Timestamp;
 
+/// A log that is looked after once its container runs, and the way to where it is sent.
+type KeptLog = (logs::Config, Option<forward::Sender>);
+
 impl Owner {
     pub(super) async fn start_for_caller(&mut self) -> Result<(), Error> {
         let action = "start";
@@ -99,7 +102,11 @@ impl Owner {
             Err(error) => Err(error),
         };
         match run {
-            Ok(task) => self.started(&task, restart_count).await,
+            Ok((task, (log, sender))) => {
+                self.started(&task, restart_count).await?;
+                self.context.keep_log(&self.handle, &log, sender).await;
+                Ok(())
+            }
             Err(error) => {
                 self.context.unmount_volumes(&record).await;
                 self.start_failed(&error).await;
@@ -108,7 +115,7 @@ impl Owner {
         }
     }
 
-    async fn run_task(&mut self) -> Result<Task, Error> {
+    async fn run_task(&mut self) -> Result<(Task, KeptLog), Error> {
         // Its files are not mounted twice: whoever reads or writes them ends first.
         let _files = self.handle.claim_files().await?;
         let record = Arc::clone(&self.now().record);
@@ -117,15 +124,19 @@ impl Owner {
         let processes = self.join_processes(&record)?;
         let mut network = self.join_networks(&record).await?;
         network.processes = processes;
+        let mut plan = crate::log::plan(&record, &self.context.config.paths.container(&record.id))?;
+        let sender = self.context.connect_log(&mut plan).await?;
+        let log = plan.config.clone();
         let prepare = move || {
-            let bundle = Bundle::prepare(&prepared, &context, &network);
+            let bundle = Bundle::prepare(&prepared, &context, &network, log);
             bundle.map(|bundle| (bundle, network))
         };
         // The namespace is held until the container's process is in it.
         let (bundle, _network) = crate::context::brief(prepare).await??;
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
         let run = self.context.tasks.run(create).await;
-        run.map_err(Error::task("start", self.id()))
+        let task = run.map_err(Error::task("start", self.id()))?;
+        Ok((task, (plan.config, sender)))
     }
 
     /// The processes of another container, which must run.

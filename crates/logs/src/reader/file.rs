@@ -1,7 +1,8 @@
 //! One file of a log.
 
 use crate::Error;
-use crate::rotate::older;
+use crate::compress;
+use crate::rotate::{compressed, older};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -37,7 +38,13 @@ pub(crate) fn open_all(path: &Path, files: u32) -> Result<VecDeque<Part>, Error>
             0 => path.to_owned(),
             _ => older(path, number),
         };
-        match Part::open(&path) {
+        let opened = match Part::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && number > 0 => {
+                Part::open_compressed(&compressed(&path))
+            }
+            opened => opened,
+        };
+        match opened {
             Ok(part) if parts.iter().any(|known| known.is(&part)) => {}
             Ok(part) => parts.push_front(part),
             Err(error) if error.kind() == io::ErrorKind::NotFound && number > 0 => break,
@@ -67,19 +74,36 @@ impl Part {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
+        let identity = (metadata.dev(), metadata.ino());
+        Ok(Self::of(path, file, &metadata, identity))
+    }
+
+    fn open_compressed(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        let (file, identity) = compress::open(path)?;
+        // Compressed after its last record, so not before it was written last.
+        Ok(Self::of(path, file, &metadata, identity))
+    }
+
+    fn of(
+        path: &Path,
+        file: File,
+        metadata: &std::fs::Metadata,
+        identity: compress::Identity,
+    ) -> Self {
         let modified = Timestamp::from_nanos(
             metadata.mtime().max(0).cast_unsigned() * 1_000_000_000
                 + metadata.mtime_nsec().max(0).cast_unsigned(),
         );
-        Ok(Self {
+        Self {
             path: path.to_owned(),
             file,
-            identity: (metadata.dev(), metadata.ino()),
+            identity,
             modified: modified.nanos(),
             offset: 0,
             buffer: Vec::new(),
             given: 0,
-        })
+        }
     }
 
     /// Whether both are the same file.

@@ -11,6 +11,7 @@ fn config(folder: &TempDir, size: u64, files: u32) -> JsonFile {
         max_size: NonZeroU64::new(size),
         max_file: NonZeroU32::new(files),
         attributes: [].into(),
+        compress: false,
     }
 }
 

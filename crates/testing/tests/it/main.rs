@@ -27,6 +27,7 @@ mod kills;
 mod limits;
 mod list;
 mod load;
+mod log_drivers;
 mod logs;
 mod names;
 mod nested;
@@ -41,10 +42,12 @@ mod spare;
 mod stop;
 mod streams;
 mod system;
+mod tcp;
 mod terminal;
 mod update;
 mod volumes;
 mod wait;
+mod websocket;
 
 use testing::TestHost;
 

@@ -1,0 +1,96 @@
+//! The journal of systemd, by its own protocol.
+
+use crate::Error;
+use crate::sender::Message;
+use crate::socket::{Peer, Socket};
+
+/// Where the journal listens.
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+pub(crate) async fn connect() -> Result<Socket, Error> {
+    let connected = Socket::connect(&Peer::UnixDatagram(SOCKET.into())).await;
+    connected.map_err(|_| Error::Absent("journald is not enabled on this host".to_owned()))
+}
+
+pub(crate) async fn send(socket: &mut Socket, message: Message<'_>) -> Result<(), Error> {
+    let sent = socket.send(&write(message)).await;
+    sent.map_err(Error::connection("send to the journal"))
+}
+
+fn write(message: Message<'_>) -> Vec<u8> {
+    let (origin, parts) = (message.origin, message.parts);
+    let severity = message.severity().to_string();
+    let at = message.record.at.to_string();
+    let mut entry = Vec::with_capacity(512 + message.line.len());
+    for (name, value) in [
+        ("MESSAGE", message.line),
+        ("PRIORITY", &severity),
+        ("CONTAINER_ID", origin.short_id()),
+        ("CONTAINER_ID_FULL", &origin.id),
+        ("CONTAINER_NAME", &origin.name),
+        ("CONTAINER_TAG", &origin.tag),
+        ("IMAGE_NAME", &origin.image),
+        ("SYSLOG_IDENTIFIER", &origin.tag),
+        ("SYSLOG_TIMESTAMP", &at),
+    ] {
+        field(&mut entry, name, value);
+    }
+    if parts.ordinal > 0 {
+        field(&mut entry, "CONTAINER_PARTIAL_ID", &parts.id);
+        field(
+            &mut entry,
+            "CONTAINER_PARTIAL_ORDINAL",
+            &parts.ordinal.to_string(),
+        );
+        field(
+            &mut entry,
+            "CONTAINER_PARTIAL_LAST",
+            if parts.last { "true" } else { "false" },
+        );
+        if !parts.last {
+            field(&mut entry, "CONTAINER_PARTIAL_MESSAGE", "true");
+        }
+    }
+    for (name, value) in &origin.attributes {
+        field(&mut entry, &sanitized(name), value);
+    }
+    entry
+}
+
+/// One field: on a line of its own or, if it has several, with its length before it.
+fn field(entry: &mut Vec<u8>, name: &str, value: &str) {
+    if name.is_empty() {
+        return;
+    }
+    entry.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        entry.push(b'\n');
+        entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    } else {
+        entry.push(b'=');
+    }
+    entry.extend_from_slice(value.as_bytes());
+    entry.push(b'\n');
+}
+
+/// A name as the journal takes them: capitals, digits and underscores, the first a letter.
+fn sanitized(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = upper.chars().map(safe).collect();
+    name.trim_start_matches('_').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_several_lines_says_its_length() {
+        let mut entry = Vec::new();
+        field(&mut entry, "A", "b");
+        field(&mut entry, "C", "d\ne");
+        assert_eq!(entry, b"A=b\nC\n\x03\0\0\0\0\0\0\0d\ne\n");
+        assert_eq!(sanitized("_com.example"), "COM_EXAMPLE");
+    }
+}
