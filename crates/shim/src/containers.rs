@@ -51,6 +51,8 @@ pub(crate) struct New {
     pub directory: Option<PathBuf>,
     /// Files to be written once it runs.
     pub unwritten: Option<Unwritten>,
+    /// It is removed by its end.
+    pub auto_remove: bool,
     /// Clients from the first byte.
     pub clients: Vec<Joining>,
     /// Start it too.
@@ -341,6 +343,7 @@ impl New {
             own_pids,
             oom_kills: 0,
             mounts: None,
+            auto_remove: self.auto_remove,
             unwritten: self.unwritten,
         };
         (container, self.clients)

@@ -111,11 +111,14 @@ impl Sandbox {
         let Some(process) = self.processes.get(&key) else {
             return;
         };
-        let held = self.containers.get(&process.container);
-        let Some(folder) = held.and_then(|container| container.directory.as_deref()) else {
+        let Some(container) = self.containers.get(&process.container) else {
             return;
         };
-        if let Err(error) = record::exit(folder, &document(process, exit)) {
+        let Some(folder) = container.directory.as_deref() else {
+            return;
+        };
+        let lasting = !container.auto_remove;
+        if let Err(error) = record::exit(folder, &document(process, exit), lasting) {
             self.place.report("cannot record an exit", &error);
         }
     }

@@ -24,8 +24,9 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     options.open(path)?.write_all(bytes)
 }
 
-/// Makes the exit record: once this returns it outlives a loss of power.
-pub(crate) fn exit(folder: &Path, record: &run::Exit) -> Result<()> {
+/// Makes the exit record: once this returns it outlives us, and a loss of power if it is to be
+/// `lasting`.
+pub(crate) fn exit(folder: &Path, record: &run::Exit, lasting: bool) -> Result<()> {
     let path = folder.join(run::EXIT);
     let mut json = serde_json::to_vec(record).map_err(Error::io("encode", &path))?;
     json.push(b'\n');
@@ -34,7 +35,10 @@ pub(crate) fn exit(folder: &Path, record: &run::Exit) -> Result<()> {
         let options = options.write(true).create(true).truncate(true).mode(0o600);
         let mut file: File = options.open(&path)?;
         file.write_all(&json)?;
-        file.sync_data()
+        match lasting {
+            true => file.sync_data(),
+            false => Ok(()),
+        }
     };
     make().map_err(Error::io("write", &path))
 }

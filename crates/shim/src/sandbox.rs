@@ -41,6 +41,8 @@ pub(crate) struct Container {
     /// Its mount namespace, if nothing of the host's is mounted there: who holds it to the end
     /// takes the mounts apart, which is not to be waited for.
     pub mounts: Option<OwnedFd>,
+    /// It is removed by its end: its exit record need not outlive a loss of power.
+    pub auto_remove: bool,
     /// What of its files is written once it runs.
     pub unwritten: Option<Unwritten>,
 }

@@ -129,6 +129,7 @@ impl Sandbox {
                 config: Some(asked.spec),
                 seccomp: (!asked.seccomp.is_empty()).then_some(asked.seccomp),
             }),
+            auto_remove: asked.auto_remove,
             clients: joining(asked.attach, clients)?,
             start,
         })

@@ -18,24 +18,28 @@ const LINE: usize = 256;
 pub(crate) fn wait(socket: &OwnedFd) -> Result<Option<ContainerId>> {
     let failed = |error: io::Error| Error::io("read", Path::new("the sandbox's id"))(error);
     let mut line = [0; LINE];
-    loop {
-        let (seen, _) =
-            rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut line[..], RecvFlags::PEEK))
-                .map_err(|errno| failed(errno.into()))?;
-        let end = line[..seen].iter().position(|byte| *byte == b'\n');
-        match end {
-            Some(end) => {
-                // The line alone: what follows is the first request, with its descriptors.
-                rustix::net::recv(socket, &mut line[..=end], RecvFlags::empty())
-                    .map_err(|errno| failed(errno.into()))?;
-                let id = std::str::from_utf8(&line[..end]).unwrap_or_default();
-                return id.parse().map(Some).map_err(Error::invalid("sandbox"));
-            }
-            None if seen == 0 => return Ok(None),
-            None if seen == LINE => return Err(failed(io::ErrorKind::InvalidData.into())),
-            None => {}
+    let mut length = 0;
+    while length < LINE {
+        let room = &mut line[length..];
+        let seen = receive(socket, room, RecvFlags::PEEK).map_err(failed)?;
+        if seen == 0 {
+            return Ok(None);
+        }
+        let end = room[..seen].iter().position(|byte| *byte == b'\n');
+        // The line alone: what follows is the first request, with its descriptors.
+        let taken = end.map_or(seen, |end| end + 1);
+        length += receive(socket, &mut room[..taken], RecvFlags::empty()).map_err(failed)?;
+        if end.is_some() {
+            let id = std::str::from_utf8(&line[..length - 1]).unwrap_or_default();
+            return id.parse().map(Some).map_err(Error::invalid("sandbox"));
         }
     }
+    Err(failed(io::ErrorKind::InvalidData.into()))
+}
+
+fn receive(socket: &OwnedFd, bytes: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    let received = rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut *bytes, flags));
+    Ok(received.map(|(length, _)| length)?)
 }
 
 /// Namespaces that the first container of the sandbox gets instead of making them.

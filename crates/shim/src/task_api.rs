@@ -86,6 +86,7 @@ impl Sandbox {
             log: logs::Config::None,
             directory: None,
             unwritten: None,
+            auto_remove: false,
             clients: endpoints.open()?,
             start: false,
         };

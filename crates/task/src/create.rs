@@ -43,6 +43,8 @@ pub struct Create {
     pub stdin: StdinPolicy,
     /// Where output is logged; on a terminal all of it is `stdout`.
     pub log: logs::Config,
+    /// It is removed by its end, so that nobody asks after a loss of power how it ended.
+    pub auto_remove: bool,
     /// Clients attached before the first byte.
     pub attach: Vec<Attach>,
 }

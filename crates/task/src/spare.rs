@@ -28,7 +28,9 @@ impl Spare {
     pub(crate) fn give(mut self, sandbox: &ContainerId) -> Option<(Shim, Child)> {
         let lives = matches!(self.child.try_wait(), Ok(None));
         let mut socket = UnixStream::from(self.socket);
-        if !lives || writeln!(socket, "{sandbox}").is_err() {
+        // In one piece: with the first it wakes up.
+        let line = format!("{sandbox}\n");
+        if !lives || socket.write_all(line.as_bytes()).is_err() {
             // Nothing but its end is wanted.
             tokio::spawn(async move { self.child.wait().await });
             return None;

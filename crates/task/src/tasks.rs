@@ -310,6 +310,7 @@ impl Tasks {
             directory: self.0.paths.container(&id).to_string_lossy().into_owned(),
             descriptors: count(&descriptors),
             attach,
+            auto_remove: create.auto_remove,
         };
         let shim = self.0.shim_for(&create.sandbox, &id)?;
         let about = About::container("run", &id);

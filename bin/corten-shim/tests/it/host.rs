@@ -63,6 +63,7 @@ impl Host {
             rootfs: Rootfs::Directory(self.rootfs.clone()),
             layers: Vec::new(),
             stdin: StdinPolicy::Null,
+            auto_remove: false,
             attach: Vec::new(),
         }
     }

@@ -39,6 +39,7 @@ pub(crate) fn plan(
     let readonly = dressing.mount.set & attribute::RDONLY != 0;
     dressing.mount.set &= !attribute::RDONLY;
     let mut links = Vec::new();
+    let mut directories = Vec::new();
     let mut trees = Vec::new();
     for (controllers, path) in &paths {
         let name = match controllers.strip_prefix("name=").unwrap_or(controllers) {
@@ -46,6 +47,7 @@ pub(crate) fn plan(
             name => name,
         };
         trees.push(tree(target.below(field, name)?, bound(path, &change)?));
+        directories.push(c(field, name)?);
         for alias in name.split(',').filter(|alias| *alias != name) {
             links.push((c(field, alias)?, c(field, name)?));
         }
@@ -53,6 +55,7 @@ pub(crate) fn plan(
     let mut base = tmpfs(field, target, dressing)?;
     base.late_readonly = readonly;
     base.links = links;
+    base.directories = directories;
     planned.insert(at, base);
     planned.extend(trees);
     Ok(())

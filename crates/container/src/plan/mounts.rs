@@ -23,6 +23,9 @@ pub(crate) struct Mount {
     pub(crate) dressing: Dressing,
     /// Symbolic links made in it: name and value.
     pub(crate) links: Vec<(CString, CString)>,
+    /// Directories made in it, which are the places of further mounts: before it is attached
+    /// there is nothing to look up.
+    pub(crate) directories: Vec<CString>,
     /// It becomes read-only when everything inside it is made.
     pub(crate) late_readonly: bool,
     /// The maps that its tree gets when it is there.
@@ -92,7 +95,22 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
             _ => planned.push(one.file_system(target, options)?),
         }
     }
+    name_places(&mut planned);
     Ok(planned)
+}
+
+/// Tells each tmpfs which file systems are mounted directly in it later.
+fn name_places(planned: &mut [Mount]) {
+    for at in 0..planned.len() {
+        let (base, later) = planned[at..].split_at_mut(1);
+        let [base] = base else { continue };
+        if base.kind() != Some(b"tmpfs") {
+            continue;
+        }
+        let later = later.iter().filter(|mount| mount.kind().is_some());
+        let names = later.filter_map(|mount| mount.target.name_in(&base.target));
+        base.directories.extend(names.map(CString::from));
+    }
 }
 
 /// A host's path that names something below the root by the root's own path.
@@ -230,6 +248,7 @@ impl One<'_> {
             },
             dressing,
             links: Vec::new(),
+            directories: Vec::new(),
             late_readonly,
             idmap: None,
             label: label(self.requested),
@@ -249,6 +268,7 @@ pub(crate) fn tmpfs(field: &str, target: Target, dressing: Dressing) -> Result<M
         },
         dressing,
         links: Vec::new(),
+        directories: Vec::new(),
         late_readonly: false,
         idmap: None,
         label: Vec::new(),
@@ -262,6 +282,7 @@ pub(crate) fn tree(target: Target, tree: Tree) -> Mount {
         source: Source::Tree(tree),
         dressing: Dressing::default(),
         links: Vec::new(),
+        directories: Vec::new(),
         late_readonly: false,
         idmap: None,
         label: Vec::new(),

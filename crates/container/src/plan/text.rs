@@ -1,7 +1,7 @@
 //! Strings for the kernel, and paths that stay inside the root.
 
 use crate::Error;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// A path inside the root, with everything needed to make its directories without allocation.
 #[derive(Debug)]
@@ -71,6 +71,14 @@ impl Target {
         Self::plan(field, &format!("{}/{name}", self.path.to_string_lossy()))
     }
 
+    /// Its name in `directory`, if it is directly in there.
+    pub(crate) fn name_in(&self, directory: &Self) -> Option<&CStr> {
+        match &*self.parts {
+            [.., (_, above), (name, _)] if *above == directory.path => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it is this path, relative to the root.
     pub(crate) fn is(&self, path: &str) -> bool {
         self.path.to_bytes() == path.as_bytes()
@@ -80,6 +88,25 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::Target;
+
+    #[test]
+    fn a_target_has_a_name_in_its_directory_alone() {
+        let target = |path| Target::plan("mounts", path).unwrap();
+        let name = |path, directory| {
+            target(path)
+                .name_in(&target(directory))
+                .map(ToOwned::to_owned)
+        };
+        assert_eq!(name("/dev/shm", "/dev"), Some(c"shm".to_owned()));
+        for (path, directory) in [
+            ("/dev", "/dev"),
+            ("/dev/a/b", "/dev"),
+            ("/devs/a", "/dev"),
+            ("/", "/"),
+        ] {
+            assert_eq!(name(path, directory), None, "{path} in {directory}");
+        }
+    }
 
     #[test]
     fn a_target_never_climbs_out_of_the_root() {

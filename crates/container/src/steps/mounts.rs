@@ -6,7 +6,7 @@ use crate::channel::{self, Tag};
 use crate::fault::{Class, During, Fault};
 use crate::plan::{Dressing, Enter, Mount, Source, Tree, clone_flags};
 use crate::target::{self, Found, Links};
-use rustix::fs::{CWD, FileType, OFlags, fstat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
@@ -151,6 +151,10 @@ fn one<'a>(
             };
             let (found, place) = target::place(root, &mount.target, FileType::Directory, links)?;
             let made = own(mount, (found, place.as_fd())).on("mount", &mount.target.path)?;
+            for name in &mount.directories {
+                // What is there already, or cannot be made, is seen when it is needed.
+                let _ = rustix::fs::mkdirat(&made, &**name, Mode::from_raw_mode(0o755));
+            }
             for (name, value) in &mount.links {
                 rustix::fs::symlinkat(&**value, &made, &**name).on("link", name)?;
             }

@@ -221,6 +221,7 @@ fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -
         layers: bundle.layers,
         stdin,
         log: bundle.log,
+        auto_remove: record.spec.auto_remove,
         attach,
     }
 }
