@@ -59,7 +59,7 @@ pub(crate) fn directory(profile: &str) -> Result<PathBuf> {
     Ok(target_directory()?.join(host()?).join(profile))
 }
 
-fn target_directory() -> Result<PathBuf> {
+pub(crate) fn target_directory() -> Result<PathBuf> {
     let output = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let directory = metadata["target_directory"]
@@ -68,7 +68,7 @@ fn target_directory() -> Result<PathBuf> {
     Ok(PathBuf::from(directory))
 }
 
-fn host() -> Result<String> {
+pub(crate) fn host() -> Result<String> {
     let output = Command::new("rustc")
         .arg("-vV")
         .output()

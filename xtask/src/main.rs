@@ -1,4 +1,4 @@
-//! Automation of this repository: `cargo xtask demo`, `test`, `check`, `tidy`, `vm`, `bench`.
+//! Automation of this repository: `cargo xtask demo`, `test`, `check`, `tidy`, `vm`, `fuzz`, `bench`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod require;
 mod suite;
 mod tidy;
@@ -29,6 +30,8 @@ enum Task {
     Tidy,
     /// Run the kernel's tests in a virtual machine with Debian 12's kernel and cgroup v2
     Vm(vm::Options),
+    /// Feed parsers of what comes from outside with what nobody thought of (libFuzzer; needs g++)
+    Fuzz(fuzz::Options),
     /// Time corten against the peers that are installed
     #[command(subcommand)]
     Bench(Bench),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Check => suite::check(),
         Task::Tidy => tidy::run(),
         Task::Vm(options) => vm::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(Bench::Run(options)) => bench::engines::run(&options),
         Task::Bench(Bench::Density(options)) => bench::density::run(&options),
         Task::Bench(Bench::Pull(options)) => bench::pull::run(&options),

@@ -80,6 +80,15 @@ fn wanted(range: &str, size: u64) -> Result<Wanted> {
     }
 }
 
+/// A range that is answered is inside the blob.
+#[cfg(fuzzing)]
+pub(crate) fn check_range(range: &str, size: u64) {
+    if let Ok(Wanted::Part { from, len }) = wanted(range, size) {
+        let end = from.checked_add(len);
+        assert!(len > 0 && end.is_some_and(|end| end <= size), "{range}");
+    }
+}
+
 pub(crate) fn delete(depot: &Depot, repository: &str, digest: &Digest) -> Result<Answer> {
     let blob = key(repository, &digest.to_string());
     depot.unlink(std::slice::from_ref(digest), |write| {

@@ -18,6 +18,16 @@ mod server;
 mod tls;
 mod uploads;
 
+/// What clients' headers are read by, for fuzz targets.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Reads a text as a range of a blob of `size` bytes, and as a request's parameters.
+    pub fn headers(text: &str, size: u64) {
+        crate::blobs::check_range(text, size);
+        drop(crate::routes::Query::parse(text));
+    }
+}
+
 pub use access::{Access, AccountsError, Anonymous, Scheme};
 pub use command::main;
 pub use depot::{Depot, OpenError};

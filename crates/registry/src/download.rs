@@ -119,7 +119,7 @@ impl Download {
 }
 
 /// The first byte of `bytes 5-9/10`.
-fn start_of(range: &str) -> Option<u64> {
+pub(crate) fn start_of(range: &str) -> Option<u64> {
     let bytes = range.trim().strip_prefix("bytes ")?;
     bytes.split('-').next()?.trim().parse().ok()
 }

@@ -23,6 +23,16 @@ mod target;
 mod tls;
 mod upload;
 
+/// What registries' headers are read by, for fuzz targets.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Reads a header as each kind that a registry answers with.
+    pub fn headers(header: &str) {
+        crate::challenge::parse(header);
+        crate::download::start_of(header);
+    }
+}
+
 pub use credentials::Credentials;
 pub use download::Download;
 pub use error::{Access, Cause, Error};

@@ -86,6 +86,42 @@ fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
     }
 }
 
+/// The worker's work without a process of its own, for fuzz targets.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::{Limits, Refusal, Stream, Unpacked};
+    use crate::outcome::Split;
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    fn stream(input: File) -> Result<(Stream, Limits), Refusal> {
+        let limits = Limits {
+            uncompressed: 64 << 20,
+            entries: 10_000,
+            ..Limits::default()
+        };
+        Ok((Stream::open(input, &limits)?, limits))
+    }
+
+    /// Makes an EROFS image of a layer.
+    pub fn layer(input: File, blob: File) -> Result<Unpacked, Refusal> {
+        let (stream, limits) = stream(input)?;
+        super::layer(stream, blob, &limits)
+    }
+
+    /// Makes a directory of a layer.
+    pub fn tree(input: File, directory: OwnedFd) -> Result<Unpacked, Refusal> {
+        let (stream, limits) = stream(input)?;
+        super::tree(stream, directory, &limits)
+    }
+
+    /// Makes blobs of an image archive.
+    pub fn archive(input: File, directory: OwnedFd) -> Result<Split, Refusal> {
+        let (stream, limits) = stream(input)?;
+        super::archive::split(stream, &directory, &limits)
+    }
+}
+
 fn parse<T: serde::de::DeserializeOwned>(order: &str) -> Result<T, Refusal> {
     serde_json::from_str(order).map_err(|error| usage(&error.to_string()))
 }
