@@ -1,14 +1,15 @@
-//! A blob on its way: resumed where a connection was cut.
+//! A blob on its way: a big one by several requests at once.
 
-use crate::exchange::{Answered, Ask};
-use crate::http::header;
-use crate::repository::{Pauses, What};
-use crate::{Error, Repository};
+pub(crate) mod part;
+
+use crate::{Error, Repository, Split};
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::CONTENT_RANGE;
-use hyper::body::Incoming;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use oci::image::Descriptor;
+use part::Part;
+use std::collections::VecDeque;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A blob on its way. Its bytes come in order and exactly once; whoever stores them verifies
 /// the digest.
@@ -16,29 +17,38 @@ use oci::image::Descriptor;
 pub struct Download {
     repository: Repository,
     descriptor: Descriptor,
+    split: Split,
+    /// What comes chunk by chunk.
+    first: Part,
+    /// The stretches after it, each a task that collects its own.
+    others: FuturesOrdered<AbortOnDropHandle<Result<Vec<Bytes>, Error>>>,
+    /// Where the next stretch begins.
+    next: u64,
+    /// Chunks of a stretch that is complete.
+    collected: VecDeque<Bytes>,
     /// Bytes given so far, with those that were there before.
     at: u64,
-    connection: Option<Connection>,
-    pauses: Pauses,
-}
-
-#[derive(Debug)]
-struct Connection {
-    url: String,
-    body: Incoming,
-    /// Bytes at the start that are here already: the server knows no ranges.
-    skip: u64,
 }
 
 impl Download {
     pub(crate) fn new(repository: Repository, descriptor: Descriptor, from: u64) -> Self {
-        let pauses = Pauses::new(repository.http().settings());
+        let split = repository.http().settings().split.clone();
+        let left = descriptor.size.saturating_sub(from);
+        let end = match left >= split.least {
+            true => from
+                .saturating_add(split.stretch.max(1))
+                .min(descriptor.size),
+            false => descriptor.size,
+        };
         Self {
+            first: Part::new(&repository, &descriptor, from..end).extending(),
+            others: FuturesOrdered::new(),
+            next: end,
+            collected: VecDeque::new(),
+            at: from,
             repository,
             descriptor,
-            at: from,
-            connection: None,
-            pauses,
+            split,
         }
     }
 
@@ -49,77 +59,47 @@ impl Download {
 
     /// The next bytes; `None` when all have come.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        while self.at < self.descriptor.size {
-            match self.step().await {
-                Ok(Some(bytes)) => {
-                    self.at += bytes.len() as u64;
-                    self.pauses.renew();
-                    return Ok(Some(bytes));
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    self.connection = None;
-                    self.pauses.after(error).await?;
-                }
-            }
-        }
-        Ok(None)
+        let chunk = self.ordered().await?;
+        self.at += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(chunk)
     }
 
-    /// Some bytes, or none yet.
-    async fn step(&mut self) -> Result<Option<Bytes>, Error> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
-        let http = self.repository.http();
-        let next = http.next(&connection.url, &mut connection.body).await?;
-        let Some(mut bytes) = next else {
-            return Err(Error::Unreachable {
+    async fn ordered(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(chunk) = self.first.chunk().await? {
+            // Only an answer says whether the server knows ranges.
+            self.next = self.next.max(self.first.end());
+            self.go_ahead();
+            return Ok(Some(chunk));
+        }
+        loop {
+            if let Some(chunk) = self.collected.pop_front() {
+                return Ok(Some(chunk));
+            }
+            self.go_ahead();
+            let Some(stretch) = self.others.next().await else {
+                return Ok(None);
+            };
+            let gone = |error: tokio::task::JoinError| Error::Unreachable {
                 method: "Get",
-                url: connection.url,
-                reason: "unexpected EOF".to_owned(),
-            });
-        };
-        let skipped = connection.skip.min(bytes.len() as u64);
-        connection.skip -= skipped;
-        let bytes = bytes.split_off(usize::try_from(skipped).unwrap_or(usize::MAX));
-        if self.at + bytes.len() as u64 > self.descriptor.size {
-            return Err(Error::TooLarge {
-                url: connection.url,
-                limit: self.descriptor.size,
-            });
+                url: self.descriptor.digest.to_string(),
+                reason: error.to_string(),
+            };
+            self.collected.extend(stretch.map_err(gone)??);
         }
-        self.connection = Some(connection);
-        Ok((!bytes.is_empty()).then_some(bytes))
     }
 
-    async fn connect(&self) -> Result<Connection, Error> {
-        let digest = &self.descriptor.digest;
-        let path = format!("{}/blobs/{digest}", self.repository.path());
-        let ask = Ask::get(path).from(self.at);
-        let Answered { url, answer } = self.repository.ask(ask, What::Blob).await?;
-        let skip = match answer.status() {
-            StatusCode::PARTIAL_CONTENT => {
-                let start = header(&answer, &CONTENT_RANGE).and_then(start_of);
-                if start != Some(self.at) {
-                    let reason = format!("asked for bytes from {}, given others", self.at);
-                    return Err(Error::Protocol { url, reason });
-                }
-                0
-            }
-            _ => self.at,
-        };
-        Ok(Connection {
-            url,
-            body: answer.into_body(),
-            skip,
-        })
+    /// Begins stretches, as many as may be on their way.
+    fn go_ahead(&mut self) {
+        let size = self.descriptor.size;
+        while self.others.len() < self.split.ahead && self.next < size {
+            let end = self
+                .next
+                .saturating_add(self.split.stretch.max(1))
+                .min(size);
+            let part = Part::new(&self.repository, &self.descriptor, self.next..end);
+            let collecting = tokio::spawn(part.all());
+            self.others.push_back(AbortOnDropHandle::new(collecting));
+            self.next = end;
+        }
     }
-}
-
-/// The first byte of `bytes 5-9/10`.
-pub(crate) fn start_of(range: &str) -> Option<u64> {
-    let bytes = range.trim().strip_prefix("bytes ")?;
-    bytes.split('-').next()?.trim().parse().ok()
 }

@@ -64,11 +64,12 @@ impl Ask {
         self.header(ACCEPT, media_types.join(", "))
     }
 
-    /// From this byte on.
-    pub(crate) fn from(self, first: u64) -> Self {
-        match first {
-            0 => self,
-            first => self.header(RANGE, format!("bytes={first}-")),
+    /// From this byte on, up to the `last` one if it is not the blob's.
+    pub(crate) fn range(self, first: u64, last: Option<u64>) -> Self {
+        match (first, last) {
+            (0, None) => self,
+            (first, None) => self.header(RANGE, format!("bytes={first}-")),
+            (first, Some(last)) => self.header(RANGE, format!("bytes={first}-{last}")),
         }
     }
 

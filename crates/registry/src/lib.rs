@@ -29,7 +29,7 @@ pub mod fuzzing {
     /// Reads a header as each kind that a registry answers with.
     pub fn headers(header: &str) {
         crate::challenge::parse(header);
-        crate::download::start_of(header);
+        crate::download::part::start_of(header);
     }
 }
 
@@ -38,6 +38,6 @@ pub use download::Download;
 pub use error::{Access, Cause, Error};
 pub use proxy::{Proxies, without_secret};
 pub use repository::{Fetched, Registries, Repository};
-pub use settings::{Patience, Settings};
+pub use settings::{Patience, Settings, Split};
 pub use tls::{Identity, Trust};
 pub use upload::{Upload, Uploaded};

@@ -20,6 +20,30 @@ pub struct Settings {
     pub proxies: Proxies,
     /// How long to wait and how often to try.
     pub patience: Patience,
+    /// How big blobs are fetched.
+    pub split: Split,
+}
+
+/// How a big blob is fetched: in stretches, several of them at once. One connection alone is
+/// often slower than the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The fewest missing bytes that are split.
+    pub least: u64,
+    /// Bytes of a stretch.
+    pub stretch: u64,
+    /// Stretches on their way or waiting for their turn, in memory.
+    pub ahead: usize,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self {
+            least: 64 << 20,
+            stretch: 8 << 20,
+            ahead: 2,
+        }
+    }
 }
 
 /// How long to wait for a registry, and how often to try.

@@ -6,6 +6,7 @@ mod certificates;
 mod mirrors;
 mod patience;
 mod proxies;
+mod ranges;
 mod server;
 
 use registry::{Access, Credentials, Patience, Registries, Settings};
