@@ -96,6 +96,14 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The image is for another system.
+    #[error("image operating system {os:?} cannot be used on this platform: {image}")]
+    System {
+        /// The caller's words.
+        image: String,
+        /// The system it is for.
+        os: String,
+    },
     /// The log could not be read.
     #[error("cannot read the log of container {id}")]
     Log {
@@ -428,7 +436,7 @@ impl Kind for Error {
             Self::Ambiguous { .. } | Self::Invalid { .. } | Self::Command { .. } => {
                 ErrorKind::InvalidArgument
             }
-            Self::VolumeName { .. } => ErrorKind::InvalidArgument,
+            Self::VolumeName { .. } | Self::System { .. } => ErrorKind::InvalidArgument,
             Self::NameInUse { .. } | Self::VolumeInUse { .. } => ErrorKind::Conflict,
             Self::Volume { source, .. } | Self::Volumes { source } => source.kind(),
             Self::VolumeContents { source, .. } | Self::Contents { source, .. } => source.kind(),

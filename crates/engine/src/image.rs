@@ -26,6 +26,13 @@ impl Context {
             kind: source.kind(),
             source: Box::new(source),
         })?;
+        let os = &image.config.os;
+        if !os.is_empty() && os != "linux" {
+            return Err(Error::System {
+                image: name.to_owned(),
+                os: os.clone(),
+            });
+        }
         Ok(Image {
             id: image.id.to_string(),
             config: image.config.config.clone(),

@@ -245,7 +245,7 @@ fn check(manifest: &Manifest, subject: &str) -> Result<(), Error> {
     }
     for layer in &manifest.layers {
         match Role::of(&layer.media_type) {
-            Some(Role::Layer(_)) => {}
+            Some(role) if role.is_layer() => {}
             _ => return Err(refused("layer", &layer.media_type)),
         }
     }

@@ -207,6 +207,22 @@ fn verb(method: &Method) -> &'static str {
     }
 }
 
+impl Http {
+    /// Whether a URL that a document names may be asked for: by TLS, or in the clear where the
+    /// settings allow it.
+    pub(crate) fn may_ask(&self, url: &str) -> bool {
+        let Ok(uri) = url.parse::<http::Uri>() else {
+            return false;
+        };
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        match uri.scheme_str() {
+            Some("https") => authority.is_some(),
+            Some("http") => authority.is_some_and(|host| self.settings().is_insecure(host)),
+            _ => false,
+        }
+    }
+}
+
 /// A URL without its query, which may carry a signature.
 pub(crate) fn shown(uri: &http::Uri) -> String {
     let text = uri.to_string();

@@ -7,6 +7,7 @@ use docker_schema::progress::Message;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::{IsTerminal, stderr, stdout};
+use std::time::{Duration, Instant};
 
 /// Where progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,20 @@ pub(crate) async fn show(mut stream: JsonStream, to: To) -> Result<Option<serde_
 struct Shown {
     to: To,
     bars: Option<MultiProgress>,
-    layers: HashMap<String, ProgressBar>,
+    layers: HashMap<String, Layer>,
+}
+
+/// A layer's line, and since when it advances.
+struct Layer {
+    bar: ProgressBar,
+    pace: Option<Pace>,
+}
+
+/// Where a transfer was when it was first heard of.
+struct Pace {
+    status: String,
+    since: Instant,
+    from: u64,
 }
 
 impl Shown {
@@ -87,25 +101,60 @@ impl Shown {
                 false => self.line(&text),
             };
         };
-        let bar = self.layers.entry(message.id.clone()).or_insert_with(|| {
+        let layer = self.layers.entry(message.id.clone()).or_insert_with(|| {
             let bar = bars.add(ProgressBar::no_length());
             if let Ok(style) = ProgressStyle::with_template("{msg}") {
                 bar.set_style(style);
             }
-            bar
+            Layer { bar, pace: None }
         });
-        bar.set_message(match &message.progress_detail {
+        let shown = match &message.progress_detail {
             Some(detail) if detail.total > 0 => {
-                format!("{text} {}", drawn(detail.current, detail.total))
+                let pace = layer.pace(&message.status, detail.current);
+                let pace = paced(pace, detail.total.saturating_sub(detail.current));
+                format!("{text} {}{pace}", drawn(detail.current, detail.total))
             }
             Some(detail) if detail.current > 0 => {
                 format!("{text} {}", units::size(signed(detail.current)))
             }
             _ => text,
-        });
-        bar.tick();
+        };
+        layer.bar.set_message(shown);
+        layer.bar.tick();
         Ok(())
     }
+}
+
+impl Layer {
+    /// How many bytes came in how much time since the first word of this status.
+    fn pace(&mut self, status: &str, current: u64) -> (u64, Duration) {
+        if self.pace.as_ref().is_none_or(|pace| pace.status != status) {
+            self.pace = Some(Pace {
+                status: status.to_owned(),
+                since: Instant::now(),
+                from: current,
+            });
+        }
+        self.pace.as_ref().map_or((0, Duration::ZERO), |pace| {
+            (current.saturating_sub(pace.from), pace.since.elapsed())
+        })
+    }
+}
+
+/// `  3.4MB/s 12s`: how fast it goes, and how long for what is left; nothing while that is not
+/// known.
+fn paced((bytes, time): (u64, Duration), left: u64) -> String {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    if bytes == 0 || millis < 200 || left == 0 {
+        return String::new();
+    }
+    let rate = (bytes.saturating_mul(1000) / millis).max(1);
+    let (minutes, seconds) = (left / rate / 60, left / rate % 60);
+    let left = match minutes {
+        0 => format!("{seconds}s"),
+        minutes => format!("{minutes}m{seconds:02}s"),
+    };
+    format!("  {}/s {left}", units::size(signed(rate)))
 }
 
 fn signed(value: u64) -> i64 {
@@ -129,8 +178,23 @@ fn drawn(current: u64, total: u64) -> String {
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        for bar in self.layers.values() {
-            bar.abandon();
+        for layer in self.layers.values() {
+            layer.bar.abandon();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pace_is_said_once_it_is_known() {
+        let second = Duration::from_secs(1);
+        assert_eq!(paced((2_000_000, second), 30_000_000), "  2MB/s 15s");
+        assert_eq!(paced((1_000_000, second), 90_000_000), "  1MB/s 1m30s");
+        for (pace, left) in [((0, second), 5), ((5, Duration::ZERO), 5), ((5, second), 0)] {
+            assert_eq!(paced(pace, left), "");
         }
     }
 }

@@ -118,7 +118,8 @@ pub(crate) fn read_config(bytes: &[u8], layers: usize) -> Result<Config, Error> 
             format!("layer {odd} is not named by SHA-256"),
         ));
     }
-    if !config.os.is_empty() && config.os != "linux" {
+    // Images of Windows are kept like any other, and run in a machine of their own.
+    if !["", "linux", "windows"].contains(&config.os.as_str()) {
         return Err(Error::Invalid {
             reason: format!("cannot load {} image on linux", config.os),
         });

@@ -74,7 +74,7 @@ fn image(archive: &Archive, entry: &Entry) -> Result<Described, Error> {
 /// Whether the manifest is of these very layers.
 fn fits(given: &Given, layers: &[(Digest, Descriptor)]) -> bool {
     let own = given.manifest.layers.iter().map(|layer| &layer.digest);
-    let layer = |layer: &Descriptor| matches!(Role::of(&layer.media_type), Some(Role::Layer(_)));
+    let layer = |layer: &Descriptor| Role::of(&layer.media_type).is_some_and(Role::is_layer);
     own.eq(layers.iter().map(|(_, blob)| &blob.digest)) && given.manifest.layers.iter().all(layer)
 }
 

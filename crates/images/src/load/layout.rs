@@ -39,7 +39,7 @@ fn image(archive: &Archive, named: &Descriptor, platform: &Platform) -> Result<D
     let layer = |layer: &Descriptor| {
         let subject = || format!("layer {}", layer.digest);
         match Role::of(&layer.media_type) {
-            Some(Role::Layer(_)) => {}
+            Some(role) if role.is_layer() => {}
             _ => {
                 let reason = format!("unsupported media type {:?}", layer.media_type);
                 return Err(Error::malformed(subject(), reason));

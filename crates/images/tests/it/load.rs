@@ -212,11 +212,11 @@ async fn a_broken_archive_leaves_nothing() {
         ("c", &config),
         ("manifest.json", manifest(r#""l","h""#).as_bytes()),
     ]);
-    let windows = String::from_utf8(config.clone())
+    let freebsd = String::from_utf8(config.clone())
         .unwrap()
-        .replace("\"linux\"", "\"windows\"");
-    let windows = archive(&[
-        ("c", windows.as_bytes()),
+        .replace("\"linux\"", "\"freebsd\"");
+    let freebsd = archive(&[
+        ("c", freebsd.as_bytes()),
         ("l", &low),
         ("h", &high),
         ("manifest.json", manifest(r#""h","l""#).as_bytes()),
@@ -241,7 +241,7 @@ async fn a_broken_archive_leaves_nothing() {
         ("digests", &lying, "its archive has digest"),
         ("few", &few, "layers length mismatch: expected 2, got 1"),
         ("absent", &absent, "it has no member \"l\""),
-        ("windows", &windows, "cannot load windows image on linux"),
+        ("freebsd", &freebsd, "cannot load freebsd image on linux"),
     ] {
         let failed = images.load(input(bytes), None, Progress::none()).await;
         let failed = failed.unwrap_err().to_string();

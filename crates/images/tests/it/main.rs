@@ -16,4 +16,5 @@ mod push;
 mod save;
 mod server;
 mod uploads;
+mod windows;
 mod world;

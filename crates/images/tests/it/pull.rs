@@ -324,7 +324,7 @@ async fn what_is_missing_or_hidden_is_said_in_dockers_words() {
     assert_nothing(&world, &images);
 }
 
-fn password(text: &str) -> Option<Credentials> {
+pub(crate) fn password(text: &str) -> Option<Credentials> {
     Some(Credentials::Password {
         username: "user".to_owned(),
         password: text.to_owned(),
@@ -443,7 +443,7 @@ async fn a_silent_registry_is_given_up() {
     assert_nothing(&world, &images);
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut at = error.source();
     while let Some(error) = at {

@@ -76,4 +76,9 @@ impl Role {
             _ => return None,
         })
     }
+
+    /// Whether it is a layer of an image, wherever it is had from.
+    pub fn is_layer(self) -> bool {
+        matches!(self, Self::Layer(_) | Self::Foreign)
+    }
 }

@@ -76,10 +76,23 @@ impl Platform {
         if !os_fits || architecture != go_architecture(&offered.architecture) {
             return None;
         }
+        let version = match &self.os_version {
+            Some(wanted) => version_rank(wanted, offered.os_version.as_deref())?,
+            None => 0,
+        };
         let wanted = generation(architecture, self.variant.as_deref())?;
         let offered = generation(architecture, offered.variant.as_deref())?;
-        wanted.checked_sub(offered)
+        Some(wanted.checked_sub(offered)? * 2 + version)
     }
+}
+
+/// How far a system's version is from what is wanted: its build must be the same, as Windows
+/// has it (`10.0.20348` of `10.0.20348.5`), its revision had better be.
+fn version_rank(wanted: &str, offered: Option<&str>) -> Option<u32> {
+    let offered = offered?;
+    let build =
+        |version: &str| -> Vec<String> { version.split('.').take(3).map(str::to_owned).collect() };
+    (build(wanted) == build(offered)).then_some(u32::from(wanted != offered))
 }
 
 /// A variant as a number that grows with what the processor can do.
@@ -119,22 +132,31 @@ const ARCHITECTURES: [&str; 12] = [
 impl FromStr for Platform {
     type Err = PlatformError;
 
-    /// `os/arch`, `os/arch/variant`, `os` or `arch`; what is left out is the host's.
+    /// `os/arch`, `os/arch/variant`, `os` or `arch`; what is left out is the host's. A version
+    /// may follow the system: `windows(10.0.20348)/amd64`.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let error = || PlatformError(text.chars().take(80).collect());
         let lower = text.to_ascii_lowercase();
-        let parts: Vec<&str> = lower.split('/').collect();
+        let mut parts: Vec<&str> = lower.split('/').collect();
+        let mut version = None;
+        if let [system, ..] = parts.as_mut_slice()
+            && let Some((name, rest)) = system.split_once('(')
+        {
+            version = Some(rest.strip_suffix(')').ok_or_else(error)?);
+            *system = name;
+        }
         let word = |part: &&str| {
             !part.is_empty()
                 && part
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
-        if !parts.iter().all(word) {
+        if !parts.iter().chain(&version).all(word) {
             return Err(error());
         }
         let host = Self::host();
-        match parts.as_slice() {
+        let platform = match parts.as_slice() {
+            [one] if version.is_some() && !SYSTEMS.contains(one) => Err(error()),
             [one] if SYSTEMS.contains(one) => Ok(Self {
                 os: normal_os(one).to_owned(),
                 ..host
@@ -148,13 +170,25 @@ impl FromStr for Platform {
                 ..Self::new(normal_os(os), go_architecture(architecture))
             }),
             _ => Err(error()),
-        }
+        };
+        platform.map(|platform| Self {
+            os_version: version.map(str::to_owned),
+            ..platform
+        })
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        f.write_str(&self.os)?;
+        if let Some(version) = self
+            .os_version
+            .as_ref()
+            .filter(|version| !version.is_empty())
+        {
+            write!(f, "({version})")?;
+        }
+        write!(f, "/{}", self.architecture)?;
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
@@ -174,11 +208,22 @@ mod tests {
             ("linux/arm/v6", "linux/arm/v6"),
             ("LINUX/aarch64", "linux/arm64"),
             ("arm64", "linux/arm64"),
+            ("windows(10.0.20348)/amd64", "windows(10.0.20348)/amd64"),
+            ("Windows(10.0.1)", "windows(10.0.1)/amd64"),
         ] {
             let platform: Platform = text.parse().unwrap();
             assert_eq!(platform.to_string(), shown);
         }
-        for text in ["", "/", "linux/", "bogus", "a/b/c/d"] {
+        for text in [
+            "",
+            "/",
+            "linux/",
+            "bogus",
+            "a/b/c/d",
+            "windows()/amd64",
+            "windows(1/amd64",
+            "amd64(1)",
+        ] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }
@@ -189,9 +234,23 @@ mod tests {
         let rank = |text: &str| v7.rank(&text.parse().unwrap());
         assert_eq!(rank("linux/arm/v7"), Some(0));
         assert_eq!(rank("linux/arm"), Some(0));
-        assert_eq!(rank("linux/arm/v6"), Some(1));
+        assert_eq!(rank("linux/arm/v6"), Some(2));
         assert_eq!(rank("linux/arm/v8"), None);
         assert_eq!(rank("linux/arm64"), None);
         assert_eq!(rank("windows/arm/v7"), None);
+    }
+
+    #[test]
+    fn windows_wants_its_own_build_and_rather_its_own_revision() {
+        let rank = |wanted: &str, offered: &str| {
+            let wanted: Platform = wanted.parse().unwrap();
+            wanted.rank(&offered.parse().unwrap())
+        };
+        let own = "windows(10.0.20348.5)/amd64";
+        assert_eq!(rank(own, own), Some(0));
+        assert_eq!(rank(own, "windows(10.0.20348.9)/amd64"), Some(1));
+        assert_eq!(rank(own, "windows(10.0.17763.5)/amd64"), None);
+        assert_eq!(rank(own, "windows/amd64"), None);
+        assert_eq!(rank("windows/amd64", own), Some(0));
     }
 }

@@ -5,8 +5,8 @@ use crate::http::header;
 use crate::repository::{Pauses, What};
 use crate::{Error, Repository};
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CONTENT_RANGE;
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use oci::image::Descriptor;
 use std::ops::Range;
@@ -126,7 +126,13 @@ impl Part {
         let path = format!("{}/blobs/{digest}", self.repository.path());
         let last = (self.end < self.descriptor.size).then(|| self.end - 1);
         let ask = Ask::get(path).range(self.at, last);
-        let Answered { url, answer } = self.repository.ask(ask, What::Blob).await?;
+        let answered = match self.repository.ask(ask, What::Blob).await {
+            Err(error @ Error::Status { status: 404, .. }) => {
+                self.elsewhere(last).await.ok_or(error)
+            }
+            answered => answered,
+        };
+        let Answered { url, answer } = answered?;
         let (skip, ends) = match answer.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let start = header(&answer, &CONTENT_RANGE).and_then(start_of);
@@ -150,6 +156,23 @@ impl Part {
             skip,
             ends,
         })
+    }
+}
+
+impl Part {
+    /// The blob from one of the other places that its descriptor names: layers that their maker
+    /// alone may give are in no registry. No credentials are shown there.
+    async fn elsewhere(&self, last: Option<u64>) -> Option<Answered> {
+        for url in &self.descriptor.urls {
+            if !self.repository.http().may_ask(url) {
+                continue;
+            }
+            let ask = Ask::at(Method::GET, url).range(self.at, last);
+            if let Ok(answered) = self.repository.ask(ask, What::Blob).await {
+                return Some(answered);
+            }
+        }
+        None
     }
 }
 

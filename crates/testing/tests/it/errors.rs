@@ -138,3 +138,24 @@ fn options_that_exclude_each_other_are_refused() {
         assert!(!ran.error().is_empty());
     }
 }
+
+#[test]
+fn an_image_of_another_system_is_kept_and_not_run() {
+    let host = TestHost::start();
+    let archive = host.scratch().join("empty.tar");
+    std::fs::write(&archive, [0; 1024]).unwrap();
+    let archive = archive.to_str().unwrap();
+    host.cli(&["import", "--platform", "windows/amd64", archive, "win"])
+        .code(0);
+    let inspected = host
+        .cli(&["image", "inspect", "-f", "{{.Os}}", "win"])
+        .code(0);
+    assert_eq!(inspected.text(), "windows\n");
+    insta::assert_snapshot!(host.cli(&["run", "--rm", "win", "cmd"]), @r#"
+    exit: 125
+    --- stderr
+    corten: Error response from daemon: image operating system "windows" cannot be used on this platform: win
+
+    Run 'corten run --help' for more information
+    "#);
+}
