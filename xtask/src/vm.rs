@@ -2,8 +2,8 @@
 //! a development machine may lack, such as systemd.
 //!
 //! QEMU boots Debian's 6.1 kernel in software emulation, once with an initial file system made of
-//! busybox, the kernel's modules and the static test executables, and once with a whole Debian
-//! around them. What they print comes over the serial line, one marked line for each
+//! busybox, the kernel's modules and the static test executables, and with a whole Debian around
+//! them, once for each of the modules that give security labels. What they print comes over the serial line, one marked line for each
 //! executable's end.
 
 mod cpio;
@@ -37,8 +37,31 @@ const OF_THE_SYSTEM: &[&str] = &["corten-runtime"];
 enum Machine {
     /// The kernel and busybox
     Kernel,
-    /// Debian with systemd and CRIU
+    /// Debian with systemd, CRIU and AppArmor
     System,
+    /// The same with SELinux in AppArmor's place
+    Selinux,
+}
+
+impl Machine {
+    const ALL: [Self; 3] = [Self::Kernel, Self::System, Self::Selinux];
+
+    /// Tests that the others run, as arguments of a test executable.
+    const fn elsewhere(self) -> &'static str {
+        match self {
+            Self::Kernel => "--skip checkpoint::",
+            Self::System => "--include-ignored --skip selinux",
+            Self::Selinux => "--include-ignored selinux",
+        }
+    }
+
+    /// Words for the kernel.
+    const fn command_line(self) -> &'static str {
+        match self {
+            Self::Kernel | Self::System => "",
+            Self::Selinux => "security=selinux selinux=1 enforcing=0",
+        }
+    }
 }
 
 /// What to run in the machines
@@ -71,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     kernel::install()?;
     let kernel = kernel::fetch()?;
     let tests = executables(options)?;
-    for machine in [Machine::Kernel, Machine::System] {
+    for machine in Machine::ALL {
         if options.machine.is_none_or(|wanted| wanted == machine) {
             one(options, machine, (&kernel, &tests))?;
         }
@@ -90,12 +113,13 @@ fn one(
     };
     let tests: Vec<&Executable> = tests.iter().filter(here).collect();
     let filter = options.filter.as_deref().unwrap_or_default();
+    let arguments = format!("{} {filter}", machine.elsewhere());
     let initramfs = crate::build::root().join("target/vm/initramfs");
     match machine {
-        Machine::Kernel => initramfs::write(&initramfs, kernel, &tests, filter)?,
-        Machine::System => system::write(&initramfs, kernel, &tests, filter)?,
+        Machine::Kernel => initramfs::write(&initramfs, kernel, &tests, &arguments)?,
+        _ => system::write(&initramfs, kernel, &tests, &arguments)?,
     }
-    let report = boot(options, kernel, &initramfs)?;
+    let report = boot(options, machine, (kernel, &initramfs))?;
     println!(
         "{machine:?}: {} executables passed, {} failed, {} tests skipped",
         report.passed.len(),
@@ -146,7 +170,10 @@ fn executables(options: &Options) -> Result<Vec<Executable>> {
     // The whole workspace's tests, as `cargo xtask test` builds them: nothing is built twice.
     let mut arguments = vec!["test", "--workspace", "--no-run"];
     arguments.extend(["--message-format", "json-render-diagnostics"]);
-    if options.machine == Some(Machine::System) {
+    if options
+        .machine
+        .is_some_and(|machine| machine != Machine::Kernel)
+    {
         arguments.extend(["--test", "it"]);
     }
     let output = cargo(&arguments).stderr(Stdio::inherit()).output()?;
@@ -188,10 +215,15 @@ struct Report {
 }
 
 /// Runs the machine to its end, showing what it prints.
-fn boot(options: &Options, kernel: &kernel::Kernel, initramfs: &Path) -> Result<Report> {
+fn boot(
+    options: &Options,
+    machine: Machine,
+    (kernel, initramfs): (&kernel::Kernel, &Path),
+) -> Result<Report> {
     let append = format!(
         "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=unstable \
-         systemd.show_status=no systemd.getty_auto=no systemd.firstboot=no {}",
+         systemd.show_status=no systemd.getty_auto=no systemd.firstboot=no {} {}",
+        machine.command_line(),
         options.append
     );
     let mut child = Command::new("timeout")

@@ -72,6 +72,8 @@ pub(crate) struct Container {
     pub(crate) own_dev: bool,
     pub(crate) masked: Vec<CString>,
     pub(crate) readonly: Vec<CString>,
+    /// The options of the empty directory over those that are masked.
+    pub(crate) cover: Vec<(CString, Option<CString>)>,
     pub(crate) hostname: Vec<u8>,
     pub(crate) domainname: Vec<u8>,
     pub(crate) sysctl: Vec<Sysctl>,
@@ -116,6 +118,9 @@ impl<'a> Plan<'a> {
             devices: devices::plan(linux, namespaces.own(Kind::User))?,
             masked: text::inside("linux.maskedPaths", &linux.masked_paths)?,
             readonly: text::inside("linux.readonlyPaths", &linux.readonly_paths)?,
+            cover: mounts::label_option(mounts::mount_label(Some(linux))?, &[])
+                .into_iter()
+                .collect(),
             hostname: spec.hostname.clone().into_bytes(),
             domainname: spec.domainname.clone().into_bytes(),
             sysctl: sysctl::plan(&linux.sysctl, &namespaces)?,
@@ -197,14 +202,11 @@ fn refuse(linux: &Linux) -> Result<(), Error> {
     if linux.intel_rdt.is_some() {
         return Err(Error::unsupported("linux.intelRdt", "resource director"));
     }
-    if !linux.mount_label.is_empty() && !std::path::Path::new("/sys/fs/selinux").exists() {
+    if !linux.mount_label.is_empty() && !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
         return Err(Error::invalid(
             "linux.mountLabel",
             "SELinux is not enabled on this host",
         ));
-    }
-    if !linux.mount_label.is_empty() {
-        return Err(Error::unsupported("linux.mountLabel", "labels of mounts"));
     }
     Ok(())
 }

@@ -63,22 +63,19 @@ cat /sys/fs/cgroup/cgroup.controllers
 export CORTEN_SKIP_LOG=/tmp/skipped; : >$CORTEN_SKIP_LOG
 for t in /tests/*-*; do
   n=${t##*/}; echo "== $n"
-  $t --test-threads 2 @ELSEWHERE@ @FILTER@ </dev/null; echo "@@ $n $?"
+  $t --test-threads 2 @ARGUMENTS@ </dev/null; echo "@@ $n $?"
 done
 sed 's/^/@@ skipped /' $CORTEN_SKIP_LOG
 echo "@@ end"
 poweroff -f
 "#;
 
-/// Tests that need more than this machine has: the other one runs them.
-const ELSEWHERE: &str = "--skip checkpoint::";
-
 /// Writes the archive to `target`.
 pub(crate) fn write(
     target: &Path,
     kernel: &Kernel,
     tests: &[&Executable],
-    filter: &str,
+    arguments: &str,
 ) -> Result<()> {
     let mut archive = Archive::new(BufWriter::new(fs::File::create(target)?));
     for folder in [
@@ -110,8 +107,7 @@ pub(crate) fn write(
     let run = RUN
         .replace("@MODULES@", &MODULES.join(" "))
         .replace("@PLACES@", &places(tests))
-        .replace("@ELSEWHERE@", ELSEWHERE)
-        .replace("@FILTER@", filter);
+        .replace("@ARGUMENTS@", arguments);
     archive.file("tests/run", run.as_bytes())?;
     Ok(archive.finish()?)
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is in it beside Debian's smallest system. Only sid has CRIU.
-const PACKAGES: &str = "systemd-sysv,dbus,criu,uidmap,apparmor,kmod,nftables,iproute2,procps";
+const PACKAGES: &str =
+    "systemd-sysv,dbus,criu,uidmap,apparmor,kmod,nftables,iproute2,procps,secilc";
 
 /// What no test reads, and the machine has no room for.
 const LEFT_OUT: &[&str] = &[
@@ -51,7 +52,8 @@ ExecStart=/usr/bin/busybox sh /tests/run
 ";
 
 const RUN: &str = r#"exec >/dev/ttyS0 2>&1
-export PATH=/usr/sbin:/usr/bin:/tests/bin HOME=/root RUST_BACKTRACE=1
+# No transition of labels, as no setuid, from where systemd mounts /tmp.
+export PATH=/usr/sbin:/usr/bin:/tests/bin HOME=/root RUST_BACKTRACE=1 TMPDIR=/var/tmp
 for m in @MODULES@; do modprobe $m 2>/dev/null; done
 uname -r; systemctl --version | head -n 1; cat /sys/kernel/security/lsm; echo
 cat /sys/fs/cgroup/cgroup.controllers
@@ -59,7 +61,7 @@ cat /sys/fs/cgroup/cgroup.controllers
 export CORTEN_SKIP_LOG=/tmp/skipped; : >$CORTEN_SKIP_LOG
 for t in /tests/*-*; do
   n=${t##*/}; echo "== $n"
-  $t --test-threads 2 --include-ignored @FILTER@ </dev/null; echo "@@ $n $?"
+  $t --test-threads 2 @ARGUMENTS@ </dev/null; echo "@@ $n $?"
 done
 sed 's/^/@@ skipped /' $CORTEN_SKIP_LOG
 echo "@@ end"
@@ -90,7 +92,7 @@ pub(super) fn write(
     target: &Path,
     kernel: &Kernel,
     tests: &[&Executable],
-    filter: &str,
+    arguments: &str,
 ) -> Result<()> {
     let tree = tree()?;
     let mut archive = Archive::new(BufWriter::new(fs::File::create(target)?));
@@ -112,7 +114,7 @@ pub(super) fn write(
     let run = RUN
         .replace("@MODULES@", &MODULES.join(" "))
         .replace("@PLACES@", &places(tests))
-        .replace("@FILTER@", filter);
+        .replace("@ARGUMENTS@", arguments);
     archive.file("tests/run", run.as_bytes())?;
     Ok(archive.finish()?)
 }

@@ -16,14 +16,17 @@ pub(super) fn start(context: &Context, arguments: &Arguments) -> Result<ExitCode
         Status::Running => bail!("cannot start an already running container"),
         other => bail!("cannot start a container in the {other} state"),
     }
-    container::start(&place.gate()).context("unable to start container process")?;
+    let started = container::start(&place.gate()).context("unable to start container process");
+    // COMPAT: these run also if a startContainer hook failed, of which runc learns nothing here.
     // Most configurations have no such hooks, and need not be read then.
     if record.poststart {
         let spec = place.config()?;
         let state = super::state::document(&record, Status::Running);
-        poststart(&spec, &state)?;
+        let ran = poststart(&spec, &state);
+        started.and(ran)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    started.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs the hooks that follow the program's start.

@@ -17,6 +17,8 @@ const APPLETS: [&str; 12] = [
 pub(crate) struct Bundle {
     directory: TempDir,
     pub(crate) id: String,
+    /// Runs the runtime in a mount namespace of its own, whatever its configuration says.
+    pub(crate) apart: bool,
 }
 
 /// What a command said.
@@ -45,7 +47,11 @@ impl Bundle {
         }
         let unique = directory.path().file_name().unwrap().to_str().unwrap();
         let id = format!("corten-test{}", unique.replace('.', "-"));
-        let bundle = Self { directory, id };
+        let bundle = Self {
+            directory,
+            id,
+            apart: false,
+        };
         let made = bundle.run(&["spec", "--bundle", bundle.path().to_str().unwrap()]);
         assert_eq!(made.code, Some(0), "{made:?}");
         bundle.change(|spec| {
@@ -73,7 +79,11 @@ impl Bundle {
 
     /// The command, not started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_corten-runtime"));
+        const RUNTIME: &str = env!("CARGO_BIN_EXE_corten-runtime");
+        let mut command = Command::new(if self.apart { "unshare" } else { RUNTIME });
+        if self.apart {
+            command.args(["--mount", "--propagation", "private", RUNTIME]);
+        }
         command.arg("--root").arg(self.state()).args(arguments);
         command
             .current_dir(self.directory.path())

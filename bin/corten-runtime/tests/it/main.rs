@@ -8,5 +8,7 @@
 mod bundle;
 mod checkpoint;
 mod errors;
+mod labels;
 mod life;
+mod mutations;
 mod systemd;

@@ -178,10 +178,16 @@ fn data(field: &str, option: &str) -> Result<(CString, Option<CString>), Error> 
     Ok(match option.split_once('=') {
         Some((key, value)) => (
             super::text::c(field, key)?,
-            Some(super::text::c(field, value)?),
+            Some(super::text::c(field, unquoted(key, value))?),
         ),
         None => (super::text::c(field, option)?, None),
     })
+}
+
+/// Labels are written in quotes for mount(2), which divides options at commas; here none are.
+fn unquoted<'a>(key: &str, value: &'a str) -> &'a str {
+    let inner = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    inner.filter(|_| key.ends_with("context")).unwrap_or(value)
 }
 
 #[cfg(test)]

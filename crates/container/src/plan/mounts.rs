@@ -7,7 +7,7 @@ use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
 use crate::files::Source as Files;
-use oci::runtime::{Mount as Requested, Namespace, NamespaceKind};
+use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -45,6 +45,8 @@ pub(crate) enum Source {
         source: CString,
         data: Vec<(CString, Option<CString>)>,
         copy_up: bool,
+        /// SELinux's label of the root, where it is no option.
+        label: Option<CString>,
     },
 }
 
@@ -230,10 +232,17 @@ impl One<'_> {
         };
         let Options {
             mut dressing,
-            data,
+            mut data,
             copy_up,
             ..
         } = options;
+        let mut label = None;
+        match kind {
+            // The kernel's own files have labels of their own.
+            "proc" | "sysfs" => {}
+            "mqueue" => label = self.mount_label()?,
+            _ => data.extend(label_option(self.mount_label()?, &data)),
+        }
         let late_readonly = kind == "tmpfs" && dressing.mount.set & attribute::RDONLY != 0;
         if late_readonly {
             dressing.mount.set &= !attribute::RDONLY;
@@ -245,15 +254,37 @@ impl One<'_> {
                 source: c(self.field, source)?,
                 data,
                 copy_up,
+                label,
             },
             dressing,
             links: Vec::new(),
             directories: Vec::new(),
             late_readonly,
             idmap: None,
-            label: label(self.requested),
+            label: self::label(self.requested),
         })
     }
+
+    fn mount_label(&self) -> Result<Option<CString>, Error> {
+        mount_label(self.request.spec.linux.as_ref())
+    }
+}
+
+/// The configuration's label of file systems.
+pub(super) fn mount_label(linux: Option<&Linux>) -> Result<Option<CString>, Error> {
+    let label = linux.map(|linux| linux.mount_label.as_str());
+    let label = label.filter(|label| !label.is_empty());
+    label.map(|label| c("linux.mountLabel", label)).transpose()
+}
+
+/// A label as a mount's option, unless there is one already.
+pub(super) fn label_option(
+    label: Option<CString>,
+    data: &[(CString, Option<CString>)],
+) -> Option<(CString, Option<CString>)> {
+    let own = |(key, _): &(CString, Option<CString>)| key.to_bytes().ends_with(b"context");
+    let label = label.filter(|_| !data.iter().any(own))?;
+    Some((c"context".to_owned(), Some(label)))
 }
 
 /// A tmpfs that other mounts go into.
@@ -265,6 +296,7 @@ pub(crate) fn tmpfs(field: &str, target: Target, dressing: Dressing) -> Result<M
             source: c(field, "tmpfs")?,
             data: vec![(c(field, "mode")?, Some(c(field, "755")?))],
             copy_up: false,
+            label: None,
         },
         dressing,
         links: Vec::new(),

@@ -39,6 +39,8 @@ pub(crate) struct Process {
     pub(crate) oom_score_adj: Option<String>,
     /// The file of `/proc/self/attr`, relative to procfs, and what is written to it.
     pub(crate) label: Option<(CString, Vec<u8>)>,
+    /// SELinux's label of keys that are made for the process.
+    pub(crate) key_label: Option<Vec<u8>>,
 }
 
 impl Process {
@@ -78,6 +80,8 @@ impl Process {
             memory: Memory::default(),
             oom_score_adj: oom_score_adj(&at("oomScoreAdj"), process.oom_score_adj)?,
             label: label(field, process)?,
+            key_label: Some(process.selinux_label.clone().into_bytes())
+                .filter(|label| !label.is_empty()),
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::channel::{self, Tag};
 use crate::fault::{Class, During, Fault};
 use crate::plan::{Dressing, Enter, Mount, Source, Tree, clone_flags};
 use crate::target::{self, Found, Links};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, XattrFlags, fsetxattr, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
@@ -182,6 +182,7 @@ fn own(mount: &Mount, (found, place): (Found, BorrowedFd<'_>)) -> Result<OwnedFd
         source,
         data,
         copy_up,
+        label,
     } = &mount.source
     else {
         return Err(Errno::INVAL);
@@ -195,6 +196,12 @@ fn own(mount: &Mount, (found, place): (Found, BorrowedFd<'_>)) -> Result<OwnedFd
     let made = file_system((kind, source), (data, mode), &mount.dressing)?;
     if covers && *copy_up {
         tmpcopyup::copy(place, made.as_fd())?;
+    }
+    if let Some(label) = label {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(&made, c".", flags, Mode::empty())?;
+        let label = label.to_bytes();
+        fsetxattr(&root, c"security.selinux", label, XattrFlags::empty())?;
     }
     Ok(made)
 }

@@ -8,7 +8,7 @@ use crate::target::{self, Links};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::mount::{Change, Extent, attribute, set_attributes};
 
@@ -51,7 +51,7 @@ pub(super) fn masked<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
         let mode = rustix::fs::fstat(&place).on("look at", path)?.st_mode;
         // Not by trying: closing a detached mount again waits for an RCU grace period.
         if FileType::from_raw_mode(mode) == FileType::Directory {
-            directory(&mut empty, place.as_fd()).on("mask", path)?;
+            directory(&mut empty, &container.cover, place.as_fd()).on("mask", path)?;
         } else {
             let cover = open_tree(&null, c"", CLONE).on("clone /dev/null for", path)?;
             move_to(cover.as_fd(), place.as_fd()).on("mask", path)?;
@@ -82,7 +82,11 @@ fn null<'a>() -> Result<OwnedFd, Fault<'a>> {
 }
 
 /// The first one is mounted, the others are clones of it.
-fn directory(empty: &mut Option<OwnedFd>, place: BorrowedFd<'_>) -> Result<(), Errno> {
+fn directory(
+    empty: &mut Option<OwnedFd>,
+    data: &[(CString, Option<CString>)],
+    place: BorrowedFd<'_>,
+) -> Result<(), Errno> {
     if let Some(empty) = empty {
         let cover = open_tree(empty.as_fd(), c"", CLONE)?;
         return move_to(cover.as_fd(), place);
@@ -90,7 +94,7 @@ fn directory(empty: &mut Option<OwnedFd>, place: BorrowedFd<'_>) -> Result<(), E
     let mut dressing = Dressing::default();
     dressing.mount.set =
         attribute::RDONLY | attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
-    let cover = file_system((c"tmpfs", c"tmpfs"), (&[], None), &dressing)?;
+    let cover = file_system((c"tmpfs", c"tmpfs"), (data, None), &dressing)?;
     move_to(cover.as_fd(), place)?;
     *empty = Some(cover);
     Ok(())
