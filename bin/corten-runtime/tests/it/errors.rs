@@ -70,6 +70,40 @@ fn a_failed_create_says_why_and_leaves_nothing() {
     assert!(bundle.groups().is_empty());
 }
 
+/// CVE-2024-40635, CVE-2026-30892: a number that wraps around, or a wrong text, became root.
+#[test]
+fn a_user_that_is_no_number_of_one_is_refused() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path();
+    let create = ["create", "-b", path.to_str().unwrap(), &bundle.id];
+    for number in [json!(4_294_967_296_u64), json!(-1), json!("1"), json!(1.5)] {
+        bundle.change(|spec| spec["process"]["user"]["uid"] = number);
+        assert!(bundle.fails(&create).contains("process.user.uid"));
+    }
+    bundle.change(|spec| spec["process"]["user"]["uid"] = json!(0));
+    bundle.create();
+    bundle.ok(&["start", &bundle.id]);
+    for user in [
+        "4294967296",
+        "18446744073709551616",
+        "-1",
+        "0x1",
+        "one",
+        "1:4294967296",
+        "1:-1",
+        "1:2:3",
+        ":1",
+        "1:",
+    ] {
+        let said = bundle.fails(&["exec", "--user", user, &bundle.id, "id"]);
+        assert!(said.contains("bad "), "{user}: {said}");
+    }
+    let said = bundle.ok(&["exec", "--user", "1:2", &bundle.id, "id"]);
+    assert!(said.starts_with("uid=1 gid=2"), "{said}");
+}
+
 #[test]
 fn what_does_not_exist_is_named_and_forced_deletion_of_it_succeeds() {
     let Some(bundle) = Bundle::new(&["true"]) else {

@@ -8,6 +8,7 @@
 mod bundle;
 mod checkpoint;
 mod errors;
+mod flags;
 mod labels;
 mod life;
 mod mutations;

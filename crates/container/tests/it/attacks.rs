@@ -57,6 +57,34 @@ fn a_link_at_dev_makes_no_device_on_the_host() {
     assert!(empty(&outside));
 }
 
+/// CVE-2025-52881: what is written for the container is written to a procfs of its own.
+#[test]
+fn a_false_procfs_leads_no_write_elsewhere() {
+    let mut bundle = Bundle::new();
+    let victim = bundle.dir.path().join("outside/ip_forward");
+    fs::create_dir(victim.parent().unwrap()).unwrap();
+    fs::write(&victim, "victim").unwrap();
+    let linux = bundle.linux();
+    linux
+        .sysctl
+        .insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+    linux.readonly_paths.clear();
+    let over = bind(victim.parent().unwrap(), "/proc/sys/net/ipv4", &["bind"]);
+    bundle.spec.mounts.push(over);
+    bundle.args(&["true"]);
+    // Whether such a mount is refused is another question.
+    drop(bundle.run());
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "victim");
+
+    let mounts = &mut bundle.spec.mounts;
+    mounts.retain(|mount| !mount.destination.starts_with("/proc"));
+    let place = bundle.root().join("proc/sys/net/ipv4");
+    fs::create_dir_all(&place).unwrap();
+    symlink(&victim, place.join("ip_forward")).unwrap();
+    bundle.run().unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "victim");
+}
+
 #[test]
 fn mount_targets_that_climb_or_lead_out_stay_inside() {
     let mut bundle = Bundle::new();
