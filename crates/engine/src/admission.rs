@@ -24,6 +24,10 @@ pub(crate) fn admit(
     check_namespaces(&spec)?;
     admit_networks(&mut spec, context)?;
     check_policy(&spec)?;
+    if spec.resources.blkio_weight.is_some() && !weighs(context) {
+        spec.resources.blkio_weight = None;
+        warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
+    }
     check_resources(&mut spec, &mut warnings)?;
     check_mounts(&spec)?;
     for host in &spec.extra_hosts {
@@ -124,6 +128,17 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
         }
     }
     spec.init = spec.init.or(Some(config.init));
+}
+
+/// Whether the kernel gives groups weights for what they read and write.
+fn weighs(context: &Context) -> bool {
+    let weights = ["blkio.weight", "blkio.bfq.weight"];
+    let is_there = |name: &str| {
+        std::path::Path::new("/sys/fs/cgroup/blkio")
+            .join(name)
+            .exists()
+    };
+    context.cgroup_v2 || weights.into_iter().any(is_there)
 }
 
 fn check_process(spec: &ContainerSpec) -> Result<(), Error> {

@@ -96,5 +96,8 @@ fn made(
         config.rootfs.diff_ids.push(layer.diff_id.clone());
         layers.push(layer);
     }
-    package(config, layers, commit.reference.iter().cloned().collect())
+    let names = commit.reference.iter().cloned().collect();
+    let mut made = package(config, layers, names)?;
+    made.parent = Some(parent.id.clone());
+    Ok(made)
 }

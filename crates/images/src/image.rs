@@ -26,6 +26,8 @@ pub struct Image {
     pub size: u64,
     /// When it was made, if its configuration says so.
     pub created: Option<Timestamp>,
+    /// The image that it was made of here.
+    pub parent: Option<Digest>,
     /// When it was last given a name here.
     pub tagged: Option<Timestamp>,
     /// By diff id, the lowest first.
@@ -106,6 +108,7 @@ impl Image {
             layers,
             manifest: record.manifest,
             tagged: names.last,
+            parent: record.parent,
             parts: record.layers,
             _hold: Arc::new(hold),
         }

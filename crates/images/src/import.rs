@@ -130,6 +130,7 @@ pub(crate) fn wrap(
         layers,
         names,
         manifest: Origin::Ours,
+        parent: None,
     })
 }
 

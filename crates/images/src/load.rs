@@ -196,6 +196,7 @@ fn finish(
             layers,
             names: image.names,
             manifest: Origin::Given,
+            parent: None,
         },
         _ => crate::import::wrap(image.config, image.config_bytes, layers, image.names)?,
     };

@@ -43,6 +43,8 @@ pub(crate) struct Made {
     pub(crate) layers: Vec<LayerRecord>,
     pub(crate) names: Vec<Reference>,
     pub(crate) manifest: Origin,
+    /// The image that it was made of here.
+    pub(crate) parent: Option<Digest>,
 }
 
 /// Whose the manifest is.
@@ -220,6 +222,7 @@ impl Made {
             config: self.config,
             layers: self.layers,
             added: Timestamp::now(),
+            parent: self.parent,
         };
         (record, self.names)
     }

@@ -195,6 +195,7 @@ impl Pulling {
             layers,
             names,
             manifest: Origin::Given,
+            parent: None,
         };
         let commit = move |operation: &Arc<Operation>| {
             let database = &operation.images.0.database;

@@ -19,6 +19,9 @@ pub(crate) struct ImageRecord {
     pub(crate) layers: Vec<LayerRecord>,
     /// When it came here.
     pub(crate) added: Timestamp,
+    /// The image that it was made of here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<Digest>,
 }
 
 /// One layer of an image.

@@ -79,8 +79,26 @@ pub struct Reader {
     query: Query,
     /// The files still to be read, the oldest first.
     parts: VecDeque<Part>,
+    clock: Clock,
     /// A record later than asked for was seen.
     over: bool,
+}
+
+/// The time that was read last: what was written together has the same.
+#[derive(Debug, Default)]
+struct Clock {
+    text: String,
+    at: Option<Timestamp>,
+}
+
+impl Clock {
+    fn read(&mut self, text: &str) -> Option<Timestamp> {
+        if self.text != text {
+            self.at = time::parse(text);
+            text.clone_into(&mut self.text);
+        }
+        self.at
+    }
 }
 
 impl Reader {
@@ -105,6 +123,7 @@ impl Reader {
             files,
             query,
             parts,
+            clock: Clock::default(),
             over: false,
         })
     }
@@ -124,7 +143,7 @@ impl Reader {
                 continue;
             };
             if let Some(line) = part.line()? {
-                match wanted(&self.query, line) {
+                match wanted(&self.query, &mut self.clock, line) {
                     Wanted::Yes(record) => return Ok(Some(record)),
                     Wanted::No => {}
                     Wanted::Later => self.over = true,
@@ -184,11 +203,47 @@ enum Wanted {
     Later,
 }
 
-fn wanted(query: &Query, line: &[u8]) -> Wanted {
-    let Ok(document) = serde_json::from_slice::<Document<'_>>(line) else {
+/// The document of a line, whoever wrote it.
+fn document(line: &[u8]) -> Option<Document<'_>> {
+    plain(line).or_else(|| serde_json::from_slice(line).ok())
+}
+
+/// The document of a line as nearly all are: no attributes, and nothing escaped in it but an end
+/// of line.
+fn plain(line: &[u8]) -> Option<Document<'_>> {
+    let rest = line.strip_prefix(b"{\"log\":\"")?;
+    let (text, rest) = rest.split_at(memchr::memchr(b'"', rest)?);
+    let log = match memchr::memchr(b'\\', text) {
+        None => Cow::Borrowed(std::str::from_utf8(text).ok()?),
+        Some(at) if text.get(at..) == Some(b"\\n") => {
+            let mut line = String::with_capacity(at + 1);
+            line.push_str(std::str::from_utf8(text.get(..at)?).ok()?);
+            line.push('\n');
+            Cow::Owned(line)
+        }
+        Some(_) => return None,
+    };
+    let rest = rest.strip_prefix(b"\",\"stream\":\"std")?;
+    let (stream, rest) = rest.split_at_checked(3)?;
+    let stream = match stream {
+        b"out" => Stream::Stdout,
+        b"err" => Stream::Stderr,
+        _ => return None,
+    };
+    let time = rest.strip_prefix(b"\",\"time\":\"")?.strip_suffix(b"\"}")?;
+    Some(Document {
+        log,
+        stream,
+        time: Cow::Borrowed(std::str::from_utf8(time).ok()?),
+        attrs: BTreeMap::new(),
+    })
+}
+
+fn wanted(query: &Query, clock: &mut Clock, line: &[u8]) -> Wanted {
+    let Some(document) = document(line) else {
         return Wanted::No;
     };
-    let Some(at) = time::parse(&document.time) else {
+    let Some(at) = clock.read(&document.time) else {
         return Wanted::No;
     };
     if query.until.is_some_and(|until| at > until) {

@@ -245,3 +245,6 @@ pub(crate) fn network_name(network: &NetworkMode) -> String {
         mode => mode.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

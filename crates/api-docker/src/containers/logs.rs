@@ -57,7 +57,11 @@ async fn send(mut log: Log, writer: &Writer, form: Form) {
     loop {
         match log.next().await {
             Ok(Some(record)) => {
-                if writer.send(form.write(&record)).await.is_err() {
+                // What is there already goes along: a chunk a record would be slow.
+                let mut bytes = form.write(&record);
+                log.waiting()
+                    .for_each(|record| bytes.extend(form.write(&record)));
+                if writer.send(bytes).await.is_err() {
                     return;
                 }
             }

@@ -29,6 +29,12 @@ pub(crate) fn seconds(time: Option<Timestamp>) -> i64 {
     time.map_or(0, |time| i64::try_from(time.seconds()).unwrap_or(i64::MAX))
 }
 
+/// The id of the image that it was made of here.
+pub(crate) fn parent(image: &Image) -> String {
+    let parent = image.parent.as_ref();
+    parent.map(ToString::to_string).unwrap_or_default()
+}
+
 pub(crate) fn inspect(image: &Image, version: ApiVersion) -> Inspect {
     let config = &image.config;
     let other = |key: &str| {
@@ -40,6 +46,7 @@ pub(crate) fn inspect(image: &Image, version: ApiVersion) -> Inspect {
         id: image.id.to_string(),
         repo_tags: Some(tags(image)),
         repo_digests: Some(digests(image)),
+        parent: parent(image),
         comment: last
             .and_then(|entry| entry.comment.clone())
             .unwrap_or_default(),
@@ -67,7 +74,6 @@ pub(crate) fn inspect(image: &Image, version: ApiVersion) -> Inspect {
                 .map(|time| time.to_string())
                 .unwrap_or_default(),
         },
-        ..Inspect::default()
     }
 }
 

@@ -59,13 +59,13 @@ pub(crate) async fn summaries(
             containers: users.get(&id).copied().unwrap_or(0),
             created: seconds(image.created),
             labels: labels(image),
+            parent_id: super::document::parent(image),
             repo_digests: Some(digests(image)),
             repo_tags: Some(tags(image)),
             shared_size: -1,
             size: size(image.size),
             virtual_size: virtual_size(version, image.size),
             id,
-            ..Summary::default()
         }
     };
     Ok(matching(api, filters).await?.iter().map(summary).collect())

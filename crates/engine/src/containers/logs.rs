@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use types::{ContainerId, Timestamp};
 
 /// How many records are read at a time.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
+/// How much of the log is read at a time, if its records are long.
+const HELD: usize = 256 << 10;
 
 /// Which part of a log is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,6 +142,11 @@ impl Log {
         self.records.is_empty()
     }
 
+    /// The records that were read with the next one; the last of them ends what is there now.
+    pub fn waiting(&mut self) -> impl Iterator<Item = Record> {
+        self.records.drain(..)
+    }
+
     /// The next record; `None` at the end, which a followed log has when its container ends.
     ///
     /// # Errors
@@ -182,14 +189,17 @@ impl Log {
     async fn read(&mut self) -> Result<bool, Error> {
         let mut reader = self.reader.take().ok_or(Error::Stopping)?;
         let (reader, read) = crate::context::blocking(move || {
-            let mut records = VecDeque::new();
+            let (mut records, mut held) = (VecDeque::new(), 0);
             let read = loop {
                 match reader.next_record() {
-                    Ok(Some(record)) => records.push_back(record),
+                    Ok(Some(record)) => {
+                        held += record.line.len();
+                        records.push_back(record);
+                    }
                     Ok(None) => break Ok(records),
                     Err(error) => break Err(error),
                 }
-                if records.len() == BATCH {
+                if records.len() == BATCH || held >= HELD {
                     break Ok(records);
                 }
             };

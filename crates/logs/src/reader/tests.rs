@@ -144,3 +144,31 @@ fn a_watch_reports_what_is_written_after_it_was_taken() {
     watch.clear().unwrap();
     assert!(!readable());
 }
+
+#[test]
+fn the_short_way_reads_as_the_long_one_does() {
+    let lines = [
+        r#"{"log":"a b\n","stream":"stdout","time":"2026-11-22T03:06:32.12Z"}"#,
+        r#"{"log":"a","stream":"stderr","time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"","stream":"stdout","time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"é\n","stream":"stdout","time":"2026-11-22T03:06:32Z"}"#,
+    ];
+    for line in lines {
+        let short = plain(line.as_bytes()).unwrap();
+        let long: Document<'_> = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            (&short.log, short.stream, &short.time),
+            (&long.log, long.stream, &long.time)
+        );
+    }
+    for line in [
+        r#"{"log":"a\n\n","stream":"stdout","time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"a\"\n","stream":"stdout","time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"a\\n","stream":"stdout","time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"a","stream":"stdout","attrs":{"k":"v"},"time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"a","stream":"stdxyz","time":"2026-11-22T03:06:32Z"}"#,
+        r#"{"log":"a","stream":"stdout","time":"2026"#,
+    ] {
+        assert!(plain(line.as_bytes()).is_none(), "{line}");
+    }
+}

@@ -136,6 +136,11 @@ fn an_image_of_a_container_without_changes_has_no_layer_more() {
     let host = TestHost::start();
     let name = ran(&host, &[], "true");
     let id = host.cli(&["commit", &name]).success().text();
+    let image = |name: &str, template: &str| {
+        let ran = host.cli(&["image", "inspect", "-f", template, name]);
+        ran.success().text()
+    };
+    assert_eq!(image(id.trim(), "{{.Parent}}"), image("busybox", "{{.Id}}"));
     let layers = host.cli(&[
         "image",
         "inspect",

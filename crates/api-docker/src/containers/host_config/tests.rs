@@ -1,0 +1,181 @@
+//! Every field of `HostConfig` is done, so that inspect shows what was asked, or refused by name.
+
+use super::*;
+use crate::containers::create::specification;
+use docker_schema::container::CreateRequest;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Limits that inspect shows as they were asked for.
+fn limits() -> Vec<(&'static str, Value)> {
+    let rate = json!([{"Path": "/dev/null", "Rate": 1024}]);
+    vec![
+        ("BlkioDeviceReadBps", rate.clone()),
+        ("BlkioDeviceReadIOps", rate.clone()),
+        ("BlkioDeviceWriteBps", rate.clone()),
+        ("BlkioDeviceWriteIOps", rate),
+        ("BlkioWeight", json!(500)),
+        (
+            "BlkioWeightDevice",
+            json!([{"Path": "/dev/null", "Weight": 200}]),
+        ),
+        ("CgroupParent", json!("/x")),
+        ("CpuPeriod", json!(100_000)),
+        ("CpuQuota", json!(50_000)),
+        ("CpuRealtimePeriod", json!(1_000_000)),
+        ("CpuRealtimeRuntime", json!(950_000)),
+        ("CpuShares", json!(512)),
+        ("CpusetCpus", json!("0")),
+        ("CpusetMems", json!("0")),
+        ("DeviceCgroupRules", json!(["c 7:* rmw"])),
+        (
+            "Devices",
+            json!([{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "r"}]),
+        ),
+        ("KernelMemoryTCP", json!(16_777_216)),
+        ("Memory", json!(16_777_216)),
+        ("MemoryReservation", json!(8_388_608)),
+        ("MemorySwap", json!(-1)),
+        ("MemorySwappiness", json!(10)),
+        ("NanoCpus", json!(500_000_000)),
+        ("OomKillDisable", json!(true)),
+        ("PidsLimit", json!(10)),
+        (
+            "Ulimits",
+            json!([{"Name": "nofile", "Hard": 20, "Soft": 10}]),
+        ),
+    ]
+}
+
+/// Other fields that inspect shows as they were asked for.
+fn others() -> Vec<(&'static str, Value)> {
+    vec![
+        ("Annotations", json!({"a": "b"})),
+        ("AutoRemove", json!(true)),
+        ("Binds", json!(["/a:/b:ro"])),
+        ("CapAdd", json!(["SYS_ADMIN"])),
+        ("CapDrop", json!(["MKNOD"])),
+        ("CgroupnsMode", json!("private")),
+        ("ConsoleSize", json!([24, 80])),
+        ("Dns", json!(["9.9.9.9"])),
+        ("DnsOptions", json!(["ndots:2"])),
+        ("DnsSearch", json!(["example.com"])),
+        ("ExtraHosts", json!(["a:1.2.3.4"])),
+        ("GroupAdd", json!(["audio"])),
+        ("Init", json!(true)),
+        ("IpcMode", json!("shareable")),
+        ("Isolation", json!("default")),
+        (
+            "LogConfig",
+            json!({"Type": "local", "Config": {"max-size": "1m"}}),
+        ),
+        ("MaskedPaths", json!(["/proc/x"])),
+        (
+            "Mounts",
+            json!([{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 1024}}]),
+        ),
+        ("NetworkMode", json!("host")),
+        ("OomScoreAdj", json!(100)),
+        ("PidMode", json!("host")),
+        (
+            "PortBindings",
+            json!({"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}),
+        ),
+        ("Privileged", json!(true)),
+        ("PublishAllPorts", json!(true)),
+        ("ReadonlyPaths", json!(["/proc/y"])),
+        ("ReadonlyRootfs", json!(true)),
+        (
+            "RestartPolicy",
+            json!({"Name": "on-failure", "MaximumRetryCount": 3}),
+        ),
+        ("Runtime", json!("runc")),
+        ("SecurityOpt", json!(["no-new-privileges"])),
+        ("ShmSize", json!(1_048_576)),
+        ("Sysctls", json!({"net.ipv4.ip_forward": "1"})),
+        ("Tmpfs", json!({"/run": "size=1m"})),
+        ("UTSMode", json!("host")),
+        ("UsernsMode", json!("host")),
+        ("VolumeDriver", json!("local")),
+        ("VolumesFrom", json!(["other"])),
+    ]
+}
+
+/// All that is done.
+fn done() -> Vec<(&'static str, Value)> {
+    let mut done = limits();
+    done.extend(others());
+    done
+}
+
+/// Fields that are refused, by their names or in dockerd's words.
+fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        ("Cgroup", json!("container:x"), "Cgroup"),
+        ("CpuCount", json!(1), "CpuCount"),
+        ("CpuPercent", json!(1), "CpuPercent"),
+        (
+            "DeviceRequests",
+            json!([{"Driver": "x", "Capabilities": [["gpu"]]}]),
+            "could not select device driver \"x\"",
+        ),
+        ("IOMaximumBandwidth", json!(1), "IOMaximumBandwidth"),
+        ("IOMaximumIOps", json!(1), "IOMaximumIOps"),
+        ("KernelMemory", json!(1), "KernelMemory"),
+        ("Links", json!(["a:b"]), "Links"),
+        ("StorageOpt", json!({"size": "1g"}), "StorageOpt"),
+    ]
+}
+
+/// Fields that say nothing to the daemon: the client's own file, in which it writes the id.
+const CLIENTS: [&str; 1] = ["ContainerIDFile"];
+
+fn request(field: &str, value: &Value) -> CreateRequest {
+    let body = json!({"Image": "x", "HostConfig": {field: value}});
+    CreateRequest::decode(body.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn what_is_done_is_shown_as_it_was_asked_for() {
+    for (field, value) in done() {
+        let spec = specification(&request(field, &value)).unwrap();
+        let shown = serde_json::to_value(show(&spec)).unwrap();
+        let given = shown.get(field).cloned().unwrap_or_default();
+        assert_eq!(given, value, "{field}");
+    }
+}
+
+#[test]
+fn what_is_not_done_is_refused_by_its_name() {
+    for (field, value, words) in refused() {
+        let error = specification(&request(field, &value)).unwrap_err();
+        assert!(error.to_string().contains(words), "{field}: {error}");
+    }
+}
+
+#[test]
+fn every_field_is_in_one_of_the_lists() {
+    let all = serde_json::to_value(HostConfig {
+        annotations: Some(Default::default()),
+        init: Some(true),
+        kernel_memory: 1,
+        kernel_memory_tcp: 1,
+        mounts: Some(vec![Default::default()]),
+        storage_opt: Some([("a".to_owned(), "b".to_owned())].into()),
+        sysctls: Some([("a".to_owned(), "b".to_owned())].into()),
+        tmpfs: Some([("a".to_owned(), "b".to_owned())].into()),
+        ..HostConfig::default()
+    });
+    let all = all.unwrap();
+    let all: BTreeSet<&str> = all
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let (done, refused) = (done(), refused());
+    let listed = done.iter().map(|(field, _)| *field);
+    let listed = listed.chain(refused.iter().map(|(field, _, _)| *field));
+    let listed: BTreeSet<&str> = listed.chain(CLIENTS).collect();
+    assert_eq!(all, listed);
+}
