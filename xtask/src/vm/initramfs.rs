@@ -79,7 +79,6 @@ pub(crate) fn write(
 ) -> Result<()> {
     let mut archive = Archive::new(BufWriter::new(fs::File::create(target)?));
     for folder in [
-        "bin",
         "dev",
         "etc",
         "lib",
@@ -93,9 +92,10 @@ pub(crate) fn write(
         archive.directory(folder)?;
     }
     let busybox = fs::read("/bin/busybox").context("the machine needs busybox-static")?;
-    archive.file("bin/busybox", &busybox)?;
+    archive.file("usr/bin/busybox", &busybox)?;
+    archive.link("bin", "usr/bin")?;
     for applet in applets()? {
-        archive.link(&format!("bin/{applet}"), "busybox")?;
+        archive.link(&format!("usr/bin/{applet}"), "busybox")?;
     }
     archive.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")?;
     archive.file("etc/group", b"root:x:0:\n")?;
