@@ -39,7 +39,7 @@ pub(super) const MODULES: &[&str] = &[
 /// Root becomes a tmpfs, since pivot_root(2) refuses the initial ramfs; then each test runs.
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /new
-/bin/busybox mount -t tmpfs -o size=1800m,mode=755 root /new
+/bin/busybox mount -t tmpfs -o size=2400m,mode=755 root /new
 /bin/busybox cp -a /bin /lib /tests /etc /usr /new/
 /new/bin/busybox mkdir -p /new/proc /new/sys /new/dev /new/tmp /new/run /new/root /new/var
 exec /new/bin/busybox switch_root /new /bin/busybox sh /tests/run
@@ -56,6 +56,8 @@ mount -t securityfs none /sys/kernel/security 2>/dev/null
 mount -t cgroup2 none /sys/fs/cgroup
 for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
 for m in @MODULES@; do modprobe $m 2>/dev/null || echo "no module $m"; done
+# Linux 6.1 maps no ids of a tmpfs, and keeps no user attributes there.
+truncate -s 700M /disk; mke2fs -F /disk >/dev/null; mount -t ext4 -o loop /disk /tmp
 ip link set lo up
 uname -r; cat /sys/kernel/security/lsm 2>/dev/null; echo
 cat /sys/fs/cgroup/cgroup.controllers
