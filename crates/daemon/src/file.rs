@@ -1,5 +1,6 @@
 //! `daemon.json`: dockerd's keys; a key that is not known, or not done, is an error naming it.
 
+use crate::networks::FilePool;
 use crate::registries::FileProxies;
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -36,13 +37,28 @@ pub(crate) struct File {
     /// Directories of what is said of registries' hosts: ours, no key of dockerd's.
     pub(crate) registry_hosts: Vec<PathBuf>,
     pub(crate) proxies: FileProxies,
+    pub(crate) bip: Option<String>,
+    pub(crate) fixed_cidr: Option<String>,
+    pub(crate) fixed_cidr_v6: Option<String>,
+    pub(crate) ipv6: Option<bool>,
+    pub(crate) icc: Option<bool>,
+    pub(crate) ip_masq: Option<bool>,
+    pub(crate) ip: Option<String>,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) dns: Vec<String>,
+    pub(crate) dns_search: Vec<String>,
+    pub(crate) dns_opts: Vec<String>,
+    pub(crate) host_gateway_ip: Option<String>,
+    pub(crate) host_gateway_ips: Vec<String>,
+    pub(crate) default_address_pools: Vec<FilePool>,
+    pub(crate) default_network_opts: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) idle_timeout: Option<u64>,
     /// Containers live on without the daemon always: `false` cannot be had.
     pub(crate) live_restore: Option<bool>,
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 41] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -67,6 +83,21 @@ const KNOWN: [&str; 26] = [
     "insecure-registries",
     "registry-hosts",
     "proxies",
+    "bip",
+    "fixed-cidr",
+    "fixed-cidr-v6",
+    "ipv6",
+    "icc",
+    "ip-masq",
+    "ip",
+    "mtu",
+    "dns",
+    "dns-search",
+    "dns-opts",
+    "host-gateway-ip",
+    "host-gateway-ips",
+    "default-address-pools",
+    "default-network-opts",
     "idle-timeout",
     "live-restore",
 ];
@@ -134,8 +165,9 @@ mod tests {
 
     #[test]
     fn keys_that_are_not_known_are_named() {
-        let error = File::parse(br#"{"debug":true,"bip":"x","nope":1}"#).unwrap_err();
-        let expected = "the following directives don't match any configuration option: bip, nope";
+        let error = File::parse(br#"{"debug":true,"bridge":"x","nope":1}"#).unwrap_err();
+        let expected =
+            "the following directives don't match any configuration option: bridge, nope";
         assert_eq!(error.to_string(), expected);
         assert!(File::parse(br#"{"live-restore":false}"#).is_err());
         assert!(File::parse(br#"{"debug":"yes"}"#).is_err());

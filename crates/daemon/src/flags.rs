@@ -91,6 +91,48 @@ pub(crate) struct Flags {
     /// Hosts that are reached without a proxy, parted by commas
     #[arg(long, value_name = "HOSTS")]
     pub(crate) no_proxy: Option<String>,
+    /// The host's address on the default bridge, with its prefix: 10.5.0.1/24
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) bip: Option<String>,
+    /// Part of the default bridge's subnet that addresses are given from
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) fixed_cidr: Option<String>,
+    /// The default bridge's subnet of IPv6
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) fixed_cidr_v6: Option<String>,
+    /// Give containers of the default bridge addresses of IPv6 too
+    #[arg(long)]
+    pub(crate) ipv6: bool,
+    /// Let containers of the default bridge reach each other
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) icc: Option<bool>,
+    /// Give what they send outside the host's address
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) ip_masq: Option<bool>,
+    /// Address that ports are published at where none is said
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Option<String>,
+    /// Largest packet of the default bridge, in bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) mtu: Option<u32>,
+    /// Name server of containers that name none (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) dns: Vec<String>,
+    /// Search domain of containers that name none (repeatable)
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) dns_search: Vec<String>,
+    /// Resolver option of containers that give none (repeatable)
+    #[arg(long = "dns-opt", value_name = "OPTION")]
+    pub(crate) dns_options: Vec<String>,
+    /// What host-gateway means (repeatable)
+    #[arg(long = "host-gateway-ip", value_name = "ADDRESS")]
+    pub(crate) host_gateway_ips: Vec<String>,
+    /// Where networks get subnets from: base=10.0.0.0/8,size=24 (repeatable)
+    #[arg(long = "default-address-pool", value_name = "POOL")]
+    pub(crate) default_address_pools: Vec<String>,
+    /// Option of networks whose makers say nothing: driver=name=value (repeatable)
+    #[arg(long = "default-network-opt", value_name = "OPTION")]
+    pub(crate) default_network_opts: Vec<String>,
     /// Stop after so many seconds without container and client; 0: never
     #[arg(long, value_name = "SECONDS")]
     pub(crate) idle_timeout: Option<u64>,

@@ -14,6 +14,7 @@ mod listen;
 mod lock;
 mod logging;
 mod machine;
+mod networks;
 mod notify;
 mod process;
 mod ready;

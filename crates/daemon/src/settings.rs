@@ -35,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) init: bool,
     pub(crate) cgroup_parent: String,
     pub(crate) registries: images::Settings,
+    pub(crate) networks: engine::NetworkSettings,
     /// `None`: never.
     pub(crate) idle_timeout: Option<Duration>,
 }
@@ -58,6 +59,7 @@ impl Settings {
     fn of(flags: &Flags, file: File, config_file: PathBuf) -> anyhow::Result<Self> {
         conflicts(flags, &file)?;
         let registries = registries::settings(flags, &file)?;
+        let networks = crate::networks::settings(flags, &file)?;
         let tls = crate::tls::settings(flags, &file)?;
         let metrics = flags.metrics_addr.as_ref().or(file.metrics_addr.as_ref());
         let metrics = metrics.map(|address| {
@@ -119,6 +121,7 @@ impl Settings {
                 .or(file.cgroup_parent)
                 .unwrap_or_default(),
             registries,
+            networks,
             idle_timeout: (idle > 0).then(|| Duration::from_secs(idle)),
         })
     }
@@ -131,7 +134,7 @@ pub(crate) fn non_empty(flags: &[String], file: Vec<String>) -> Vec<String> {
     }
 }
 
-fn pair(what: &str, text: &str) -> anyhow::Result<(String, String)> {
+pub(crate) fn pair(what: &str, text: &str) -> anyhow::Result<(String, String)> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => bail!("bad attribute format for {what}: {text}"),
@@ -223,7 +226,7 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
         number(flags.idle_timeout),
         number(file.idle_timeout),
     );
-    found.extend(conflicts_of_registries(flags, file));
+    found.extend(conflicts_of_parts(flags, file));
     if found.is_empty() {
         return Ok(());
     }
@@ -233,7 +236,7 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
     )
 }
 
-fn conflicts_of_registries(flags: &Flags, file: &File) -> Vec<String> {
+fn conflicts_of_parts(flags: &Flags, file: &File) -> Vec<String> {
     let list = |list: &[String]| (!list.is_empty()).then(|| format!("[{}]", list.join(" ")));
     let paths = |paths: &[PathBuf]| {
         let texts: Vec<_> = paths
@@ -280,7 +283,8 @@ fn conflicts_of_registries(flags: &Flags, file: &File) -> Vec<String> {
         let (flag, file) = flag.zip(file)?;
         Some(format!("{key}: (from flag: {flag}, from file: {file})"))
     };
-    said.into_iter().filter_map(both).collect()
+    let networks = crate::networks::conflicts(flags, file);
+    said.into_iter().chain(networks).filter_map(both).collect()
 }
 
 /// The two roots, and where the user's own are if this is not root.

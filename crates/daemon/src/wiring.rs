@@ -32,6 +32,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
     let images = Arc::new(images.context("cannot open the images")?);
     let config = Config {
         network: NetworkMode::Named("bridge".to_owned()),
+        networks: settings.networks.clone(),
         init: settings.init,
         cgroup_parent: settings.cgroup_parent.clone(),
         ..Config::new(paths.clone(), sibling("corten-shim")?)

@@ -1,6 +1,6 @@
 //! How a daemon is set up.
 
-use crate::{LogSpec, NetworkMode};
+use crate::{LogSpec, NetworkMode, NetworkSettings};
 use std::path::PathBuf;
 use types::Paths;
 
@@ -19,6 +19,8 @@ pub struct Config {
     pub proxy: PathBuf,
     /// The network of a container whose caller named none.
     pub network: NetworkMode,
+    /// What is said of networks.
+    pub networks: NetworkSettings,
     /// The log of a container whose caller named none.
     pub log: LogSpec,
     /// The cgroup under which containers' are made; empty: the instance's name under
@@ -40,6 +42,7 @@ impl Config {
             proxy: shim.with_file_name("corten-proxy"),
             shim,
             network: NetworkMode::None,
+            networks: NetworkSettings::default(),
             log: LogSpec {
                 driver: "json-file".to_owned(),
                 ..LogSpec::default()

@@ -67,7 +67,12 @@ impl Context {
         change: Rewrite,
     ) {
         let dir = self.config.paths.container(&record.id);
-        if let Err(error) = crate::files::rewrite(record, &dir, network, &change) {
+        if let Err(error) = crate::files::rewrite(
+            &self.config.networks.resolving(record),
+            &dir,
+            network,
+            &change,
+        ) {
             tracing::warn!(container.id = %record.id, %error, "a container's files are as they were");
         }
     }

@@ -67,7 +67,10 @@ pub use logs::{Record as LogRecord, Stream as LogStream};
 pub use metadata::{Entry, Span};
 pub use network_record::{AddressPool, NetworkDriver, NetworkRecord};
 pub use network_state::{EndpointState, NetworkState, PublishedPort, mac_text, parse_mac};
-pub use networks::{Member, Network, NetworkError, NetworkFilter, NetworkSpec, Networks, PoolSpec};
+pub use networks::{
+    DefaultBridge, Member, Network, NetworkError, NetworkFilter, NetworkSettings, NetworkSpec,
+    Networks, PoolSpec,
+};
 pub use oci::image::{ExecConfig, Healthcheck};
 pub use system::{Counts, System};
 pub use task::{Attach, DetachKeys, Framing, Size};

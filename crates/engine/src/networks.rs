@@ -10,6 +10,7 @@ mod plan;
 mod ports;
 mod proxy;
 mod registry;
+mod settings;
 mod shape;
 
 pub use create::{NetworkSpec, PoolSpec};
@@ -17,6 +18,7 @@ pub use error::NetworkError;
 pub use filter::NetworkFilter;
 pub(crate) use plan::{check_endpoint, publications};
 pub(crate) use registry::Registry;
+pub use settings::{DefaultBridge, NetworkSettings};
 
 use crate::context::{Context, blocking};
 use crate::owner::Command;

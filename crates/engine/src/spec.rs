@@ -86,7 +86,8 @@ impl Bundle {
         let files = crate::files::directory(&context.config.paths, record);
         if files == dir {
             let gateways = context.networks.host_gateways();
-            crate::files::prepare(record, &dir, &network.state, &gateways)?;
+            let record = context.config.networks.resolving(record);
+            crate::files::prepare(&record, &dir, &network.state, &gateways)?;
         }
         let parent = match record.spec.resources.cgroup_parent.as_str() {
             "" => context.config.cgroup_parent(),

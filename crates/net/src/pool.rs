@@ -14,21 +14,39 @@ pub struct Pool {
 }
 
 /// Docker's pools of IPv4, in its order: 172.17.0.0/16 to 172.31.0.0/16, then 192.168.0.0/16
-/// in parts of 20 bits.
+/// in parts of 20 bits; and after them the upper half of 10.0.0.0/8 in parts of 24 bits, for who
+/// has more networks than docker can.
 pub fn defaults() -> Vec<Pool> {
     let wide = (17..=31)
         .map(|n| Subnet::holding([172, n, 0, 0].into(), 16).map(|base| Pool { base, size: 16 }));
     let small = Subnet::holding([192, 168, 0, 0].into(), 16).map(|base| Pool { base, size: 20 });
-    wide.chain([small]).flatten().collect()
+    let many = Subnet::holding([10, 128, 0, 0].into(), 9).map(|base| Pool { base, size: 24 });
+    wide.chain([small, many]).flatten().collect()
 }
 
 /// The first subnet of `pools` that overlaps none of `used`: other networks' and the host's
 /// own routes, a VPN's among them.
 pub fn free_subnet(pools: &[Pool], used: &[Subnet]) -> Result<Subnet, Error> {
-    let mut parts = pools.iter().flat_map(|pool| pool.base.split(pool.size));
-    parts
-        .find(|part| !used.iter().any(|taken| taken.overlaps(part)))
-        .ok_or(Error::NoSubnet { used: used.len() })
+    let mut sorted: Vec<&Subnet> = used.iter().collect();
+    sorted.sort_unstable_by_key(|taken| taken.first());
+    let free = |pool: &Pool| free_part(pool, &sorted);
+    let found = pools.iter().find_map(free);
+    found.ok_or(Error::NoSubnet { used: used.len() })
+}
+
+/// The first part of a pool that overlaps none of `used`, which is sorted: both are walked once.
+fn free_part(pool: &Pool, used: &[&Subnet]) -> Option<Subnet> {
+    let mut used = used
+        .iter()
+        .filter(|taken| taken.overlaps(&pool.base))
+        .peekable();
+    let mut end: Option<IpAddr> = None;
+    pool.base.split(pool.size).find(|part| {
+        while let Some(taken) = used.next_if(|taken| taken.first() <= part.last()) {
+            end = end.max(Some(taken.last()));
+        }
+        end.is_none_or(|end| end < part.first())
+    })
 }
 
 /// The addresses of one subnet, and which of them are given.
@@ -138,7 +156,33 @@ mod tests {
             free_subnet(&defaults(), &vpn).expect("the last pool"),
             subnet("192.168.0.0/20")
         );
+        let docker = [vpn[0], subnet("192.168.0.0/16"), subnet("10.128.0.0/23")];
+        assert_eq!(
+            free_subnet(&defaults(), &docker).expect("one after docker's"),
+            subnet("10.128.2.0/24")
+        );
         assert!(free_subnet(&defaults(), &[subnet("0.0.0.0/0")]).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_free_subnet_is_the_first_that_overlaps_nothing(
+            taken in proptest::collection::vec((0_u32..1 << 16, 16_u8..30), 0..40),
+        ) {
+            let pool = Pool { base: subnet("10.7.0.0/16"), size: 22 };
+            let used: Vec<Subnet> = taken
+                .into_iter()
+                .map(|(low, prefix)| {
+                    let address = std::net::Ipv4Addr::from_bits(0x0a07_0000 | low);
+                    Subnet::holding(address.into(), prefix).expect("a prefix of IPv4")
+                })
+                .collect();
+            let first = pool
+                .base
+                .split(pool.size)
+                .find(|part| !used.iter().any(|taken| taken.overlaps(part)));
+            proptest::prop_assert_eq!(free_subnet(&[pool], &used).ok(), first);
+        }
     }
 
     #[test]

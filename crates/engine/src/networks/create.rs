@@ -81,7 +81,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The default network's bridge: one of the system's own daemon, others beside it.
-fn default_link(instance: &str) -> String {
+pub(super) fn default_link(instance: &str) -> String {
     match instance.strip_prefix("corten-") {
         Some(hash) => format!("ct-{}", hash.get(..8).unwrap_or(hash)),
         None => format!("{instance}0"),
@@ -89,40 +89,8 @@ fn default_link(instance: &str) -> String {
 }
 
 impl Registry {
-    /// The network of containers whose caller names none.
-    pub(super) fn default_bridge(&self, instance: &str) -> Result<NetworkRecord, Error> {
-        let used = self.used()?;
-        let subnet = pool::free_subnet(&pool::defaults(), &used);
-        let subnet = subnet.map_err(NetworkError::kernel("make", "bridge"))?;
-        let link = default_link(instance);
-        let prefixed = |name: &str, value: &str| {
-            let name = format!("com.docker.network.{name}");
-            (name, value.to_owned())
-        };
-        Ok(NetworkRecord {
-            options: BTreeMap::from([
-                prefixed("bridge.default_bridge", "true"),
-                prefixed("bridge.enable_icc", "true"),
-                prefixed("bridge.enable_ip_masquerade", "true"),
-                prefixed("bridge.host_binding_ipv4", "0.0.0.0"),
-                prefixed("bridge.name", &link),
-                prefixed("driver.mtu", "1500"),
-            ]),
-            pools: vec![AddressPool {
-                subnet,
-                range: None,
-                gateway: subnet.nth(1),
-                implied_gateway: false,
-                auxiliary: BTreeMap::new(),
-                chosen: false,
-            }],
-            link,
-            ..predefined("bridge", NetworkDriver::Bridge)?
-        })
-    }
-
     /// Subnets that are in use: other networks' and those that the host has routes to.
-    fn used(&self) -> Result<Vec<Subnet>, Error> {
+    pub(super) fn used(&self) -> Result<Vec<Subnet>, Error> {
         let routes = self.kernel().routes();
         let routes = routes.map_err(NetworkError::kernel("find addresses for", "the new"))?;
         let mut used = self.inner().subnets();
@@ -131,8 +99,9 @@ impl Registry {
     }
 
     /// Checks what is asked for, completes it, and takes its name and its addresses.
-    pub(crate) fn admit(&self, spec: NetworkSpec) -> Result<Arc<NetworkRecord>, Error> {
+    pub(crate) fn admit(&self, mut spec: NetworkSpec) -> Result<Arc<NetworkRecord>, Error> {
         let driver = driver(&spec)?;
+        self.settings.complete(driver, &mut spec.options);
         check_options(&spec)?;
         let mut pools = pools(&spec)?;
         let (ipv4, ipv6) = (spec.ipv4 != Some(false), spec.ipv6 == Some(true));
@@ -164,7 +133,11 @@ impl Registry {
         let used: Vec<_> = used.into_iter().chain(taken).collect();
         for (is_v6, wanted) in [(false, ipv4), (true, ipv6)] {
             if wanted && !pools.iter().any(|pool| pool.subnet.is_ipv6() == is_v6) {
-                pools.push(chosen_pool(is_v6, &used)?);
+                let choice = match is_v6 {
+                    true => Choice::IPv6,
+                    false => Choice::IPv4(self.settings.pools()),
+                };
+                pools.push(chosen_pool(choice, &used)?);
             }
         }
         let record = Arc::new(NetworkRecord {
@@ -239,6 +212,10 @@ fn check_options(spec: &NetworkSpec) -> Result<(), Error> {
     if let Some(value) = option("driver.mtu").filter(|v| v.parse::<u32>().is_err()) {
         let why = format!("strconv.Atoi: parsing {value:?}: invalid syntax");
         return refuse("driver.mtu", value, why);
+    }
+    let binding = "bridge.host_binding_ipv4";
+    if let Some(value) = option(binding).filter(|value| value.parse::<IpAddr>().is_err()) {
+        return refuse(binding, value, "nil ip".to_owned());
     }
     for name in ["bridge.gateway_mode_ipv4", "bridge.gateway_mode_ipv6"] {
         match option(name).map(String::as_str) {
@@ -380,13 +357,22 @@ fn check_families(driver: NetworkDriver, pools: &[AddressPool]) -> Result<(), Er
     Ok(())
 }
 
-/// A pool that we choose: of IPv4 one of Docker's ranges, of IPv6 one of a random unique local
-/// prefix (RFC 4193).
-fn chosen_pool(is_v6: bool, used: &[Subnet]) -> Result<AddressPool, Error> {
-    let subnet = match is_v6 {
-        false => pool::free_subnet(&pool::defaults(), used)
-            .map_err(NetworkError::kernel("find addresses for", "the new"))?,
-        true => {
+/// Where a pool that we choose is from.
+pub(super) enum Choice {
+    /// One of these ranges.
+    IPv4(Vec<pool::Pool>),
+    /// A random unique local prefix (RFC 4193).
+    IPv6,
+}
+
+/// A pool that we choose.
+pub(super) fn chosen_pool(choice: Choice, used: &[Subnet]) -> Result<AddressPool, Error> {
+    let subnet = match choice {
+        // COMPAT: dockerd's words.
+        Choice::IPv4(pools) => pool::free_subnet(&pools, used).map_err(|_| {
+            NetworkError::config("all predefined address pools have been fully subnetted")
+        })?,
+        Choice::IPv6 => {
             let random = crate::containers::random()?;
             let mut bytes = [0; 16];
             bytes[..6].copy_from_slice(&random[..6]);

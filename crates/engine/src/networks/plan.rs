@@ -66,15 +66,17 @@ impl Registry {
     /// Chooses a container's places and takes their addresses and the host's ports.
     pub(super) fn plan(&self, record: &ContainerRecord) -> Result<NetworkState, Error> {
         let spec = &record.spec;
+        let resolving = self.settings.resolving(record);
         let mut inner = self.inner();
         let mut state = NetworkState {
             sandbox: create::hex(&crate::containers::random()?),
-            name_servers: spec
+            name_servers: resolving
+                .spec
                 .dns
                 .iter()
                 .filter_map(|server| server.parse().ok())
                 .collect(),
-            single_labels_stay: crate::resolv_conf::searches_first(spec),
+            single_labels_stay: crate::resolv_conf::searches_first(&resolving.spec),
             ..NetworkState::default()
         };
         let order = inner.order(spec)?;
@@ -196,6 +198,7 @@ impl Inner {
         let reachable = Reachable {
             ipv4: gate(&|place| place.gateway4.is_some()),
             ipv6: gate(&|place| place.gateway6.is_some()),
+            binding: self.binding(state),
         };
         if wanted.is_empty() || !(reachable.ipv4 || reachable.ipv6) {
             return Ok(Taken::default());
@@ -205,6 +208,15 @@ impl Inner {
             let endpoint = state.endpoints.first().map_or("", |place| &place.id);
             refused(&record.name, endpoint, reason).into()
         })
+    }
+
+    /// The host's address that the container's first network with a way out publishes at.
+    fn binding(&self, state: &NetworkState) -> Option<IpAddr> {
+        let mut places = state.endpoints.iter();
+        let place = places.find(|p| p.gateway4.is_some() || p.gateway6.is_some())?;
+        let record = &self.networks.get(&place.network)?.record;
+        let binding: IpAddr = record.option("bridge.host_binding_ipv4")?.parse().ok()?;
+        (!binding.is_unspecified()).then_some(binding)
     }
 
     /// Gives the addresses and ports of a container back.

@@ -223,6 +223,8 @@ pub(super) fn reserve_again(
 pub(super) struct Reachable {
     pub(super) ipv4: bool,
     pub(super) ipv6: bool,
+    /// The host's address that ports are published at where nothing is said; `None`: all.
+    pub(super) binding: Option<IpAddr>,
 }
 
 impl Reachable {
@@ -235,7 +237,7 @@ impl Reachable {
             (self.ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             (ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         ];
-        match asked {
+        match asked.or(self.binding) {
             Some(host) if host.is_ipv4() && !self.ipv4 => Vec::new(),
             Some(host) if host.is_ipv6() && !ipv6 => Vec::new(),
             Some(host) => vec![host],

@@ -4,8 +4,10 @@
 use super::kernel::Kernel;
 use super::ports::Ports;
 use super::proxy::Proxy;
-use super::{NetworkError, create};
-use crate::{Config, EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
+use super::{NetworkError, NetworkSettings, create};
+use crate::{
+    Config, ContainerState, EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState,
+};
 use metadata::{Batch, Database};
 use net::pool::Addresses;
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ pub(crate) struct Registry {
     pub(super) inner: Mutex<Inner>,
     pub(super) kernel: Mutex<Kernel>,
     pub(super) proxy: Mutex<Proxy>,
+    pub(super) settings: NetworkSettings,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +84,16 @@ impl Held {
     }
 }
 
+impl Inner {
+    fn default_bridge(&self) -> Option<Arc<NetworkRecord>> {
+        let mut all = self.networks.values().map(|held| &held.record);
+        let default = |record: &&Arc<NetworkRecord>| {
+            record.predefined && record.driver == NetworkDriver::Bridge
+        };
+        all.find(default).cloned()
+    }
+}
+
 impl Registry {
     /// The networks on record; the daemon's own are made if they are not there.
     pub(crate) fn open(database: &Database, config: &Config) -> Result<Self, Error> {
@@ -96,12 +109,18 @@ impl Registry {
             inner: Mutex::new(inner),
             kernel: Mutex::new(Kernel::new(instance)),
             proxy: Mutex::new(Proxy::new(config.proxy.clone(), config.paths.proxy())),
+            settings: config.networks.clone(),
         };
-        let missing = registry.missing(instance)?;
-        if !missing.is_empty() {
-            let mut batch = Batch::new();
+        let mut made = registry.missing(instance)?;
+        let mut batch = Batch::new();
+        if let Some((old, new)) = registry.renewed(database, instance)? {
+            batch.remove::<NetworkRecord>(&old);
+            registry.forget(&old);
+            made.push(new);
+        }
+        if !made.is_empty() {
             let action = "record the first networks";
-            for record in &missing {
+            for record in &made {
                 batch
                     .put(&record.id, record)
                     .map_err(Error::store(action))?;
@@ -109,7 +128,7 @@ impl Registry {
             database.commit(batch).map_err(Error::store(action))?;
         }
         let mut inner = registry.inner();
-        for record in missing {
+        for record in made {
             let held = Held::new(Arc::new(record));
             inner.networks.insert(held.record.id.clone(), held);
         }
@@ -130,9 +149,36 @@ impl Registry {
             }
         }
         if !has(NetworkDriver::Bridge) {
-            missing.push(self.default_bridge(instance)?);
+            missing.push(self.default_bridge(instance, None)?);
         }
         Ok(missing)
+    }
+
+    /// The default bridge as the settings have it now, and the id of the one that is not so.
+    /// One that containers are on stays as it is.
+    fn renewed(
+        &self,
+        database: &Database,
+        instance: &str,
+    ) -> Result<Option<(String, NetworkRecord)>, Error> {
+        let old = self.inner().default_bridge();
+        let Some(old) = old else {
+            return Ok(None);
+        };
+        let new = self.default_bridge(instance, Some(&old))?;
+        if (&new.options, &new.pools, &new.link) == (&old.options, &old.pools, &old.link) {
+            return Ok(None);
+        }
+        let states = database.read(metadata::Read::list::<ContainerState>);
+        let states = states.map_err(Error::store("read where containers are"))?;
+        let mut places = states
+            .iter()
+            .flat_map(|(_, state)| &state.network.endpoints);
+        if places.any(|place| place.network == old.id) {
+            tracing::warn!("containers are on the default bridge: its settings wait until none is");
+            return Ok(None);
+        }
+        Ok(Some((old.id.clone(), new)))
     }
 
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -169,16 +215,14 @@ impl Registry {
         inner.resolve(name).map(|held| Arc::clone(&held.record))
     }
 
-    /// The host's addresses on the default bridge.
+    /// What `host-gateway` means: the host's addresses on the default bridge, unless the
+    /// settings say.
     pub(crate) fn host_gateways(&self) -> Vec<std::net::IpAddr> {
-        let inner = self.inner();
-        let mut all = inner.networks.values();
-        let default =
-            |held: &&Held| held.record.predefined && held.record.driver == NetworkDriver::Bridge;
-        let pools = all
-            .find(default)
-            .into_iter()
-            .flat_map(|held| &held.record.pools);
+        if !self.settings.host_gateways.is_empty() {
+            return self.settings.host_gateways.clone();
+        }
+        let bridge = self.inner().default_bridge();
+        let pools = bridge.iter().flat_map(|record| &record.pools);
         pools.filter_map(|pool| pool.gateway).collect()
     }
 

@@ -314,3 +314,116 @@ fn what_is_bound_to_loopback_is_reached_from_nowhere_else() {
         assert_eq!(ran.success().text(), "hello\n", "one of the two is reached");
     }
 }
+
+/// What a container of the default bridge has: its address, its links' size, its files.
+const SHOW: &str = "ip -o addr show eth0 | grep -o 'inet [^ ]*'; cat /sys/class/net/eth0/mtu; \
+    grep '^[a-z]' /etc/resolv.conf; grep gate /etc/hosts; true";
+
+#[test]
+fn the_daemons_settings_make_the_default_bridge_and_what_is_not_said() {
+    let mut host = TestHost::idle();
+    host.start_daemon_with(&[
+        "--bip=10.9.0.1/24",
+        "--fixed-cidr=10.9.0.128/25",
+        "--mtu=1400",
+        "--icc=false",
+        "--ip=127.0.0.1",
+        "--dns=10.9.9.9",
+        "--dns-search=a.b",
+        "--dns-opt=ndots:2",
+        "--host-gateway-ip=10.1.1.1",
+        "--default-address-pool=base=10.20.0.0/23,size=24",
+        "--default-network-opt=bridge=com.docker.network.driver.mtu=1300",
+    ]);
+    host.import_image();
+    let show = [
+        "run",
+        "--rm",
+        "--add-host=gate:host-gateway",
+        "busybox",
+        "sh",
+        "-c",
+        SHOW,
+    ];
+    assert_eq!(
+        host.cli(&show).success().text(),
+        "inet 10.9.0.128/24\n1400\nnameserver 10.9.9.9\nsearch a.b\noptions ndots:2\n10.1.1.1\tgate\n"
+    );
+
+    host.cli(&["network", "create", "one"]).success();
+    let own = [
+        "run",
+        "--rm",
+        "--network=one",
+        "--dns=10.8.8.8",
+        "busybox",
+        "sh",
+        "-c",
+        SHOW,
+    ];
+    let text = host.cli(&own).success().text();
+    assert!(
+        text.starts_with("inet 10.20.0.2/24\n1300\nnameserver 127.0.0.11\n"),
+        "{text}"
+    );
+    host.cli(&["network", "create", "two"]).success();
+    let full = host.cli(&["network", "create", "three"]).code(1);
+    assert_eq!(
+        full.error(),
+        "Error response from daemon: all predefined address pools have been fully subnetted\n"
+    );
+
+    host.cli(&["run", "-d", "--name=one", "busybox", "sleep", "60"])
+        .success();
+    host.cli(&[
+        "run",
+        "-d",
+        "--name=two",
+        "-p",
+        "8080:80",
+        "busybox",
+        "sh",
+        "-c",
+        SERVE,
+    ])
+    .success();
+    let address = host.inspect("two", "{{.NetworkSettings.Networks.bridge.IPAddress}}");
+    let asked = ["exec", "one", "nc", "-w", "1", address.trim(), "80"];
+    assert_ne!(host.cli(&asked).code, 0, "neighbours are apart");
+    assert_eq!(get(&host, "127.0.0.1", 8080), "hello\n");
+    let port = host.cli(&["port", "two"]).success().text();
+    assert_eq!(port, "80/tcp -> 127.0.0.1:8080\n");
+}
+
+#[test]
+fn changed_settings_of_the_default_bridge_wait_until_nobody_is_on_it() {
+    let mut host = TestHost::idle();
+    host.start_daemon();
+    host.import_image();
+    host.cli(&["run", "-d", "--name=one", "busybox", "sleep", "60"])
+        .success();
+    let subnet = |host: &TestHost| {
+        let format = "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}}{{end}}";
+        let ran = host.cli(&["network", "inspect", "-f", format, "bridge"]);
+        ran.success().text()
+    };
+    assert_eq!(subnet(&host), "172.17.0.0/16 172.17.0.1\n");
+
+    host.stop_daemon();
+    host.start_daemon_with(&["--bip=10.9.0.1/24"]);
+    assert_eq!(subnet(&host), "172.17.0.0/16 172.17.0.1\n");
+    assert!(host.daemon_log().contains("wait until none is"));
+    host.cli(&["exec", "one", "ping", "-c", "1", "172.17.0.1"])
+        .success();
+
+    host.cli(&["rm", "-f", "one"]).success();
+    host.stop_daemon();
+    host.start_daemon_with(&["--bip=10.9.0.1/24"]);
+    assert_eq!(subnet(&host), "10.9.0.0/24 10.9.0.1\n");
+    host.cli(&["run", "--rm", "busybox", "ping", "-c", "1", "10.9.0.1"])
+        .success();
+
+    host.stop_daemon();
+    host.start_daemon();
+    assert_eq!(subnet(&host), "10.9.0.0/24 10.9.0.1\n", "chosen once");
+}
