@@ -326,7 +326,18 @@ impl Cgroup {
 
     /// Removes the group at `path`, a request's parent, from every hierarchy where it is empty.
     pub fn remove_empty(path: &str) -> Result<(), Error> {
-        let hierarchies = Hierarchies::probe()?;
+        for (_, place) in Self::places(&Hierarchies::probe()?, path) {
+            // What is busy or gone stays as it is.
+            drop(std::fs::remove_dir(place));
+        }
+        Ok(())
+    }
+
+    /// Where a request's path is in each hierarchy, by its controllers' names.
+    pub(crate) fn places(
+        hierarchies: &Hierarchies,
+        path: &str,
+    ) -> impl Iterator<Item = (String, PathBuf)> {
         let request = Request {
             id: path,
             path: Some(path),
@@ -334,12 +345,9 @@ impl Cgroup {
             driver: Driver::default(),
             properties: &[],
         };
-        let place = Place::of(&hierarchies, &request, None);
-        for hierarchy in hierarchies.iter() {
-            // What is busy or gone stays as it is.
-            drop(std::fs::remove_dir(place.within(hierarchy)));
-        }
-        Ok(())
+        let place = Place::of(hierarchies, &request, None);
+        let each = |hierarchy: &Hierarchy| (hierarchy.version.name(), place.within(hierarchy));
+        hierarchies.iter().map(each).collect::<Vec<_>>().into_iter()
     }
 
     /// The directory that stands for the whole group in messages.

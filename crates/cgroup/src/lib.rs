@@ -13,6 +13,7 @@ mod hierarchy;
 mod limits;
 mod processes;
 pub mod stats;
+mod sweep;
 mod systemd;
 
 pub use ::systemd::Property;

@@ -12,7 +12,7 @@ use crate::{
 use images::Images;
 use metadata::Database;
 use snapshot::{Leftover, Snapshots};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use task::{Adopted, AdoptedState, EventKind, ExitStatus, Tasks};
 use tokio::sync::mpsc;
@@ -54,6 +54,7 @@ pub(crate) async fn open(
     });
     load(&context)?;
     let adopted = context.tasks.adopt().await.map_err(failed)?;
+    sweep_groups(&context, &adopted).await?;
     context.settle_volumes().await?;
     take_over_networks(&context, &adopted).await?;
     settle(&context, adopted).await?;
@@ -64,6 +65,24 @@ pub(crate) async fn open(
     tracker.spawn(guard::proxy(Arc::clone(&context)));
     tracker.spawn(dispatch(Arc::clone(&context), events));
     Ok(context)
+}
+
+/// Removes control groups of ours that no supervisor holds: left by one that was ended while it
+/// made or removed them.
+async fn sweep_groups(context: &Arc<Context>, adopted: &[Adopted]) -> Result<(), Error> {
+    if !context.config.cgroup_parent.is_empty() {
+        // What is in there need not be ours.
+        return Ok(());
+    }
+    let parent = context.config.cgroup_parent();
+    let held: HashSet<String> = adopted.iter().map(|one| one.id.to_string()).collect();
+    let sweep = move || cgroup::Cgroup::sweep(&parent, &|name| held.contains(name));
+    match crate::context::blocking(sweep).await? {
+        Ok(swept) if swept.is_empty() => {}
+        Ok(swept) => tracing::warn!(groups = ?swept, "control groups that nobody held are removed"),
+        Err(error) => tracing::warn!(%error, "cannot remove control groups that nobody holds"),
+    }
+    Ok(())
 }
 
 /// Takes over the networks of what runs, before an exit that is learnt gives something back.

@@ -61,14 +61,7 @@ truncate -s 700M /disk; mke2fs -F /disk >/dev/null; mount -t ext4 -o loop /disk 
 ip link set lo up
 uname -r; cat /sys/kernel/security/lsm 2>/dev/null; echo
 cat /sys/fs/cgroup/cgroup.controllers
-@PLACES@
-export CORTEN_SKIP_LOG=/tmp/skipped; : >$CORTEN_SKIP_LOG
-for t in /tests/*-*; do
-  n=${t##*/}; echo "== $n"
-  $t --test-threads 2 @ARGUMENTS@ </dev/null; echo "@@ $n $?"
-done
-sed 's/^/@@ skipped /' $CORTEN_SKIP_LOG
-echo "@@ end"
+@TESTS@
 poweroff -f
 "#;
 
@@ -108,14 +101,27 @@ pub(crate) fn write(
     archive.file("init", INIT.as_bytes())?;
     let run = RUN
         .replace("@MODULES@", &MODULES.join(" "))
-        .replace("@PLACES@", &places(tests))
-        .replace("@ARGUMENTS@", arguments);
+        .replace("@TESTS@", &running(tests, arguments));
     archive.file("tests/run", run.as_bytes())?;
     Ok(archive.finish()?)
 }
 
+/// Commands that run every test, and say how each ended and what was skipped.
+pub(super) fn running(tests: &[&Executable], arguments: &str) -> String {
+    let places = places(tests);
+    format!(
+        r#"{places}export CORTEN_SKIP_LOG=/tmp/skipped; : >$CORTEN_SKIP_LOG
+for t in /tests/*-*; do
+  n=${{t##*/}}; echo "== $n"
+  $t --test-threads 2 {arguments} </dev/null; echo "@@ $n $?"
+done
+sed 's/^/@@ skipped /' $CORTEN_SKIP_LOG
+echo "@@ end""#
+    )
+}
+
 /// Commands that put each binary where tests know it: at the path that it was built at.
-pub(super) fn places(tests: &[&Executable]) -> String {
+fn places(tests: &[&Executable]) -> String {
     let binaries = tests.iter().filter(|test| test.is_binary());
     let place = |binary: &&Executable| {
         let (path, folder) = (&binary.path, binary.path.parent());

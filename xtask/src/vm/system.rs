@@ -3,7 +3,7 @@
 
 use super::Executable;
 use super::cpio::Archive;
-use super::initramfs::{MODULES, modules, places, stripped};
+use super::initramfs::{MODULES, modules, running, stripped};
 use super::kernel::Kernel;
 use crate::build::{root, succeed};
 use anyhow::{Context, Result};
@@ -57,14 +57,7 @@ export PATH=/usr/sbin:/usr/bin:/tests/bin HOME=/root RUST_BACKTRACE=1 TMPDIR=/va
 for m in @MODULES@; do modprobe $m 2>/dev/null; done
 uname -r; systemctl --version | head -n 1; cat /sys/kernel/security/lsm; echo
 cat /sys/fs/cgroup/cgroup.controllers
-@PLACES@
-export CORTEN_SKIP_LOG=/tmp/skipped; : >$CORTEN_SKIP_LOG
-for t in /tests/*-*; do
-  n=${t##*/}; echo "== $n"
-  $t --test-threads 2 @ARGUMENTS@ </dev/null; echo "@@ $n $?"
-done
-sed 's/^/@@ skipped /' $CORTEN_SKIP_LOG
-echo "@@ end"
+@TESTS@
 systemctl poweroff --force --force
 "#;
 
@@ -113,8 +106,7 @@ pub(super) fn write(
     archive.file("init", INIT.as_bytes())?;
     let run = RUN
         .replace("@MODULES@", &MODULES.join(" "))
-        .replace("@PLACES@", &places(tests))
-        .replace("@ARGUMENTS@", arguments);
+        .replace("@TESTS@", &running(tests, arguments));
     archive.file("tests/run", run.as_bytes())?;
     Ok(archive.finish()?)
 }

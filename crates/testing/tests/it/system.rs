@@ -96,3 +96,58 @@ fn system_prune_frees_what_nothing_uses() {
     assert!(ran.text().contains("Deleted Images:"), "{ran}");
     assert_eq!(host.cli(&["images", "-q"]).success().text(), "");
 }
+
+/// The groups of a process's siblings, in each hierarchy that is mounted where it mostly is.
+fn beside(pid: &str) -> Vec<std::path::PathBuf> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let places = table.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        let mount = match controllers.strip_prefix("name=").unwrap_or(controllers) {
+            "" => "/sys/fs/cgroup/unified",
+            name => &format!("/sys/fs/cgroup/{name}"),
+        };
+        let parent = std::path::Path::new(path)
+            .parent()?
+            .strip_prefix("/")
+            .ok()?;
+        let place = std::path::Path::new(mount).join(parent);
+        let ours = parent.to_string_lossy().contains("corten-");
+        (ours && place.exists()).then_some(place)
+    });
+    places.collect()
+}
+
+#[test]
+fn groups_that_no_supervisor_holds_are_removed_by_the_next_daemon() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let mut host = TestHost::start();
+    let held = host.run_detached(&["busybox", "sleep", "60"]);
+    let pid = host.inspect(&held, "{{.State.Pid}}");
+    let parents = beside(pid.trim());
+    assert!(!parents.is_empty(), "the container has groups");
+    let name = "0".repeat(64);
+    let mut stray = std::process::Command::new("sleep")
+        .arg("100")
+        .spawn()
+        .unwrap();
+    for parent in &parents {
+        let group = parent.join(&name);
+        std::fs::create_dir(&group).unwrap();
+        std::fs::write(group.join("cgroup.procs"), stray.id().to_string()).unwrap();
+    }
+
+    host.stop_daemon();
+    host.start_daemon();
+
+    assert_eq!(stray.wait().unwrap().signal(), Some(9));
+    for parent in &parents {
+        assert!(!parent.join(&name).exists(), "{}", parent.display());
+        assert!(parent.join(&held).exists(), "{}", parent.display());
+    }
+    assert!(
+        host.daemon_log()
+            .contains("control groups that nobody held")
+    );
+    host.cli(&["exec", &held, "true"]).success();
+}

@@ -1,0 +1,42 @@
+//! Groups that nobody owns any more.
+
+use crate::cgroup::{Driver, State};
+use crate::{Cgroup, Error, Hierarchies};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+impl Cgroup {
+    /// Ends and removes the groups directly below the one at `path`, a request's parent, whose
+    /// names are not `known`. Gives their names.
+    pub fn sweep(path: &str, known: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Error> {
+        let hierarchies = Hierarchies::probe()?;
+        let mut found: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
+        for (controllers, parent) in Self::places(&hierarchies, path) {
+            // Where there is no parent there is nothing.
+            let Ok(entries) = std::fs::read_dir(parent) else {
+                continue;
+            };
+            let folders = entries
+                .flatten()
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            for folder in folders {
+                let name = folder.file_name().to_string_lossy().into_owned();
+                if !known(&name) {
+                    let paths = found.entry(name).or_default();
+                    paths.insert(controllers.clone(), folder.path());
+                }
+            }
+        }
+        let mut swept = Vec::new();
+        for (name, paths) in found {
+            let group = Self::open(&State {
+                driver: Driver::Cgroupfs,
+                paths,
+            })?;
+            group.kill()?;
+            group.delete()?;
+            swept.push(name);
+        }
+        Ok(swept)
+    }
+}
