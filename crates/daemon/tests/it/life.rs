@@ -106,10 +106,11 @@ fn a_configuration_that_is_wrong_is_refused_by_name() {
     let file = file.to_str().unwrap();
     for (content, arguments, expected) in [
         (
-            "{\"bip\":\"x\"}",
+            "{\"bridge\":\"x\"}",
             &[][..],
-            "directives don't match any configuration option: bip",
+            "directives don't match any configuration option: bridge",
         ),
+        ("{\"bip\":\"x\"}", &[], "bip: invalid CIDR address: x"),
         (
             "{\"debug\":true}",
             &["--debug"],
@@ -119,7 +120,7 @@ fn a_configuration_that_is_wrong_is_refused_by_name() {
         (
             "{}",
             &["-H", "tcp://0.0.0.0:1"],
-            "only loopback addresses are served",
+            "give --tlsverify, or a loopback address",
         ),
         ("{}", &["-H", "fd://"], "no sockets were passed by systemd"),
         (

@@ -102,7 +102,7 @@ async fn what_is_not_offered_is_refused_by_name() {
     volume.binds = vec!["data:/data".parse().unwrap()];
     volume.volume_driver = "no-such-driver".to_owned();
     let mut log = sh("true");
-    log.log.driver = "fluentd".to_owned();
+    log.log.driver = "splunk".to_owned();
     let mut sysctl = sh("true");
     sysctl
         .security
@@ -110,7 +110,7 @@ async fn what_is_not_offered_is_refused_by_name() {
         .insert("kernel.panic".to_owned(), "1".to_owned());
     for (spec, word) in [
         (volume, "no-such-driver"),
-        (log, "fluentd"),
+        (log, "splunk"),
         (sysctl, "kernel.panic"),
     ] {
         let error = host

@@ -109,10 +109,9 @@ async fn a_registry_in_the_clear_is_asked_for_by_its_whole_url() {
 
     settings.proxies.no = Some(".test".to_owned());
     let refused = tags(settings, "registry.test/a").await.unwrap_err();
-    assert!(
-        refused.contains("lookup registry.test: no such host"),
-        "{refused}"
-    );
+    // With the name server that was asked, where there is one.
+    assert!(refused.contains("lookup registry.test"), "{refused}");
+    assert!(refused.ends_with(": no such host"), "{refused}");
     assert_eq!(proxy.asked().len(), 1);
 }
 
