@@ -4,6 +4,7 @@ use crate::body::{self, Response};
 use crate::call::Call;
 use crate::containers;
 use crate::error::{Error, Result};
+use crate::hearing;
 use crate::takeover::Socket;
 use docker_schema::IdResponse;
 use docker_schema::exec::{CreateRequest, Inspect, ProcessConfig, StartRequest};
@@ -90,12 +91,18 @@ pub(crate) async fn start(mut call: Call) -> Result<Response> {
     // COMPAT: the framing is the start request's choice, whatever the exec has.
     let tty = request.tty;
     let media_type = containers::media_type(call.version, tty);
+    let waits = hearing::is_deaf(&call.headers);
     let api = call.api.clone();
     let begun = call.takeover().begin(media_type, &api.tracker);
     let (response, pending) = begun.map_err(|error| containers::unable(&error))?;
     api.tracker.spawn(async move {
         match pending.socket().await {
-            Ok(socket) => run(&execs, &exec, (socket, tty), size, keys).await,
+            Ok(socket) => {
+                if waits {
+                    hearing::heard(&socket.fd).await;
+                }
+                run(&execs, &exec, (socket, tty), size, keys).await;
+            }
             Err(error) => {
                 tracing::debug!(exec.id = %exec.id, %error, "client went before the start")
             }

@@ -10,6 +10,7 @@ mod containers;
 mod error;
 mod events;
 mod execs;
+mod hearing;
 mod images;
 mod legacy;
 mod metrics;

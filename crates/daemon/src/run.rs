@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Threads that serve requests; what blocks has threads of its own.
-const WORKERS: usize = 1;
+const WORKERS: usize = 2;
 /// How long an unused one of those is kept.
 const KEEP: Duration = Duration::from_secs(2);
 

@@ -105,7 +105,6 @@ impl Containers {
     /// # Errors
     /// [`Error::NotFound`]; [`Problem::Paused`]; [`Problem::Restarting`].
     pub async fn attach(&self, id: &ContainerId, attachment: Attachment) -> Result<(), Error> {
-        crate::hearing::heard(&attachment.attach).await;
         if attachment.logs {
             self.send_log(id, &attachment.attach).await?;
         }

@@ -127,9 +127,6 @@ impl Execs {
             .console_size
             .map(|(height, width)| Size { height, width }));
         let process = crate::spec::exec_process(record, spec, size)?;
-        if let Some(attach) = &start.attach {
-            crate::hearing::heard(attach).await;
-        }
         let stdin = match start.attach {
             Some(_) if spec.attach_stdin => StdinPolicy::Once,
             _ => StdinPolicy::Null,

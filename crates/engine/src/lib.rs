@@ -19,7 +19,6 @@ mod execs;
 mod files;
 mod filter;
 mod health;
-mod hearing;
 mod image;
 mod index;
 mod log;

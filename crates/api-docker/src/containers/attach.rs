@@ -3,6 +3,7 @@
 use crate::body::Response;
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::hearing;
 use crate::takeover::MediaType;
 use crate::version::ApiVersion;
 use engine::{Attach, Attachment, DetachKeys, Framing, Status};
@@ -31,6 +32,9 @@ pub(crate) async fn attach(call: Call) -> Result<Response> {
         query.flag("stderr"),
     );
     let media_type = media_type(call.version, tty);
+    // One that does not run says nothing before it is started, which comes after the head.
+    let speaks = logs || container.state.status == Status::Running;
+    let waits = speaks && hearing::is_deaf(&call.headers);
     let gate = call.api.gates.close(&id);
     let api = call.api.clone();
     let (response, pending) = call
@@ -46,6 +50,9 @@ pub(crate) async fn attach(call: Call) -> Result<Response> {
                 return;
             }
         };
+        if waits {
+            hearing::heard(&socket.fd).await;
+        }
         let report = socket.fd.try_clone();
         let attach = Attach {
             fd: socket.fd,

@@ -1,8 +1,8 @@
 //! Clients that read the head of an answer before they are sent streams.
 
+use http::{HeaderMap, header};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use task::Attach;
 
 /// How long a client that waits for the head takes to read it, at most.
 const AWAKE: Duration = Duration::from_micros(300);
@@ -10,14 +10,26 @@ const AWAKE: Duration = Duration::from_micros(300);
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it is looked at.
 const PAUSE: Duration = Duration::from_millis(1);
+/// How clients call themselves that use what comes along with a head: our own and docker's.
+const THRIFTY: [&[u8]; 2] = [b"corten/", b"Docker-Client/"];
 
-/// Waits until the client has read the head of the answer, or lets it wait no longer.
+/// Whether a client may lose what comes along with the head of an answer.
 ///
 /// COMPAT: docker-py reads a head through a buffer and then takes the socket below it: output
 /// that came along with the head stays in the buffer and is lost. dockerd is never so fast.
-pub(crate) async fn heard(attach: &Attach) {
+pub(crate) fn is_deaf(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT);
+    !agent.is_some_and(|agent| {
+        THRIFTY
+            .iter()
+            .any(|name| agent.as_bytes().starts_with(name))
+    })
+}
+
+/// Waits until the client has read the head of the answer, or lets it wait no longer.
+pub(crate) async fn heard(socket: &impl AsFd) {
     let begun = Instant::now();
-    while sys::socket::unread(attach.fd.as_fd()).is_ok_and(|unread| unread > 0) {
+    while sys::socket::unread(socket.as_fd()).is_ok_and(|unread| unread > 0) {
         match begun.elapsed() {
             waited if waited < AWAKE => tokio::task::yield_now().await,
             waited if waited < BUSY => tokio::time::sleep(PAUSE).await,
@@ -31,26 +43,11 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
-    use task::Framing;
-
-    fn attach(fd: UnixStream) -> Attach {
-        Attach {
-            fd: fd.into(),
-            unread: Vec::new(),
-            stdin: false,
-            stdout: true,
-            stderr: true,
-            framing: Framing::Raw,
-            detach_keys: None,
-        }
-    }
-
     #[tokio::test]
     async fn output_waits_until_the_head_was_read() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         ours.write_all(b"head").unwrap();
-        let attach = attach(ours);
-        let waiting = tokio::spawn(async move { heard(&attach).await });
+        let waiting = tokio::spawn(async move { heard(&ours).await });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished(), "nothing was read yet");
         let mut head = [0; 4];
@@ -62,6 +59,20 @@ mod tests {
     async fn a_client_that_reads_nothing_is_not_waited_for() {
         let (mut ours, _theirs) = UnixStream::pair().unwrap();
         ours.write_all(b"head").unwrap();
-        heard(&attach(ours)).await;
+        heard(&ours).await;
+    }
+
+    #[test]
+    fn clients_are_known_by_their_names() {
+        for (agent, deaf) in [
+            ("docker-sdk-python/7.1.0", true),
+            ("Docker-Client/28.5.2 (linux)", false),
+            ("corten/0.1.0", false),
+            ("", true),
+        ] {
+            let headers = HeaderMap::from_iter([(header::USER_AGENT, agent.parse().unwrap())]);
+            assert_eq!(is_deaf(&headers), deaf, "{agent}");
+        }
+        assert!(is_deaf(&HeaderMap::new()));
     }
 }
