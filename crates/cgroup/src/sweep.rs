@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 impl Cgroup {
     /// Ends and removes the groups directly below the one at `path`, a request's parent, whose
-    /// names are not `known`. Gives their names.
+    /// names are not `known`. Gives their names, or the first failure once all were tried.
     pub fn sweep(path: &str, known: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         let hierarchies = Hierarchies::probe()?;
         let mut found: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
@@ -27,16 +27,19 @@ impl Cgroup {
                 }
             }
         }
-        let mut swept = Vec::new();
-        for (name, paths) in found {
-            let group = Self::open(&State {
-                driver: Driver::Cgroupfs,
-                paths,
-            })?;
-            group.kill()?;
-            group.delete()?;
-            swept.push(name);
-        }
-        Ok(swept)
+        let ends = found
+            .into_iter()
+            .map(|(name, paths)| end(paths).map(|()| name));
+        // Each is tried before the first failure is told.
+        let ends: Vec<_> = ends.collect();
+        ends.into_iter().collect()
     }
+}
+
+/// Ends what is in a group, and removes it.
+fn end(paths: BTreeMap<String, PathBuf>) -> Result<(), Error> {
+    let driver = Driver::Cgroupfs;
+    let group = Cgroup::open(&State { driver, paths })?;
+    group.kill()?;
+    group.delete()
 }
