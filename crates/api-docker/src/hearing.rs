@@ -43,6 +43,7 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
+
     #[tokio::test]
     async fn output_waits_until_the_head_was_read() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();

@@ -19,13 +19,15 @@ fn content() -> Bytes {
         .collect()
 }
 
+/// The range that a request names.
+fn range(request: &Request<Incoming>) -> Option<&str> {
+    let value = request.headers().get("range")?;
+    Some(value.to_str().unwrap())
+}
+
 /// The bytes that a request asks for, or all.
 fn part(request: &Request<Incoming>, content: &Bytes) -> Response<Full<Bytes>> {
-    let range = request
-        .headers()
-        .get("range")
-        .map(|value| value.to_str().unwrap());
-    let Some(range) = range.and_then(|range| range.strip_prefix("bytes=")) else {
+    let Some(range) = range(request).and_then(|range| range.strip_prefix("bytes=")) else {
         return Response::new(Full::from(content.clone()));
     };
     let (first, last) = range.split_once('-').unwrap();
@@ -100,11 +102,8 @@ async fn a_stretch_that_fails_is_asked_for_again_and_at_last_ends_the_blob() {
     let asked = Arc::new(AtomicUsize::new(0));
     let once = Arc::clone(&asked);
     let server = Server::plain(move |request| {
-        let range = request
-            .headers()
-            .get("range")
-            .map(|value| value.to_str().unwrap());
-        match range == Some("bytes=30000-39999") && once.fetch_add(1, Ordering::SeqCst) < 1 {
+        match range(request) == Some("bytes=30000-39999") && once.fetch_add(1, Ordering::SeqCst) < 1
+        {
             true => status(503),
             false => part(request, &content()),
         }
@@ -113,15 +112,9 @@ async fn a_stretch_that_fails_is_asked_for_again_and_at_last_ends_the_blob() {
     assert_eq!(fetch(&server, 1, 0).await.unwrap(), content());
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 
-    let server = Server::plain(|request| {
-        let range = request
-            .headers()
-            .get("range")
-            .map(|value| value.to_str().unwrap());
-        match range {
-            Some("bytes=30000-39999") => status(503),
-            _ => part(request, &content()),
-        }
+    let server = Server::plain(|request| match range(request) {
+        Some("bytes=30000-39999") => status(503),
+        _ => part(request, &content()),
     })
     .await;
     let error = fetch(&server, 1, 0).await.unwrap_err();
@@ -130,15 +123,9 @@ async fn a_stretch_that_fails_is_asked_for_again_and_at_last_ends_the_blob() {
 
 #[tokio::test]
 async fn a_server_that_forgets_its_ranges_gives_no_byte_twice() {
-    let server = Server::plain(|request| {
-        let range = request
-            .headers()
-            .get("range")
-            .map(|value| value.to_str().unwrap());
-        match range {
-            Some("bytes=0-9999") => part(request, &content()),
-            _ => Response::new(Full::from(content())),
-        }
+    let server = Server::plain(|request| match range(request) {
+        Some("bytes=0-9999") => part(request, &content()),
+        _ => Response::new(Full::from(content())),
     })
     .await;
     assert_eq!(fetch(&server, 1, 0).await.unwrap(), content());
