@@ -34,6 +34,7 @@ pub(crate) use lifecycle::{
 pub(crate) use list::{list, prune, summaries};
 pub(crate) use logs::logs;
 pub(crate) use phrase::exec_failure;
+pub(crate) use resources::parse;
 pub(crate) use stats::stats;
 pub(crate) use wait::wait;
 

@@ -2,7 +2,7 @@
 
 use crate::body::{self, Response};
 use crate::call::Call;
-use crate::containers::{map_or_null, or_null};
+use crate::containers::{map_or_null, or_null, parse};
 use crate::error::{Error, Result};
 use docker_schema::filters::Filters;
 use docker_schema::network::{
@@ -16,8 +16,6 @@ use engine::{
 use http::StatusCode;
 use std::collections::BTreeMap;
 
-/// Why links are refused.
-pub(crate) const NO_LINKS: &str = "links are not offered; use a network";
 const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
 pub(crate) async fn list(call: Call) -> Result<Response> {
@@ -167,8 +165,9 @@ fn specification(request: CreateRequest) -> Result<NetworkSpec> {
 
 /// A place in a network as it is asked for.
 pub(crate) fn endpoint(asked: &EndpointSettings) -> Result<EndpointSpec> {
-    if asked.links.as_ref().is_some_and(|links| !links.is_empty()) {
-        return Err(Call::refuse("Links", NO_LINKS));
+    let links = asked.links.clone().unwrap_or_default();
+    for text in &links {
+        engine::Link::parse(text).map_err(|error| parse(&error))?;
     }
     if let Some(option) = asked
         .driver_opts
@@ -196,7 +195,7 @@ pub(crate) fn endpoint(asked: &EndpointSettings) -> Result<EndpointSpec> {
     });
     Ok(EndpointSpec {
         aliases: asked.aliases.clone().unwrap_or_default(),
-        links: asked.links.clone().unwrap_or_default(),
+        links,
         addresses: addresses.transpose()?,
         mac: asked.mac_address.clone(),
         options: asked.driver_opts.clone().unwrap_or_default(),

@@ -86,6 +86,26 @@ pub fn tree(files: &Files<'_>, access: Access) -> Result<OwnedFd, Error> {
     })
 }
 
+/// What a running container has at a path, with the mounts below it, as a detached tree.
+///
+/// # Errors
+/// If it has nothing there, or the mounts cannot be cloned.
+pub fn part(pidfd: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Error> {
+    let clone = || {
+        namespace::unshare(Kind::Mount.flag())
+            .map_err(|error| process("make a mount namespace", error))?;
+        let targets = [path.to_owned()];
+        let (_, parts) = running(pidfd, &targets)?;
+        let part = parts.into_iter().next();
+        part.map(|part| part.tree)
+            .ok_or_else(|| host("find in the container", path)(Errno::NOENT))
+    };
+    std::thread::scope(|scope| {
+        let ended = scope.spawn(clone).join();
+        ended.unwrap_or_else(|_| Err(process("clone files", io::ErrorKind::Other.into())))
+    })
+}
+
 /// A part whose tree is there.
 struct Mounted<'a> {
     target: &'a str,

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::image::Image;
 use crate::{
-    CgroupMode, ContainerSpec, Error, IpcMode, NetworkError, NetworkMode, PidMode, RestartPolicy,
-    Update,
+    CgroupMode, ContainerSpec, Error, IpcMode, Link, NetworkError, NetworkMode, PidMode,
+    RestartPolicy, Update,
 };
 use oci::image::ExecConfig;
 use types::Signal;
@@ -20,8 +20,9 @@ pub(crate) fn admit(
     take_from_config(&mut spec, context);
     let mut warnings = Vec::new();
     check_process(&spec)?;
-    admit_processes(&mut spec, context)?;
+    admit_joined(&mut spec, context)?;
     check_namespaces(&spec)?;
+    admit_links(&mut spec, context)?;
     admit_networks(&mut spec, context)?;
     check_policy(&spec)?;
     if spec.resources.blkio_weight.is_some() && !weighs(context) {
@@ -181,17 +182,15 @@ fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
         NetworkMode::Container(_) => return check_shared_network(spec),
         NetworkMode::Default | NetworkMode::None | NetworkMode::Host | NetworkMode::Named(_) => {}
     }
-    if let IpcMode::Container(_) = namespaces.ipc {
-        return Err(unsupported(
-            "HostConfig.IpcMode container:",
-            "use private, none or host",
-        ));
-    }
-    if !spec.hostname.is_empty() && namespaces.uts == crate::UtsMode::Host {
-        return Err(Error::invalid(
-            "Hostname",
-            "conflicting options: hostname and the UTS mode",
-        ));
+    if namespaces.uts == crate::UtsMode::Host {
+        let names = [
+            ("hostname", &spec.hostname),
+            ("domainname", &spec.domainname),
+        ];
+        if let Some((what, _)) = names.into_iter().find(|(_, name)| !name.is_empty()) {
+            let words = format!("conflicting options: {what} and the UTS mode");
+            return Err(Error::invalid("Hostname", words));
+        }
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let is_name = |name: &str| name.len() <= 63 && name.chars().all(allowed);
@@ -204,13 +203,19 @@ fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
     }
 }
 
-/// The container whose processes this one is to see, by its id.
-fn admit_processes(spec: &mut ContainerSpec, context: &Context) -> Result<(), Error> {
-    if let PidMode::Container(name) = &spec.namespaces.pid {
+/// The containers whose processes and IPC objects this one is to see, by their ids.
+fn admit_joined(spec: &mut ContainerSpec, context: &Context) -> Result<(), Error> {
+    // COMPAT: a request that names a container which is not there is a wrong request.
+    let resolve = |field, name: &str| {
         let found = context.index.resolve(name);
-        // COMPAT: a request that names a container which is not there is a wrong request.
-        let id = found.map_err(|error| Error::invalid("HostConfig.PidMode", error.to_string()))?;
-        spec.namespaces.pid = PidMode::Container(id.to_string());
+        found.map_err(|error| Error::invalid(field, error.to_string()))
+    };
+    let namespaces = &mut spec.namespaces;
+    if let PidMode::Container(of) = &mut namespaces.pid {
+        *of = resolve("HostConfig.PidMode", of)?.to_string();
+    }
+    if let IpcMode::Container(of) = &mut namespaces.ipc {
+        *of = resolve("HostConfig.IpcMode", of)?.to_string();
     }
     Ok(())
 }
@@ -224,13 +229,56 @@ fn check_shared_network(spec: &ContainerSpec) -> Result<(), Error> {
     if !spec.port_bindings.is_empty() || spec.publish_all_ports {
         return conflicts("port publishing");
     }
-    if !spec.hostname.is_empty() {
-        return conflicts("hostname");
-    }
-    match spec.links.is_empty() {
+    match spec.hostname.is_empty() {
         true => Ok(()),
-        false => conflicts("links"),
+        false => conflicts("hostname"),
     }
+}
+
+/// The containers that are found under other names, by their ids. On a network that was made,
+/// its own places say so.
+fn admit_links(spec: &mut ContainerSpec, context: &Context) -> Result<(), Error> {
+    if spec.links.is_empty() {
+        return Ok(());
+    }
+    let conflicts = |mode: &str| -> Error {
+        let message = format!(
+            "conflicting options: {mode} can't be used with links. This would result in undefined behavior"
+        );
+        NetworkError::config(message).into()
+    };
+    const HOST: &str = "host type networking";
+    match &spec.namespaces.network {
+        NetworkMode::Host => return Err(conflicts(HOST)),
+        NetworkMode::Container(_) => return Err(conflicts("container type network")),
+        NetworkMode::Named(name) if name != "bridge" => {
+            spec.links.clear();
+            return Ok(());
+        }
+        NetworkMode::Named(_) | NetworkMode::None | NetworkMode::Default => {}
+    }
+    let mut links: Vec<Link> = Vec::with_capacity(spec.links.len());
+    for mut link in std::mem::take(&mut spec.links) {
+        let index = &context.index;
+        let found = index.resolve(&link.container);
+        let found = found.and_then(|id| index.container(&id)).map_err(|error| {
+            let words = format!("could not get container for {}: {error}", link.container);
+            Error::invalid("HostConfig.Links", words)
+        })?;
+        let linked = found.snapshot();
+        if linked.record.spec.namespaces.network == NetworkMode::Host {
+            return Err(conflicts(HOST));
+        }
+        link.container = linked.id().to_string();
+        link.name.clone_from(&linked.record.name);
+        // COMPAT: of two with the same alias the later one counts; one without is none.
+        links.retain(|known| known.alias != link.alias);
+        if !link.alias.is_empty() {
+            links.push(link);
+        }
+    }
+    spec.links = links;
+    Ok(())
 }
 
 /// Brings the places in networks to one form, and checks those whose network is there
@@ -256,9 +304,7 @@ fn admit_networks(spec: &mut ContainerSpec, context: &Context) -> Result<(), Err
     if let Some(default) = spec.networks.remove("default") {
         spec.networks.insert(name.clone(), default);
     }
-    let own = spec.networks.entry(name.clone()).or_default();
-    own.links
-        .extend(spec.links.iter().filter(|_| name != "bridge").cloned());
+    spec.networks.entry(name).or_default();
     for (name, place) in &spec.networks {
         let Ok(record) = context.networks.resolve(name) else {
             continue;
@@ -396,11 +442,4 @@ fn check_mounts(spec: &ContainerSpec) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn unsupported(option: &str, reason: &'static str) -> Error {
-    Error::Unsupported {
-        option: option.to_owned(),
-        reason,
-    }
 }

@@ -4,6 +4,7 @@ mod bind;
 mod device;
 mod endpoint;
 mod health;
+mod link;
 mod log;
 mod mount;
 mod namespace;
@@ -18,6 +19,7 @@ pub use bind::{Bind, Propagation, Relabel};
 pub use device::{Device, DeviceKind, DeviceRule};
 pub use endpoint::{AddressSpec, EndpointSpec};
 pub(crate) use health::{Probe, inherit as inherit_health};
+pub use link::Link;
 pub use log::LogSpec;
 pub use mount::{Mount, MountKind, ReadOnlyRecursion};
 pub use namespace::{CgroupMode, IpcMode, NamespaceSpec, NetworkMode, PidMode, UserMode, UtsMode};
@@ -91,8 +93,8 @@ pub struct ContainerSpec {
     pub port_bindings: BTreeMap<String, Vec<PortBinding>>,
     /// Exposed ports without a binding are published at any port.
     pub publish_all_ports: bool,
-    /// Containers that it finds under other names on the default bridge, `NAME[:ALIAS]`.
-    pub links: Vec<String>,
+    /// Containers that it finds under other names on the default bridge.
+    pub links: Vec<Link>,
     /// Name servers of `/etc/resolv.conf`; empty: the host's.
     pub dns: Vec<String>,
     /// Options of `/etc/resolv.conf`.

@@ -31,6 +31,7 @@ pub use wait::{Ended, Wait, WaitCondition};
 use crate::context::Context;
 use crate::owner::Command;
 use crate::{Container, Error, Problem};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use task::{Attach, Size};
@@ -194,6 +195,31 @@ impl Containers {
     pub async fn remove(&self, id: &ContainerId, removal: Removal) -> Result<(), Error> {
         self.ask(id, |reply| Command::Remove { removal, reply })
             .await
+    }
+
+    /// Takes a link away: `PARENT/ALIAS`. The container that it leads to stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Link`] if it is a container's own name.
+    pub async fn unlink(&self, name: &str) -> Result<(), Error> {
+        self.resolve(name)?;
+        let bare = name.strip_prefix('/').unwrap_or(name);
+        let Some((parent, alias)) = bare.split_once('/') else {
+            // COMPAT: dockerd's words.
+            let reason = "Conflict, cannot remove the default link name of the container";
+            return Err(Error::Link {
+                reason: reason.to_owned(),
+            });
+        };
+        let (parent, alias) = (self.resolve(parent)?, alias.to_owned());
+        self.ask(&parent, |reply| Command::Unlink { alias, reply })
+            .await
+    }
+
+    /// The names that links give, `/PARENT/ALIAS`, by the container that they lead to.
+    pub fn link_names(&self) -> BTreeMap<ContainerId, Vec<String>> {
+        let all = self.context.index.snapshots();
+        crate::links::names(all.iter().map(|container| &**container))
     }
 
     /// Changes a container's limits or restart policy. Gives warnings.

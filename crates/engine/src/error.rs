@@ -248,6 +248,22 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// A container that another one is to find by link cannot be found so.
+    #[error("{reason}")]
+    Link {
+        /// Why, in dockerd's words.
+        reason: String,
+    },
+    /// Another container's namespace cannot be joined.
+    #[error("failed to join {namespace} namespace: {reason}")]
+    JoinNamespace {
+        /// `PID` or `IPC`.
+        namespace: &'static str,
+        /// Why, in dockerd's words.
+        reason: String,
+        /// Which kind of failure it is.
+        kind: ErrorKind,
+    },
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -450,7 +466,7 @@ impl Kind for Error {
                 _ => ErrorKind::Conflict,
             },
             Self::Task { source, .. } | Self::Supervisors { source } => source.kind(),
-            Self::Image { kind, .. } => *kind,
+            Self::Image { kind, .. } | Self::JoinNamespace { kind, .. } => *kind,
             Self::Snapshot { source, .. } | Self::Containers { source } => source.kind(),
             Self::Store { source, .. } => source.kind(),
             Self::Log { source, .. } | Self::LogFiles { source } => source.kind(),
@@ -458,7 +474,7 @@ impl Kind for Error {
             Self::Network(source) => source.kind(),
             Self::Networking { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),
-            Self::Join { .. } => ErrorKind::Internal,
+            Self::Join { .. } | Self::Link { .. } => ErrorKind::Internal,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

@@ -126,7 +126,8 @@ impl Execs {
         let size = start.size.or(spec
             .console_size
             .map(|(height, width)| Size { height, width }));
-        let process = crate::spec::exec_process(record, spec, size)?;
+        let links = crate::links::running(record, &self.context.index);
+        let process = crate::spec::exec_process(record, &links, spec, size)?;
         let stdin = match start.attach {
             Some(_) if spec.attach_stdin => StdinPolicy::Once,
             _ => StdinPolicy::Null,

@@ -1,5 +1,6 @@
 //! The files of a container that are mounted over `/etc`: host name, hosts, name servers.
 
+use crate::links::{self, Linked};
 use crate::resolv_conf;
 use crate::{
     ContainerRecord, ContainerSpec, EndpointState, Error, NetworkMode, NetworkState, UtsMode,
@@ -44,6 +45,10 @@ pub(crate) enum Rewrite {
     Joined(Vec<EndpointState>),
     /// It had these.
     Left(Vec<EndpointState>),
+    /// These containers that it links run, at these addresses.
+    Linked(Vec<Linked>),
+    /// It links nobody under this alias any more.
+    Unlinked(String),
 }
 
 /// Makes the files; a restarted container keeps what it wrote to its host name and its name
@@ -51,7 +56,7 @@ pub(crate) enum Rewrite {
 pub(crate) fn prepare(
     record: &ContainerRecord,
     dir: &Path,
-    network: &NetworkState,
+    (network, linked): (&NetworkState, &[Linked]),
     gateways: &[IpAddr],
 ) -> Result<(), Error> {
     if !network.endpoints.is_empty() {
@@ -66,6 +71,7 @@ pub(crate) fn prepare(
     })?;
     make(&dir.join(HOSTS), || {
         let mut text = hosts(&record.spec, host_network, gateways)?;
+        text.extend(linked.iter().map(Linked::lines));
         text.push_str(&own_lines(record, &network.endpoints));
         Ok(text)
     })?;
@@ -86,16 +92,33 @@ pub(crate) fn rewrite(
         Rewrite::Joined(places) => text.push_str(&own_lines(record, places)),
         Rewrite::Left(places) => {
             let gone = own_lines(record, places);
-            let stays = |line: &&str| !gone.lines().any(|gone| gone == *line);
-            text = text
-                .lines()
-                .filter(stays)
-                .map(|line| format!("{line}\n"))
-                .collect();
+            text = kept(&text, |line| !gone.lines().any(|gone| gone == line));
         }
+        Rewrite::Linked(linked) => {
+            for linked in linked {
+                text = replaced(&text, linked);
+            }
+        }
+        Rewrite::Unlinked(alias) => text = kept(&text, |line| !links::is_of(line, alias)),
     }
     fs::write(&path, text).map_err(Error::io("write", &path))?;
     name_servers(record, dir, network)
+}
+
+fn kept(text: &str, stays: impl Fn(&str) -> bool) -> String {
+    let lines = text.lines().filter(|line| stays(line));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// The lines with a linked container's in the place of those that it had; one that had none is
+/// left out.
+fn replaced(text: &str, linked: &Linked) -> String {
+    let mut new = Some(linked.lines());
+    let lines = text.lines().filter_map(|line| match linked.has_line(line) {
+        true => new.take(),
+        false => Some(format!("{line}\n")),
+    });
+    lines.collect()
 }
 
 /// Makes `resolv.conf`, unless somebody has changed what was made before.

@@ -12,6 +12,21 @@ struct Maps {
     names: HashMap<String, ContainerId>,
 }
 
+impl Maps {
+    /// The container that another one links: `PARENT/ALIAS`.
+    fn linked(&self, name: &str) -> Option<ContainerId> {
+        let (parent, alias) = name.split_once('/')?;
+        let parent = self.containers.get(self.names.get(parent)?)?.snapshot();
+        let mut links = parent.record.spec.links.iter();
+        let id = links
+            .find(|link| link.alias == alias)?
+            .container
+            .parse()
+            .ok()?;
+        self.containers.contains_key(&id).then_some(id)
+    }
+}
+
 /// All containers in memory. Its lock is held for map operations alone.
 #[derive(Debug, Default)]
 pub(crate) struct Index(RwLock<Maps>);
@@ -85,6 +100,9 @@ impl Index {
             && maps.containers.contains_key(id)
         {
             return Ok(id.clone());
+        }
+        if let Some(id) = maps.linked(bare) {
+            return Ok(id);
         }
         let prefix: ContainerId = name.parse().map_err(|_| not_found())?;
         let mut matching = maps

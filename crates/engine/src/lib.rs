@@ -21,6 +21,7 @@ mod filter;
 mod health;
 mod image;
 mod index;
+mod links;
 mod log;
 mod mount_points;
 mod names;
@@ -43,7 +44,7 @@ pub use config::Config;
 pub use container_record::{Container, ContainerRecord, MountPoint};
 pub use container_spec::{
     AddressSpec, Bind, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device, DeviceKind,
-    DeviceRule, EndpointSpec, IpcMode, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode,
+    DeviceRule, EndpointSpec, IpcMode, Link, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode,
     ParseError, PidMode, PortBinding, ProcessSpec, Propagation, ReadOnlyRecursion, Relabel,
     ResourceSpec, RestartPolicy, SeccompMode, SecuritySpec, Streams, Ulimit, UserMode, UtsMode,
 };

@@ -3,6 +3,7 @@
 use crate::container_spec::protocol_name;
 use net::Protocol;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where a container is in its networks now: from the start to the end of its program.
@@ -48,6 +49,8 @@ pub struct EndpointState {
     /// Under which names other members of the network find it; none where nobody is found by
     /// name.
     pub names: Vec<String>,
+    /// Names that this container alone knows, and the names of the members they lead to.
+    pub links: BTreeMap<String, String>,
 }
 
 /// A port that the host takes connections for.

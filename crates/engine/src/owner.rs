@@ -19,6 +19,8 @@ mod change;
 mod exit;
 mod handle;
 mod health;
+mod link;
+mod namespaces;
 mod network;
 mod remove;
 mod start;
@@ -99,6 +101,14 @@ pub(crate) enum Command {
     },
     Disconnect {
         network: String,
+        reply: Reply<()>,
+    },
+    /// A container that it links runs again.
+    Relink {
+        reply: Reply<()>,
+    },
+    Unlink {
+        alias: String,
         reply: Reply<()>,
     },
     Event(task::Event),
@@ -192,6 +202,8 @@ impl Owner {
             Command::Disconnect { network, reply } => {
                 answer(reply, self.disconnect(&network).await);
             }
+            Command::Relink { reply } => answer(reply, self.relink().await),
+            Command::Unlink { alias, reply } => answer(reply, self.unlink(&alias).await),
             Command::Remove { removal, reply } => return self.remove(removal, reply).await,
             Command::Adopt {
                 pid,

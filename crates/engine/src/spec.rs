@@ -16,6 +16,7 @@ pub(crate) use process::exec as exec_process;
 pub(crate) use resources::update as update_resources;
 
 use crate::context::Context;
+use crate::links::Linked;
 use crate::{ContainerRecord, ContainerSpec, Error, NetworkState, PidMode};
 use oci::runtime::{Linux, Root, Spec};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -44,6 +45,10 @@ struct Input<'a> {
     netns: Option<String>,
     /// Where the namespace of processes is that it joins; `None`: it gets a new one.
     pidns: Option<String>,
+    /// Where another container's IPC namespace and shared memory are found, if it joins them.
+    ipc: Option<(String, String)>,
+    /// The containers that it finds by link.
+    links: &'a [Linked],
 }
 
 /// The networks, and the other container's processes, that a container joins at its start.
@@ -55,14 +60,23 @@ pub(crate) struct Joined {
     pub(crate) namespace: Option<OwnedFd>,
     /// Another container's processes, likewise.
     pub(crate) processes: Option<OwnedFd>,
+    /// Another container's IPC objects, likewise.
+    pub(crate) ipc: Option<JoinedIpc>,
+    /// The containers that it finds by link.
+    pub(crate) links: Vec<Linked>,
 }
 
-impl Joined {
-    /// Where another process of ours finds the namespace.
-    fn path(namespace: Option<&OwnedFd>) -> Option<String> {
-        let fd = namespace?.as_raw_fd();
-        Some(format!("/proc/{}/fd/{fd}", std::process::id()))
-    }
+/// Another container's IPC objects.
+#[derive(Debug)]
+pub(crate) struct JoinedIpc {
+    pub(crate) namespace: OwnedFd,
+    /// A detached mount of its `/dev/shm`.
+    pub(crate) memory: OwnedFd,
+}
+
+/// Where another process of ours finds what a descriptor leads to.
+fn path(fd: &OwnedFd) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd())
 }
 
 /// Where the init is in a container. COMPAT: as in Docker's.
@@ -87,7 +101,7 @@ impl Bundle {
         if files == dir {
             let gateways = context.networks.host_gateways();
             let record = context.config.networks.resolving(record);
-            crate::files::prepare(&record, &dir, &network.state, &gateways)?;
+            crate::files::prepare(&record, &dir, (&network.state, &network.links), &gateways)?;
         }
         let parent = match record.spec.resources.cgroup_parent.as_str() {
             "" => context.config.cgroup_parent(),
@@ -98,8 +112,13 @@ impl Bundle {
             dir: &files,
             cgroup_parent: parent,
             init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
-            netns: Joined::path(network.namespace.as_ref()),
-            pidns: Joined::path(network.processes.as_ref()),
+            netns: network.namespace.as_ref().map(path),
+            pidns: network.processes.as_ref().map(path),
+            ipc: network
+                .ipc
+                .as_ref()
+                .map(|ipc| (path(&ipc.namespace), path(&ipc.memory))),
+            links: &network.links,
         };
         Ok(Self {
             spec: generate(&input)?,
@@ -119,11 +138,7 @@ fn generate(input: &Input<'_>) -> Result<Spec, Error> {
     let parent = input.cgroup_parent.trim_end_matches('/');
     let mut linux = Linux {
         cgroups_path: format!("{parent}/{}", input.record.id),
-        namespaces: namespaces::of(
-            &spec.namespaces,
-            input.netns.as_deref(),
-            input.pidns.as_deref(),
-        ),
+        namespaces: namespaces::of(input),
         sysctl: security::sysctls(spec),
         resources: Some(resources::of(spec)?),
         devices: devices::nodes(spec)?,

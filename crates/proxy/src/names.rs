@@ -74,26 +74,39 @@ impl Names {
     }
 
     /// What `name` is for one who is in `places`: first as it is, then as a name within the
-    /// network that its last label names.
+    /// network that its last label names; before that, by what its places call others.
     pub(crate) fn find(&self, places: &[Place], name: &str, family: Family) -> Found {
         let name = name.to_ascii_lowercase();
         let mut known = false;
-        let within = name.rsplit_once('.');
-        for place in places {
-            let Some(network) = self.networks.get(&place.network) else {
+        let asked = |place: &Place| {
+            let within = name.rsplit_once('.');
+            let within = within.filter(|(_, last)| place.network_name.eq_ignore_ascii_case(last));
+            [
+                Some(name.clone()),
+                within.map(|(first, _)| first.to_owned()),
+            ]
+        };
+        let linked = places.iter().flat_map(|place| {
+            let names = asked(place).into_iter().flatten();
+            names.map(move |name| (place, place.linked(&name)))
+        });
+        let plain = places.iter().flat_map(|place| {
+            let names = asked(place).into_iter().flatten();
+            names.map(move |name| (place, Some(name)))
+        });
+        for (place, name) in linked.chain(plain) {
+            let network = self.networks.get(&place.network);
+            let (Some(network), Some(name)) = (network, name) else {
                 continue;
             };
-            let scoped = within.filter(|(_, last)| place.network_name.eq_ignore_ascii_case(last));
-            for name in [Some(name.as_str()), scoped.map(|(first, _)| first)] {
-                let Some(members) = name.and_then(|name| network.names.get(name)) else {
-                    continue;
-                };
-                known = true;
-                let all = members.iter().flat_map(|member| &member.addresses);
-                let found: Vec<_> = all.copied().filter(|one| family.has(*one)).collect();
-                if !found.is_empty() {
-                    return Found::Addresses(found);
-                }
+            let Some(members) = network.names.get(&name) else {
+                continue;
+            };
+            known = true;
+            let all = members.iter().flat_map(|member| &member.addresses);
+            let found: Vec<_> = all.copied().filter(|one| family.has(*one)).collect();
+            if !found.is_empty() {
+                return Found::Addresses(found);
             }
         }
         match known {
@@ -108,6 +121,15 @@ impl Names {
             let owner = self.networks.get(&place.network)?.addresses.get(&address)?;
             Some(format!("{}.{}", owner.name, place.network_name))
         })
+    }
+}
+
+impl Place {
+    /// The name that one of its own names for others stands for; in small letters.
+    fn linked(&self, name: &str) -> Option<String> {
+        let mut links = self.links.iter();
+        let (_, member) = links.find(|(alias, _)| alias.eq_ignore_ascii_case(name))?;
+        Some(member.to_ascii_lowercase())
     }
 }
 
@@ -171,6 +193,7 @@ mod tests {
                 network_name: network.to_owned(),
                 addresses: vec![address.parse().unwrap()],
                 names: names.iter().map(|name| (*name).to_owned()).collect(),
+                ..Place::default()
             }],
             ..Sandbox::default()
         }
@@ -199,6 +222,24 @@ mod tests {
         let owner = |text: &str| names.owner(&other.places, text.parse().unwrap());
         assert_eq!(owner("10.0.0.2").as_deref(), Some("Web.front"));
         assert_eq!(owner("10.1.0.2"), None);
+    }
+
+    #[test]
+    fn a_link_is_known_to_the_one_who_has_it() {
+        let mut names = Names::default();
+        let web = sandbox("1", "front", "10.0.0.2", &["Web", "db"]);
+        let mut asker = sandbox("2", "front", "10.0.0.3", &["asker"]);
+        let links = [("DB", "asker"), ("w", "WEB"), ("gone", "nobody")];
+        let links = links.map(|(alias, name)| (alias.to_owned(), name.to_owned()));
+        asker.places[0].links = links.into_iter().collect();
+        names.add(&web);
+        names.add(&asker);
+        let ask = |places: &[Place], name| names.find(places, name, Family::V4);
+        assert_eq!(ask(&asker.places, "W"), addresses(&["10.0.0.2"]));
+        assert_eq!(ask(&asker.places, "w.front"), addresses(&["10.0.0.2"]));
+        assert_eq!(ask(&asker.places, "db"), addresses(&["10.0.0.3"]));
+        assert_eq!(ask(&asker.places, "gone"), Found::Unknown);
+        assert_eq!(ask(&web.places, "w"), Found::Unknown);
     }
 
     #[test]

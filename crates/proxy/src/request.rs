@@ -3,6 +3,7 @@
 //! Descriptors come with the packet that speaks of them.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// The version of these documents.
@@ -99,6 +100,9 @@ pub struct Place {
     pub addresses: Vec<IpAddr>,
     /// Its names there; the first is what its addresses lead back to.
     pub names: Vec<String>,
+    /// Names that it alone knows, and the names there that they stand for.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
 }
 
 /// How a sandbox's questions are answered that no name in its networks answers.

@@ -4,7 +4,7 @@ use super::resources::parse;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::{HostConfig, PortBinding};
-use engine::{Bind, ContainerSpec, LogSpec, NamespaceSpec, NetworkMode};
+use engine::{Bind, ContainerSpec, Link, LogSpec, NamespaceSpec, NetworkMode};
 use std::collections::BTreeMap;
 
 /// COMPAT: clients ask for runc by its names; each is the one runtime that is here.
@@ -29,11 +29,6 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
         .as_ref()
         .is_some_and(|options| !options.is_empty());
     for (option, given, reason) in [
-        (
-            "Links",
-            host.links.as_ref().is_some_and(|links| !links.is_empty()),
-            crate::networks::NO_LINKS,
-        ),
         ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
         ("StorageOpt", storage, "the writable part has no quota"),
         (
@@ -102,7 +97,10 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
     spec.namespaces = namespaces(host)?;
     spec.port_bindings = port_bindings(host);
     spec.publish_all_ports = host.publish_all_ports;
-    spec.links = host.links.clone().unwrap_or_default();
+    let links = host.links.iter().flatten().map(|text| Link::parse(text));
+    spec.links = links
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| parse(&error))?;
     for key in spec.port_bindings.keys() {
         spec.exposed_ports.insert(key.clone());
     }
@@ -192,7 +190,6 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
         network_mode: network_name(&spec.namespaces.network),
         port_bindings: Some(show_bindings(spec)),
         publish_all_ports: spec.publish_all_ports,
-        links: or_null(spec.links.clone()),
         auto_remove: spec.auto_remove,
         volume_driver: spec.volume_driver.clone(),
         volumes_from: or_null(spec.volumes_from.clone()),

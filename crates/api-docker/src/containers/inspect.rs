@@ -5,7 +5,7 @@ use super::network::network_settings;
 use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::Result;
-use docker_schema::container::{Config, Inspect, State};
+use docker_schema::container::{Config, HostConfig, Inspect, State};
 use docker_schema::image::GraphDriver;
 use docker_schema::mount::MountPoint;
 use docker_schema::{Empty, ZERO_TIME};
@@ -65,7 +65,10 @@ fn document(inspection: &Inspection, networks: &engine::Networks) -> Inspect {
         platform: "linux".to_owned(),
         app_armor_profile: spec.security.apparmor.clone().unwrap_or_default(),
         exec_ids: or_null(inspection.execs.iter().map(ToString::to_string).collect()),
-        host_config: host_config::show(spec),
+        host_config: HostConfig {
+            links: or_null(inspection.links.clone()),
+            ..host_config::show(spec)
+        },
         graph_driver: GraphDriver {
             name: "erofs".to_owned(),
             data: None,

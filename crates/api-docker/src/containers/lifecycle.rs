@@ -55,7 +55,10 @@ pub(crate) async fn stop(call: Call) -> Result<Response> {
 pub(crate) async fn restart(call: Call) -> Result<Response> {
     let stop = stop_of(&call)?;
     let id = call.container()?;
-    call.api.engine.containers().restart(&id, stop).await?;
+    let restarted = call.api.engine.containers().restart(&id, stop).await;
+    // COMPAT: dockerd says so before its reason.
+    let prefix = format!("Cannot restart container {}: ", call.id());
+    restarted.map_err(|error| Error::from(error).prefixed(prefix))?;
     no_content()
 }
 
@@ -162,7 +165,8 @@ pub(crate) async fn resize(call: Call) -> Result<Response> {
 
 pub(crate) async fn remove(call: Call) -> Result<Response> {
     if call.query.flag("link") {
-        return Err(Call::refuse("link", crate::networks::NO_LINKS));
+        call.api.engine.containers().unlink(call.id()).await?;
+        return no_content();
     }
     let id = call.container()?;
     let removal = Removal {

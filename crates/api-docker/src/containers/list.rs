@@ -57,9 +57,14 @@ pub(crate) async fn summaries(
     sizes: bool,
 ) -> Result<Vec<Summary>> {
     let now = Timestamp::now();
+    let mut links = api.engine.containers().link_names();
     let mut summaries = Vec::with_capacity(containers.len());
     for container in containers {
         let mut summary = summary(container, api.engine.networks(), now);
+        summary
+            .names
+            .extend(links.remove(container.id()).unwrap_or_default());
+        summary.names.sort();
         if sizes {
             let written = api.engine.containers().usage(container.id()).await;
             let written = written.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));

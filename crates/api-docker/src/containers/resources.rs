@@ -70,11 +70,16 @@ fn swappiness(value: i64) -> Result<u64> {
 
 pub(crate) fn parse(error: &engine::ParseError) -> Error {
     let words = match error.what {
-        "IPC mode" => format!("invalid IPC mode: {}", error.text),
-        engine::Bind::WHAT => error.reason.clone(),
+        what @ ("IPC mode" | "PID mode" | "UTS mode") => format!("invalid {what}: {}", error.text),
+        engine::Bind::WHAT | engine::Link::WHAT => error.reason.clone(),
         _ => error.to_string(),
     };
-    Error::new(StatusCode::BAD_REQUEST, words)
+    let status = match error.what {
+        // COMPAT: dockerd takes this for its own failure.
+        engine::Link::WHAT => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Error::new(status, words)
 }
 
 fn device(mapping: &container::DeviceMapping) -> Device {

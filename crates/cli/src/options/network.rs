@@ -58,6 +58,9 @@ pub(super) fn networks(flags: &Network) -> Result<(String, Option<NetworkingConf
         let (name, mut endpoint) = endpoint(text)?;
         if index == 0 {
             apply(flags, &mut endpoint);
+            if !flags.link.is_empty() && is_made(&name) {
+                endpoint.links = Some(flags.link.clone());
+            }
             mode.clone_from(&name);
         }
         endpoints.insert(name, endpoint);
@@ -78,6 +81,11 @@ pub(super) fn networks(flags: &Network) -> Result<(String, Option<NetworkingConf
             endpoints_config: Some(endpoints),
         }),
     ))
+}
+
+/// Whether a network is none of those that are always there.
+fn is_made(name: &str) -> bool {
+    !matches!(name, "default" | "bridge" | "none" | "host") && !name.starts_with("container:")
 }
 
 /// Reads a name, or `name=NET,alias=A,ip=…`.
@@ -127,9 +135,6 @@ fn apply(flags: &Network, endpoint: &mut EndpointSettings) {
     if !flags.network_alias.is_empty() {
         let aliases = endpoint.aliases.get_or_insert_default();
         aliases.extend_from_slice(&flags.network_alias);
-    }
-    if !flags.link.is_empty() {
-        endpoint.links = Some(flags.link.clone());
     }
     if let Some(address) = &flags.mac_address {
         address.clone_into(&mut endpoint.mac_address);

@@ -8,6 +8,7 @@ use crate::Error;
 use crate::create::Create;
 use crate::files::Source as Files;
 use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind};
+use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -90,6 +91,7 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
                 cgroups::plan(&field, request.cgroup, (target, options), &mut planned)?;
             }
             LAYERS => planned.push(one.layers(target, options)?),
+            DETACHED => planned.push(one.detached(target, options)?),
             "" | "none" => {
                 let reason = "missing, and no bind among the options";
                 return Err(Error::invalid(format!("{field}.type"), reason));
@@ -164,6 +166,9 @@ fn label(mount: &Requested) -> Vec<u8> {
 
 /// Our own type of mount: an image's layers, read-only.
 const LAYERS: &str = "corten.layers";
+/// Another one: the detached tree that a path in procfs leads to. It is taken itself, not a
+/// copy of it, which older kernels do not make of what is mounted nowhere.
+const DETACHED: &str = "corten.detached";
 
 struct One<'a> {
     field: &'a str,
@@ -213,6 +218,16 @@ impl One<'_> {
         made.map_err(|errno| {
             Error::host("set attributes of", &self.requested.destination)(errno.into())
         })?;
+        Ok(self::tree(target, Tree::Detached(tree)))
+    }
+
+    fn detached(&self, target: Target, options: Options) -> Result<Mount, Error> {
+        let source = &self.requested.source;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let tree = rustix::fs::open(source, flags, Mode::empty())
+            .map_err(|errno| Error::host("open", source)(errno.into()))?;
+        let made = options.dressing.add_to(tree.as_fd());
+        made.map_err(|errno| Error::host("set attributes of", source)(errno.into()))?;
         Ok(self::tree(target, Tree::Detached(tree)))
     }
 

@@ -95,7 +95,7 @@ modes! {
 
 modes! {
     /// A container's process ids.
-    PidMode "pid mode" {
+    PidMode "PID mode" {
         /// Its own.
         #[default]
         Private = "",

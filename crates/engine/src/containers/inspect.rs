@@ -19,6 +19,8 @@ pub struct Inspection {
     pub hosts_path: PathBuf,
     /// The file mounted as `/etc/resolv.conf`.
     pub resolv_conf_path: PathBuf,
+    /// The containers that it links: `/CHILD:/PARENT/ALIAS`.
+    pub links: Vec<String>,
     /// What is executed in it besides its program.
     pub execs: Vec<ExecId>,
 }
@@ -37,6 +39,7 @@ impl Containers {
             hostname_path: files.join(crate::files::HOSTNAME),
             hosts_path: files.join(crate::files::HOSTS),
             resolv_conf_path: files.join(crate::files::RESOLV_CONF),
+            links: crate::links::shown(&container.record, &self.context.index),
             execs: self.context.execs.of(id),
             container,
         })

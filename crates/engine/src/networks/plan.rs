@@ -5,11 +5,12 @@ use super::registry::{Inner, Registry};
 use super::{NetworkError, create};
 use crate::container_spec::{Publication, read_port};
 use crate::{
-    ContainerRecord, ContainerSpec, EndpointSpec, EndpointState, Error, NetworkDriver,
+    ContainerRecord, ContainerSpec, EndpointSpec, EndpointState, Error, Link, NetworkDriver,
     NetworkRecord, NetworkState, PortBinding, parse_mac,
 };
 use net::Error as NetError;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Checks what is asked for of a place in a network, as far as it is known before the start.
@@ -148,6 +149,10 @@ impl Inner {
             } else {
                 Vec::new()
             },
+            links: match record.has_names() {
+                true => links(asked)?,
+                false => BTreeMap::new(),
+            },
             ..EndpointState::default()
         };
         if record.driver == NetworkDriver::Bridge {
@@ -228,6 +233,13 @@ impl Inner {
         }
         self.ports.give_back(&state.ports);
     }
+}
+
+/// The names that links give, and whose they are.
+fn links(asked: &EndpointSpec) -> Result<BTreeMap<String, String>, Error> {
+    let links = asked.links.iter().map(|text| Link::parse(text));
+    let named = links.map(|link| link.map(|link| (link.alias, link.name)));
+    Ok(named.collect::<Result<_, _>>()?)
 }
 
 fn no_address(network: &str, source: NetError) -> NetworkError {

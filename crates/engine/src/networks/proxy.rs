@@ -372,6 +372,7 @@ impl Inner {
                 network_name: held.record.name.clone(),
                 addresses: place.addresses().iter().map(|(own, _)| *own).collect(),
                 names: place.names.clone(),
+                links: place.links.clone(),
             });
         }
         let sandbox = (!places.is_empty()).then(|| Sandbox {

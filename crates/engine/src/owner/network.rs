@@ -41,7 +41,7 @@ impl Owner {
         Ok(Joined {
             state,
             namespace: Some(namespace.into()),
-            processes: None,
+            ..Joined::default()
         })
     }
 
@@ -58,9 +58,8 @@ impl Owner {
             return Err(networking(NetworkError::forbidden(message).into()));
         };
         Ok(Joined {
-            state: NetworkState::default(),
             namespace: Some(namespace_of(pid)?),
-            processes: None,
+            ..Joined::default()
         })
     }
 
@@ -193,7 +192,7 @@ impl Owner {
     }
 
     /// Makes a changed record and state durable together.
-    async fn commit_networks(
+    pub(super) async fn commit_networks(
         &self,
         mut container: Container,
         record: ContainerRecord,

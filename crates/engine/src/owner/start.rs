@@ -3,9 +3,7 @@
 use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
 use crate::spec::Bundle;
-use crate::{Container, ContainerRecord, Error, PidMode, Problem, Status};
-use std::fs::File;
-use std::os::fd::OwnedFd;
+use crate::{Container, ContainerRecord, Error, Problem, Status};
 use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
 use types::Timestamp;
@@ -104,6 +102,7 @@ impl Owner {
         match run {
             Ok((task, (log, sender))) => {
                 self.started(&task, restart_count).await?;
+                self.tell_linking().await;
                 self.context.keep_log(&self.handle, &log, sender).await;
                 Ok(())
             }
@@ -121,9 +120,10 @@ impl Owner {
         let record = Arc::clone(&self.now().record);
         let context = Arc::clone(&self.context);
         let prepared = Arc::clone(&record);
-        let processes = self.join_processes(&record)?;
+        let links = crate::links::all(&record, &self.context.index)?;
+        let (processes, ipc) = (self.join_processes(&record)?, self.join_ipc(&record).await?);
         let mut network = self.join_networks(&record).await?;
-        network.processes = processes;
+        (network.processes, network.ipc, network.links) = (processes, ipc, links);
         let mut plan = crate::log::plan(&record, &self.context.config.paths.container(&record.id))?;
         let sender = self.context.connect_log(&mut plan).await?;
         let log = plan.config.clone();
@@ -137,25 +137,6 @@ impl Owner {
         let run = self.context.tasks.run(create).await;
         let task = run.map_err(Error::task("start", self.id()))?;
         Ok((task, (plan.config, sender)))
-    }
-
-    /// The processes of another container, which must run.
-    fn join_processes(&self, record: &ContainerRecord) -> Result<Option<OwnedFd>, Error> {
-        let PidMode::Container(of) = &record.spec.namespaces.pid else {
-            return Ok(None);
-        };
-        let id = self.context.index.resolve(of)?;
-        let other = self.context.index.container(&id)?.snapshot();
-        let gone = || {
-            let words = format!("cannot join PID of a non running container: {id}");
-            Error::invalid("HostConfig.PidMode", words)
-        };
-        let pid = other.state.pid.ok_or_else(gone)?;
-        let path = format!("/proc/{pid}/ns/pid");
-        let opened = File::open(&path).map_err(Error::io("open", path.as_ref()))?;
-        // The number was that process's while the file was opened, if it still is.
-        crate::containers::process(pid, &id).ok_or_else(gone)?;
-        Ok(Some(opened.into()))
     }
 
     async fn started(&mut self, task: &Task, restart_count: u32) -> Result<(), Error> {

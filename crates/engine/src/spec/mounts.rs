@@ -35,7 +35,6 @@ const TMPFS: [&str; 20] = [
 ];
 
 pub(super) fn of(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
-    let spec = input.spec();
     let mut wanted = asked_for(input)?;
     wanted.sort_by_key(|mount| depth(&mount.destination));
     let replaced = |mount: &Mount| {
@@ -43,7 +42,7 @@ pub(super) fn of(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
             .iter()
             .any(|w| clean(&w.destination) == mount.destination)
     };
-    let mut mounts = kernel(spec);
+    let mut mounts = kernel(input);
     mounts.extend(own_files(input));
     mounts.extend(init(input));
     mounts.retain(|mount| !replaced(mount));
@@ -61,7 +60,8 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount
     }
 }
 
-fn kernel(spec: &ContainerSpec) -> Vec<Mount> {
+fn kernel(input: &Input<'_>) -> Vec<Mount> {
+    let spec = input.spec();
     let access = match spec.security.privileged {
         true => "rw",
         false => "ro",
@@ -101,30 +101,25 @@ fn kernel(spec: &ContainerSpec) -> Vec<Mount> {
         "cgroup",
         &[access, "nosuid", "noexec", "nodev"],
     ));
-    match spec.namespaces.ipc {
-        IpcMode::Host => {
-            // The namespace's own queues, also where the host has them mounted nowhere.
-            mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &locked));
-            mounts.push(mount(
-                "/dev/shm",
-                "bind",
-                "/dev/shm",
-                &["rbind", "rprivate"],
-            ));
-        }
-        IpcMode::None => mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &locked)),
-        _ => {
-            mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &locked));
+    // The namespace's own queues, also where the host has them mounted nowhere.
+    mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &locked));
+    mounts.extend(shared_memory(input));
+    mounts
+}
+
+fn shared_memory(input: &Input<'_>) -> Option<Mount> {
+    let spec = input.spec();
+    let at = "/dev/shm";
+    match (&spec.namespaces.ipc, &input.ipc) {
+        (IpcMode::None, _) => None,
+        (IpcMode::Host, _) => Some(mount(at, "bind", at, &["rbind", "rprivate"])),
+        (_, Some((_, memory))) => Some(mount(at, "corten.detached", memory, &[])),
+        (_, None) => {
             let size = format!("size={}", spec.shm_size.unwrap_or(SHM));
-            mounts.push(mount(
-                "/dev/shm",
-                "tmpfs",
-                "shm",
-                &["nosuid", "noexec", "nodev", "mode=1777", &size],
-            ));
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+            Some(mount(at, "tmpfs", "shm", &options))
         }
     }
-    mounts
 }
 
 /// The files of `/etc` that are the container's own; writable unless the root is not.

@@ -1,14 +1,12 @@
 //! Which namespaces are the container's own.
 
-use crate::{
-    CgroupMode, ContainerRecord, ContainerSpec, IpcMode, NamespaceSpec, NetworkMode, PidMode,
-    UtsMode,
-};
+use super::Input;
+use crate::{CgroupMode, ContainerRecord, ContainerSpec, IpcMode, NetworkMode, PidMode, UtsMode};
 use oci::runtime::{Namespace, NamespaceKind};
 
-/// The container's own namespaces; those that are not listed are the host's. `netns` and `pidns`
-/// are where the namespaces are that it joins.
-pub(super) fn of(spec: &NamespaceSpec, netns: Option<&str>, pidns: Option<&str>) -> Vec<Namespace> {
+/// The container's own namespaces; those that are not listed are the host's.
+pub(super) fn of(input: &Input<'_>) -> Vec<Namespace> {
+    let spec = &input.spec().namespaces;
     let own = [
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, spec.network != NetworkMode::Host),
@@ -17,13 +15,15 @@ pub(super) fn of(spec: &NamespaceSpec, netns: Option<&str>, pidns: Option<&str>)
         (NamespaceKind::Ipc, spec.ipc != IpcMode::Host),
         (NamespaceKind::Cgroup, spec.cgroup == CgroupMode::Private),
     ];
+    let joined = |kind| match kind {
+        NamespaceKind::Network => input.netns.as_ref(),
+        NamespaceKind::Pid => input.pidns.as_ref(),
+        NamespaceKind::Ipc => input.ipc.as_ref().map(|(namespace, _)| namespace),
+        _ => None,
+    };
     let namespace = |(kind, _)| Namespace {
         kind,
-        path: match kind {
-            NamespaceKind::Network => netns.unwrap_or_default().to_owned(),
-            NamespaceKind::Pid => pidns.unwrap_or_default().to_owned(),
-            _ => String::new(),
-        },
+        path: joined(kind).cloned().unwrap_or_default(),
     };
     own.into_iter()
         .filter(|(_, own)| *own)

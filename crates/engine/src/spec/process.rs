@@ -1,6 +1,7 @@
 //! The program: words, environment, user, limits.
 
 use super::{Input, capabilities, environment};
+use crate::links::Linked;
 use crate::{ContainerRecord, ContainerSpec, Error, ExecSpec, ResourceSpec};
 use oci::runtime::{ConsoleSize, Process, Rlimit, RlimitKind};
 use task::Size;
@@ -15,7 +16,7 @@ pub(super) fn of(input: &Input<'_>) -> Result<Process, Error> {
         console_size: console_size(spec.streams.tty, spec.console_size),
         user: crate::user::process_user(&spec.process.user, &security.group_add)?,
         args: words(input),
-        env: env(record, spec.streams.tty, &[]),
+        env: env(record, input.links, spec.streams.tty, &[]),
         cwd: cwd(spec),
         capabilities: Some(capabilities::of(security)?),
         rlimits: rlimits(&spec.resources)?,
@@ -29,6 +30,7 @@ pub(super) fn of(input: &Input<'_>) -> Result<Process, Error> {
 /// A further process of a container.
 pub(crate) fn exec(
     record: &ContainerRecord,
+    links: &[Linked],
     exec: &ExecSpec,
     size: Option<Size>,
 ) -> Result<Process, Error> {
@@ -56,7 +58,7 @@ pub(crate) fn exec(
         console_size: console_size(exec.tty, size.map(|size| (size.height, size.width))),
         user: crate::user::process_user(user, &spec.security.group_add)?,
         args: exec.command.clone(),
-        env: env(record, exec.tty, &exec.env),
+        env: env(record, links, exec.tty, &exec.env),
         cwd,
         capabilities: Some(capabilities),
         rlimits: rlimits(&spec.resources)?,
@@ -93,7 +95,7 @@ fn console_size(tty: bool, size: Option<(u16, u16)>) -> Option<ConsoleSize> {
 }
 
 /// `HOME` is added inside, where the user's entry can be read.
-fn env(record: &ContainerRecord, tty: bool, over: &[String]) -> Vec<String> {
+fn env(record: &ContainerRecord, links: &[Linked], tty: bool, over: &[String]) -> Vec<String> {
     let mut base = vec![
         PATH.to_owned(),
         format!("HOSTNAME={}", crate::files::hostname(record)),
@@ -101,6 +103,7 @@ fn env(record: &ContainerRecord, tty: bool, over: &[String]) -> Vec<String> {
     if tty {
         base.push("TERM=xterm".to_owned());
     }
+    base.extend(links.iter().flat_map(Linked::env));
     let own = environment::merge(&base, &record.spec.process.env);
     environment::merge(&own, over)
 }

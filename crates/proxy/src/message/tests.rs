@@ -11,6 +11,7 @@ fn world(forwards: bool) -> (Sandbox, Names) {
         network_name: "front".to_owned(),
         addresses: vec![address.parse().unwrap()],
         names: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Place::default()
     };
     let sandbox = |id: String, place: Place| Sandbox {
         id,

@@ -343,7 +343,7 @@ fn the_processes_of_another_container_are_joined() {
     let ran = host.docker(&["run", "--rm", "--pid", &pid, "busybox", "true"]);
     assert!(
         ran.error()
-            .contains("cannot join PID of a non running container"),
+            .contains("failed to join PID namespace: container"),
         "{ran}"
     );
     host.docker(&["rm", &name]).success();
