@@ -19,6 +19,7 @@ mod resources;
 mod security;
 mod stats;
 mod status;
+mod sysctls;
 mod wait;
 pub(crate) mod websocket;
 

@@ -169,15 +169,6 @@ pub(crate) fn endpoint(asked: &EndpointSettings) -> Result<EndpointSpec> {
     for text in &links {
         engine::Link::parse(text).map_err(|error| parse(&error))?;
     }
-    if let Some(option) = asked
-        .driver_opts
-        .iter()
-        .flat_map(|options| options.keys())
-        .next()
-    {
-        let reason = "options of a place in a network are not offered yet";
-        return Err(Call::refuse(&format!("DriverOpts {option}"), reason));
-    }
     let addresses = asked.ipam_config.as_ref().map(|ipam| -> Result<_> {
         Ok(AddressSpec {
             ipv4: address(&ipam.ipv4_address, "IPv4")?,
@@ -188,17 +179,17 @@ pub(crate) fn endpoint(asked: &EndpointSettings) -> Result<EndpointSpec> {
                 .flatten()
                 .map(|text| {
                     let parsed = text.parse();
-                    parsed.map_err(|_| invalid_address("link-local", text))
+                    parsed.map_err(|_| invalid_address("link-local IP", text))
                 })
                 .collect::<Result<_>>()?,
         })
     });
     Ok(EndpointSpec {
-        aliases: asked.aliases.clone().unwrap_or_default(),
+        aliases: asked.aliases.clone(),
         links,
         addresses: addresses.transpose()?,
         mac: asked.mac_address.clone(),
-        options: asked.driver_opts.clone().unwrap_or_default(),
+        options: asked.driver_opts.clone(),
         gateway_priority: asked.gw_priority,
     })
 }
@@ -234,9 +225,9 @@ pub(crate) fn settings(
     let mut shown = EndpointSettings {
         ipam_config: ipam,
         links: or_null(asked.links.clone()),
-        aliases: or_null(asked.aliases.clone()),
+        aliases: asked.aliases.clone(),
         mac_address: asked.mac.clone(),
-        driver_opts: map_or_null(&asked.options),
+        driver_opts: asked.options.clone(),
         gw_priority: asked.gateway_priority,
         dns_names: names,
         ..EndpointSettings::default()

@@ -49,6 +49,10 @@ pub struct EndpointState {
     /// Under which names other members of the network find it; none where nobody is found by
     /// name.
     pub names: Vec<String>,
+    /// Further addresses, of the link alone.
+    pub link_local: Vec<IpAddr>,
+    /// Kernel parameters of the link inside: paths below `/proc/sys`, and values.
+    pub settings: Vec<(String, String)>,
     /// Names that this container alone knows, and the names of the members they lead to.
     pub links: BTreeMap<String, String>,
 }

@@ -144,18 +144,20 @@ impl Bridges {
     }
 
     fn dress(&mut self, network: &Network, bridge: link::Link) -> Result<(), Error> {
-        // As inside: the bridge's addresses are its own.
-        fs::write(
-            format!("/proc/sys/net/ipv6/conf/{}/accept_dad", network.bridge),
-            "0",
-        )
-        .ok();
+        let ipv6 = network.addressing.iter().any(|own| own.subnet.is_ipv6());
+        // As inside: the bridge's addresses are its own. It has IPv6 if the network does, also
+        // on a host whose links have none by default.
+        let settings = [("accept_dad", "0"), ("disable_ipv6", "0")];
+        for (name, value) in settings.iter().take(if ipv6 { 2 } else { 1 }) {
+            let path = format!("/proc/sys/net/ipv6/conf/{}/{name}", network.bridge);
+            fs::write(path, value).ok();
+        }
         for own in network.addressing.iter().filter(|_| !network.bare) {
             address::add(&mut self.route, bridge, own.gateway, own.subnet.prefix())?;
         }
         if network.outside != Outside::Closed {
             sysctl("net/ipv4/ip_forward", "1")?;
-            if network.addressing.iter().any(|own| own.subnet.is_ipv6()) {
+            if ipv6 {
                 sysctl("net/ipv6/conf/all/forwarding", "1")?;
             }
         }

@@ -5,7 +5,7 @@ use netlink::Socket;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use sys::namespace::{Kind, unshare};
 
@@ -112,7 +112,10 @@ pub(crate) fn configure(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()
         link::set_up(socket, lo)?;
         let own = link::find(socket, &endpoint.link)?;
         quiet(endpoint);
-        for (address, prefix) in &endpoint.addresses {
+        for (path, value) in &endpoint.settings {
+            set(path, value)?;
+        }
+        for (address, prefix) in endpoint.addresses.iter().chain(&endpoint.link_local) {
             address::add(socket, own, *address, *prefix)?;
         }
         link::set_up(socket, own)?;
@@ -128,10 +131,8 @@ pub(crate) fn configure(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()
 /// that are given once. A kernel without IPv6 has nothing to be set.
 fn quiet(endpoint: &Endpoint) {
     let own = format!("/proc/sys/net/ipv6/conf/{}", endpoint.link);
-    let ipv6 = endpoint
-        .addresses
-        .iter()
-        .any(|(address, _)| address.is_ipv6());
+    let mut addresses = endpoint.addresses.iter().chain(&endpoint.link_local);
+    let ipv6 = addresses.any(|(address, _)| address.is_ipv6());
     let disabled = if ipv6 { "0" } else { "1" };
     for (name, value) in [
         ("disable_ipv6", disabled),
@@ -140,4 +141,16 @@ fn quiet(endpoint: &Endpoint) {
     ] {
         fs::write(format!("{own}/{name}"), value).ok();
     }
+}
+
+/// Sets a kernel parameter that must be there.
+fn set(path: &str, value: &str) -> Result<(), Error> {
+    let opened = File::options()
+        .write(true)
+        .open(format!("/proc/sys/{path}"));
+    let set = opened.and_then(|mut file| file.write_all(value.as_bytes()));
+    set.map_err(|source| Error::Sysctl {
+        name: path.to_owned(),
+        source,
+    })
 }

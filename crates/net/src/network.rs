@@ -93,6 +93,10 @@ pub struct Endpoint {
     pub mac: Mac,
     /// Its addresses with their subnets' prefix lengths.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// Further addresses, of the link alone.
+    pub link_local: Vec<(IpAddr, u8)>,
+    /// Kernel parameters of the link: paths below `/proc/sys`, and values.
+    pub settings: Vec<(String, String)>,
     /// Through which gateways it sends what has no other route; none if another endpoint of
     /// the sandbox has the default route.
     pub gateways: Vec<IpAddr>,

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) async fn create(call: Call) -> Result<Response> {
     let name = call.query.text("name").to_owned();
     let platform = call.query.text("platform").to_owned();
-    let api = call.api.clone();
-    let request = call.required(CreateRequest::decode).await?;
+    let (api, version) = (call.api.clone(), call.version);
+    let mut request = call.required(CreateRequest::decode).await?;
     if request == CreateRequest::default() {
         return Err(Error::bad_request(
             "config cannot be empty in order to create a container",
@@ -22,11 +22,12 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
     check_platform(&platform)?;
     let name = name.strip_prefix('/').unwrap_or(&name);
     let name = (!name.is_empty()).then_some(name);
+    let migrated = super::sysctls::migrate(&mut request, version)?;
     let spec = specification(&request)?;
     let created = api.engine.containers().create(name, spec).await?;
     let document = CreateResponse {
         id: created.id.to_string(),
-        warnings: created.warnings,
+        warnings: created.warnings.into_iter().chain(migrated).collect(),
     };
     Ok(body::json(StatusCode::CREATED, &document))
 }

@@ -30,7 +30,7 @@ pub(crate) fn endpoints(
     let shown = spec.networks.iter().map(|(name, asked)| {
         let place = places.iter().find(|place| place.name == *name);
         let has_names = name != "bridge";
-        let names = has_names.then(|| record.network_names(&asked.aliases));
+        let names = has_names.then(|| record.network_names(asked.aliases()));
         let mut shown = settings(asked, place, names);
         if place.is_none() && container.state.started.is_some() {
             let found = networks.find(name);

@@ -54,9 +54,8 @@ impl Registry {
     ) -> Result<(NetworkState, NetworkState, EndpointState), Error> {
         let mut inner = self.inner();
         let before = inner.live.get(&record.id).cloned().unwrap_or_default();
-        let number = free_number(&before);
-        let names = record.network_names(&asked.aliases);
-        let place = inner.place(name, asked, (number, names))?;
+        let names = record.network_names(asked.aliases());
+        let place = inner.place(name, asked, (&before.endpoints, names))?;
         let mut state = before.clone();
         state.endpoints.push(place.clone());
         inner.live.insert(record.id.clone(), state.clone());
@@ -107,7 +106,7 @@ impl Registry {
             let named = |place: &&mut EndpointState| !place.names.is_empty();
             for place in state.endpoints.iter_mut().filter(named) {
                 let asked = record.spec.networks.get(&place.name);
-                let aliases = asked.map(|asked| asked.aliases.as_slice());
+                let aliases = asked.map(EndpointSpec::aliases);
                 place.names = record.network_names(aliases.unwrap_or_default());
             }
             if inner.live.contains_key(&record.id) {
@@ -134,15 +133,4 @@ impl Registry {
         inner.ports.release(container, &state.ports);
         inner.give_back(&state);
     }
-}
-
-/// The lowest number that no link inside has.
-fn free_number(state: &NetworkState) -> usize {
-    let taken = |number: usize| {
-        let mut links = state.endpoints.iter().map(|place| place.link.as_str());
-        links.any(|link| {
-            link.trim_start_matches(|c: char| !c.is_ascii_digit()) == number.to_string()
-        })
-    };
-    (0..).find(|number| !taken(*number)).unwrap_or_default()
 }

@@ -65,6 +65,14 @@ pub enum NetworkError {
         /// What is wrong with what.
         message: String,
     },
+    /// The container's link cannot be as it is asked for.
+    #[error("failed to add interface {link} to sandbox: {reason}")]
+    Interface {
+        /// The link's name on the host.
+        link: String,
+        /// What cannot be, and why, in dockerd's words.
+        reason: String,
+    },
     /// A port of the host cannot be had.
     #[error(
         "driver failed programming external connectivity on endpoint {container} ({endpoint}): {reason}"
@@ -122,6 +130,13 @@ impl NetworkError {
         }
     }
 
+    pub(crate) fn interface(link: &str, reason: impl Into<String>) -> Self {
+        Self::Interface {
+            link: link.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
     pub(crate) fn kernel(action: &'static str, name: &str) -> impl FnOnce(net::Error) -> Self {
         move |source| Self::Kernel {
             action,
@@ -143,6 +158,7 @@ impl Kind for NetworkError {
             Self::Driver { .. } => ErrorKind::NotFound,
             // COMPAT: dockerd answers these with 500.
             Self::NotConnected { .. }
+            | Self::Interface { .. }
             | Self::Port { .. }
             | Self::Address { .. }
             | Self::Proxy { .. } => ErrorKind::Internal,

@@ -4,6 +4,7 @@ use super::registry::Registry;
 use super::{NetworkError, shape};
 use crate::{EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
 use net::{Bridges, Endpoint, Network};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use types::{ContainerId, ErrorKind, Kind};
@@ -219,7 +220,10 @@ impl Registry {
                 }
                 NetworkDriver::Host | NetworkDriver::Null => Ok(()),
             }
-            .map_err(failed)?;
+            .map_err(|source| match source {
+                net::Error::Sysctl { name, source } => unset(&place.host_link, &name, &source),
+                source => failed(source),
+            })?;
             if endpoint.ports.is_empty() || record.driver != NetworkDriver::Bridge {
                 continue;
             }
@@ -266,6 +270,20 @@ impl Registry {
         let record = held.map(|held| Arc::clone(&held.record));
         record.ok_or_else(|| super::registry::no_network(&place.name))
     }
+}
+
+/// A parameter of a link that cannot be set, in dockerd's words.
+fn unset(link: &str, name: &str, source: &io::Error) -> NetworkError {
+    let path = format!("/proc/sys/{name}");
+    let reason = match source.kind() {
+        io::ErrorKind::NotFound => format!("{path} is not a sysctl file"),
+        _ => {
+            let words = source.to_string().to_lowercase();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            format!("unable to write to '{path}': write {path}: {words}")
+        }
+    };
+    NetworkError::interface(link, reason)
 }
 
 fn macvlan_mode(record: &NetworkRecord) -> net::link::Macvlan {

@@ -42,17 +42,8 @@ pub(crate) fn check_endpoint(record: &NetworkRecord, spec: &EndpointSpec) -> Res
     if !spec.mac.is_empty() && parse_mac(&spec.mac).is_none() {
         wrong.push(format!("invalid MAC address: {}", spec.mac));
     }
-    if spec
-        .addresses
-        .as_ref()
-        .is_some_and(|a| !a.link_local.is_empty())
-    {
-        return Err(Error::Unsupported {
-            option: "IPAMConfig.LinkLocalIPs".to_owned(),
-            reason: "give addresses of the network's subnets",
-        });
-    }
-    if record.predefined && !spec.aliases.is_empty() {
+    wrong.extend(spec.wrong_sysctls());
+    if record.predefined && !spec.aliases().is_empty() {
         wrong.push("network-scoped aliases are only supported for user-defined networks".into());
     }
     match wrong.is_empty() {
@@ -82,8 +73,8 @@ impl Registry {
         };
         let order = inner.order(spec)?;
         for (name, asked) in order {
-            let names = record.network_names(&asked.aliases);
-            match inner.place(&name, asked, (state.endpoints.len(), names)) {
+            let names = record.network_names(asked.aliases());
+            match inner.place(&name, asked, (&state.endpoints, names)) {
                 Ok(place) => state.endpoints.push(place),
                 Err(error) => {
                     inner.give_back(&state);
@@ -129,7 +120,7 @@ impl Inner {
         &mut self,
         name: &str,
         asked: &EndpointSpec,
-        (number, names): (usize, Vec<String>),
+        (others, names): (&[EndpointState], Vec<String>),
     ) -> Result<EndpointState, Error> {
         let id = self.resolve(name)?.record.id.clone();
         let Some(held) = self.networks.get_mut(&id) else {
@@ -137,13 +128,27 @@ impl Inner {
         };
         let record = std::sync::Arc::clone(&held.record);
         let random = crate::containers::random()?;
-        let prefix = record.option("container_iface_prefix").unwrap_or("eth");
+        let host_link = match record.driver {
+            NetworkDriver::Bridge => format!("veth{}", create::hex(&random[8..12]).split_at(7).0),
+            _ => String::new(),
+        };
+        let link = interface(&record, asked, others).map_err(|(link, reason)| {
+            NetworkError::interface(
+                &host_link,
+                format!("error renaming interface {host_link:?} to {link:?}: {reason}"),
+            )
+        })?;
+        let settings = asked.settings(&link);
+        let settings = settings.map_err(|reason| NetworkError::interface(&host_link, reason))?;
         let mut place = EndpointState {
             network: record.id.clone(),
             name: name.to_owned(),
             id: create::hex(&crate::containers::random()?),
             mac: parse_mac(&asked.mac).unwrap_or_else(|| random_mac(&random)),
-            link: format!("{prefix}{number}"),
+            link_local: link_local(asked)?,
+            link,
+            host_link,
+            settings,
             names: if record.has_names() {
                 names
             } else {
@@ -155,9 +160,6 @@ impl Inner {
             },
             ..EndpointState::default()
         };
-        if record.driver == NetworkDriver::Bridge {
-            place.host_link = format!("veth{}", create::hex(&random[8..12]).split_at(7).0);
-        }
         for (index, pool) in record.pools.iter().enumerate() {
             let Some(addresses) = held.addresses.get_mut(index) else {
                 continue;
@@ -233,6 +235,49 @@ impl Inner {
         }
         self.ports.give_back(&state.ports);
     }
+}
+
+/// The name of the link inside: the one that is asked for, or the first that no other has. If
+/// it cannot be, which, and why in dockerd's words.
+fn interface(
+    record: &NetworkRecord,
+    asked: &EndpointSpec,
+    others: &[EndpointState],
+) -> Result<String, (String, &'static str)> {
+    let taken = |name: &str| others.iter().any(|other| other.link == name);
+    let Some(name) = asked.link_name() else {
+        let prefix = record.option("container_iface_prefix").unwrap_or("eth");
+        let mut names = (0..=others.len()).map(|number| format!("{prefix}{number}"));
+        let free = names.find(|name| !taken(name));
+        return Ok(free.unwrap_or_else(|| format!("{prefix}{}", others.len())));
+    };
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%');
+    let reason = match name {
+        _ if name.len() > 15 => "numerical result out of range",
+        "." | ".." => "invalid argument",
+        _ if name.contains(odd) => "invalid argument",
+        "lo" => "file exists",
+        _ if taken(name) => "file exists",
+        _ => return Ok(name.to_owned()),
+    };
+    Err((name.to_owned(), reason))
+}
+
+/// The addresses of the link alone that are asked for.
+fn link_local(asked: &EndpointSpec) -> Result<Vec<IpAddr>, Error> {
+    let asked = asked.addresses.iter().flat_map(|asked| &asked.link_local);
+    let is_one = |address: &IpAddr| match address {
+        IpAddr::V4(own) => own.is_link_local(),
+        IpAddr::V6(own) => own.is_unicast_link_local(),
+    };
+    let checked = asked.map(|address| match is_one(address) {
+        true => Ok(*address),
+        false => {
+            let words = format!("invalid link local IP address: {address}");
+            Err(NetworkError::endpoint(words).into())
+        }
+    });
+    checked.collect()
 }
 
 /// The names that links give, and whose they are.

@@ -58,9 +58,20 @@ pub(super) fn endpoint(
         link: place.link.clone(),
         mac: place.mac,
         addresses: place.addresses(),
+        link_local: place
+            .link_local
+            .iter()
+            .map(|own| (*own, prefix(*own)))
+            .collect(),
+        settings: place.settings.clone(),
         gateways: gateways(state, place),
         ports: ports(state, place),
     }
+}
+
+/// How many bits of an address of the link alone are the same on all links.
+fn prefix(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 16 } else { 64 }
 }
 
 /// The first endpoint with a gateway of a family has that family's default route.

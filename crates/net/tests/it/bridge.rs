@@ -51,6 +51,8 @@ fn network(n: u8, outside: Outside, peers: Peers) -> Network {
 
 fn endpoint(n: u8, host: u8, ports: Vec<Port>) -> Endpoint {
     Endpoint {
+        link_local: Vec::new(),
+        settings: Vec::new(),
         sandbox: format!("sandbox{n}-{host}"),
         host_link: format!("v{n}-{host}"),
         link: "eth0".into(),

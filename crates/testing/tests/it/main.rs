@@ -13,6 +13,7 @@ mod changes;
 mod concurrency;
 mod copy;
 mod docker_cli;
+mod endpoints;
 mod errors;
 mod events;
 mod exec;
