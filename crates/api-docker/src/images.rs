@@ -6,11 +6,13 @@ mod fetch;
 mod list;
 mod progress;
 mod push;
+mod search;
 
 pub(crate) use credentials::login;
-pub(crate) use fetch::{create, load};
+pub(crate) use fetch::{create, load, platform};
 pub(crate) use list::{list, prune, summaries};
 pub(crate) use push::{offered, push, save, save_all};
+pub(crate) use search::search;
 
 use crate::body::{self, Response};
 use crate::call::Call;

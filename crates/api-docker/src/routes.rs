@@ -61,6 +61,7 @@ routes! {
     POST "/images/create" => images::create;
     POST "/images/load" => images::load;
     POST "/images/prune" => images::prune;
+    GET "/images/search" => images::search;
     GET "/images/get" => images::save_all;
     GET "/images/{name...}/get" => images::save;
     POST "/images/{name...}/push" => images::push;

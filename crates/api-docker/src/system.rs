@@ -2,17 +2,17 @@
 
 use crate::body::{self, Response};
 use crate::call::Call;
-use crate::containers::{DEFAULT_RUNTIME, RUNTIMES};
+use crate::containers::{DEFAULT_RUNTIME, RUNTIMES, or_null};
 use crate::error::{Error, Result};
 use crate::images::blocking;
 use crate::version::ApiVersion;
 use crate::{containers, images, volumes};
 use docker_schema::filters::Filters;
 use docker_schema::system::{
-    Component, DiskUsage, IndexConfig, Info, Platform, Plugins, RegistryConfig, Runtime, Swarm,
-    Version,
+    AddressPool, Component, DiskUsage, IndexConfig, Info, Platform, Plugins, RegistryConfig,
+    Runtime, Swarm, Version,
 };
-use engine::ContainerFilter;
+use engine::{ContainerFilter, NetworkSettings};
 use http::{HeaderName, HeaderValue, header};
 use std::collections::BTreeMap;
 
@@ -82,7 +82,6 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
     let store = api.engine.images().clone();
     let images = blocking(move || store.list()).await?.len();
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let strings = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
     let document = Info {
         id: about.id.clone(),
         containers: count(counts.containers),
@@ -92,13 +91,9 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         images: count(images),
         driver: "erofs".to_owned(),
         driver_status: Some(Vec::new()),
-        plugins: Plugins {
-            volume: strings(&["local"]),
-            network: strings(&["bridge", "host", "ipvlan", "macvlan", "null"]),
-            authorization: None,
-            log: strings(&engine::LOG_DRIVERS),
-        },
+        plugins: plugins(),
         memory_limit: true,
+        kernel_memory_tcp: host.cgroup_version == 1,
         swap_limit: true,
         cpu_cfs_period: true,
         cpu_cfs_quota: true,
@@ -139,11 +134,39 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
             ..Swarm::default()
         },
         live_restore_enabled: true,
+        // COMPAT: the name that it has in containers.
+        init_binary: "docker-init".to_owned(),
+        default_address_pools: pools(&config.networks),
         security_options: strings(&["name=seccomp,profile=builtin"]),
         cdi_spec_dirs: Some(Vec::new()),
         ..Info::default()
     };
     Ok(body::ok(&document))
+}
+
+fn strings(words: &[&str]) -> Option<Vec<String>> {
+    Some(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+fn plugins() -> Plugins {
+    let logs = engine::LOG_DRIVERS;
+    // COMPAT: that there is none is not listed.
+    let logs: Vec<&str> = logs.into_iter().filter(|log| *log != "none").collect();
+    Plugins {
+        volume: strings(&["local"]),
+        network: strings(&["bridge", "host", "ipvlan", "macvlan", "null"]),
+        authorization: None,
+        log: strings(&logs),
+    }
+}
+
+/// Where networks take their subnets from, if the settings say.
+fn pools(settings: &NetworkSettings) -> Option<Vec<AddressPool>> {
+    let pools = settings.pools.iter().map(|pool| AddressPool {
+        base: pool.base.to_string(),
+        size: pool.size.into(),
+    });
+    or_null(pools.collect())
 }
 
 /// A proxy's URL without its password.
@@ -154,8 +177,12 @@ fn shown(url: Option<&String>) -> String {
 
 fn registries(call: &Call) -> RegistryConfig {
     let about = &call.api.about;
+    // COMPAT: a mirror's URL ends with a slash.
+    let mirrors = about.registries.mirrors.iter();
+    let mirrors = mirrors.map(|url| format!("{}/", url.trim_end_matches('/')));
+    let mirrors: Vec<String> = mirrors.collect();
     let hub = IndexConfig {
-        mirrors: Some(about.registries.mirrors.clone()),
+        mirrors: Some(mirrors.clone()),
         name: "docker.io".to_owned(),
         official: true,
         secure: true,
@@ -173,8 +200,8 @@ fn registries(call: &Call) -> RegistryConfig {
     index_configs.insert("docker.io".to_owned(), hub);
     RegistryConfig {
         index_configs,
-        insecure_registry_cidrs: Some(vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()]),
-        mirrors: Some(about.registries.mirrors.clone()),
+        insecure_registry_cidrs: Some(vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()]),
+        mirrors: Some(mirrors),
     }
 }
 

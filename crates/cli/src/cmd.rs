@@ -41,6 +41,7 @@ pub(crate) mod rename;
 pub(crate) mod restart;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod search;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;

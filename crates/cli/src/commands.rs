@@ -3,8 +3,8 @@
 use crate::cmd::{
     attach, commit, completion, cp, create, diff, events, exec, export, history, image_inspect,
     image_list, image_prune, image_remove, import, info, inspect, kill, list, load, login, logout,
-    logs, pause, port, prune, pull, push, remove, rename, restart, run, save, start, stats, stop,
-    system_df, system_doctor, system_prune, tag, top, unpause, update, version, wait,
+    logs, pause, port, prune, pull, push, remove, rename, restart, run, save, search, start, stats,
+    stop, system_df, system_doctor, system_prune, tag, top, unpause, update, version, wait,
 };
 use crate::cmd::{
     network_connect, network_create, network_disconnect, network_inspect, network_list,
@@ -53,6 +53,7 @@ const COMMANDS: &[Entry] = &[
     leaf::<image_remove::ImageRemove>("rmi"),
     leaf::<run::Run>("run"),
     leaf::<save::Save>("save"),
+    leaf::<search::Search>("search"),
     leaf::<start::Start>("start"),
     leaf::<stats::Stats>("stats"),
     leaf::<stop::Stop>("stop"),

@@ -135,6 +135,17 @@ pub struct PruneReport {
     pub space_reclaimed: u64,
 }
 
+/// An image in the answer to `GET /images/search`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SearchResult {
+    pub star_count: u64,
+    pub is_official: bool,
+    pub name: String,
+    pub is_automated: bool,
+    pub description: String,
+}
+
 /// The answer to `GET /distribution/{name}/json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -3,7 +3,7 @@
 use crate::load::MAX_CONFIG;
 use crate::{Config, Credentials, Error, Images, Platform, Reference};
 use oci::image::{Descriptor, Document};
-use registry::{Access, Fetched, Repository};
+use registry::{Access, Fetched, Finding, Repository};
 
 /// What a reference leads to at its registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,19 @@ impl Images {
         let tags = repository.tags().await?;
         let named = tags.iter().map(|tag| reference.with_tag(tag));
         Ok(named.collect::<Result<_, _>>()?)
+    }
+
+    /// Searches the registry at `host` for images with `words`, at most `limit`.
+    pub async fn search(
+        &self,
+        host: &str,
+        words: &str,
+        limit: u32,
+        credentials: Option<Credentials>,
+    ) -> Result<Vec<Finding>, Error> {
+        let registries = &self.0.registries;
+        let found = registries.search(host, (words, limit), credentials.as_ref());
+        Ok(found.await?)
     }
 
     /// Shows credentials to a registry; gives a token to keep in their place, if it has such.

@@ -70,6 +70,7 @@ impl Pulling {
         self.progress.layer(&asked, from);
         let digest = top.descriptor.digest.clone();
         let image = self.describe(top).await?;
+        let foreign = self.check_platform(&image.config).err();
         let layers = self.layers(&image).await?;
         let digested = self.reference.with_digest(&digest);
         let names = match self.reference.digest() {
@@ -83,6 +84,10 @@ impl Pulling {
             true => format!("Status: Downloaded newer image for {shown}"),
             false => format!("Status: Image is up to date for {shown}"),
         });
+        // COMPAT: an image of one platform is pulled whatever was asked for.
+        if let Some(warning) = foreign {
+            self.progress.status(format!("WARNING: {warning}"));
+        }
         Ok(id)
     }
 
@@ -114,7 +119,6 @@ impl Pulling {
         check(&manifest, &subject)?;
         let config_bytes = self.config(&manifest.config).await?;
         let config = read_config(&config_bytes, manifest.layers.len())?;
-        self.check_platform(&config)?;
         Ok(Described {
             manifest: *manifest,
             descriptor,

@@ -81,6 +81,22 @@ pub enum Error {
         /// When it may be asked again.
         after: Option<Duration>,
     },
+    /// A registry that is to be searched is not there.
+    #[error("{}", endpoint(host, scheme, source))]
+    Endpoint {
+        /// Where it was asked for.
+        host: String,
+        /// How, in the end.
+        scheme: &'static str,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// A registry cannot be searched.
+    #[error("Unexpected status code {status}")]
+    Searched {
+        /// What it answered.
+        status: u16,
+    },
     /// An answer breaks the protocol.
     #[error("{url}: {reason}")]
     Protocol {
@@ -193,6 +209,20 @@ impl std::fmt::Display for Cause {
     }
 }
 
+/// COMPAT: dockerd's advice.
+fn endpoint(host: &str, scheme: &str, source: &Error) -> String {
+    let wrong = format!("invalid registry endpoint {scheme}://{host}/v1/: {source}");
+    if scheme == "http" {
+        return wrong;
+    }
+    format!(
+        "{wrong}. If this private registry supports only HTTP or HTTPS with an unknown CA \
+         certificate, please add `--insecure-registry {host}` to the daemon's arguments. In the \
+         case of HTTPS, if you have access to the registry's CA certificate, no need for the \
+         flag; simply place the CA certificate at /etc/docker/certs.d/{host}/ca.crt"
+    )
+}
+
 impl Error {
     pub(crate) fn configuration(path: &Path, reason: &impl ToString) -> Self {
         Self::Configuration {
@@ -227,6 +257,8 @@ impl Kind for Error {
                 ErrorKind::Unavailable
             }
             Self::Protocol { .. } => ErrorKind::Unavailable,
+            Self::Endpoint { .. } => ErrorKind::InvalidArgument,
+            Self::Searched { .. } => ErrorKind::Internal,
             Self::TooLarge { .. } => ErrorKind::ResourceExhausted,
             Self::Mismatch { .. } => ErrorKind::DataLoss,
             Self::Document { .. } => ErrorKind::InvalidArgument,

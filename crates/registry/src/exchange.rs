@@ -83,6 +83,11 @@ impl Ask {
         self.header(CONTENT_TYPE, media_type.to_owned())
     }
 
+    /// Whether it is about something in the registry, and not the registry itself.
+    fn is_within(&self) -> bool {
+        !matches!(&self.place, Place::Path(path) if path.is_empty())
+    }
+
     fn is_safe(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD)
     }
@@ -129,7 +134,16 @@ impl Exchange<'_> {
         let schemes = known.map_or(self.target.schemes.clone(), |scheme| vec![scheme]);
         let mut failed = None;
         for scheme in schemes {
-            match self.convinced(scheme, ask).await {
+            let greets = known.is_none() && ask.is_within() && self.target.greets;
+            let greeted = match greets {
+                true => self.greet(scheme).await,
+                false => Ok(()),
+            };
+            let result = match greeted {
+                Ok(()) => self.convinced(scheme, ask).await,
+                Err(error) => Err(error),
+            };
+            match result {
                 // Nobody there speaks so: the next scheme's error says more.
                 Err(error @ Error::Unreachable { .. }) => failed = Some(error),
                 result => {
@@ -145,6 +159,45 @@ impl Exchange<'_> {
         }))
     }
 
+    fn asking(&self) -> Asking<'_> {
+        Asking {
+            http: self.http,
+            target: self.target,
+            credentials: self.credentials,
+            scopes: self.scopes,
+        }
+    }
+
+    /// Asks a registry for nothing yet: whether it is there, and what convinces it. COMPAT:
+    /// clients are told of the address that was asked first.
+    async fn greet(&self, scheme: &str) -> Result<(), Error> {
+        let Target { host, root, .. } = self.target;
+        let url = format!("{scheme}://{host}{root}/");
+        let shown = self.asking().at_first();
+        let first = self.follow(&url, &Ask::get(String::new()), shown).await?;
+        self.learn(&url, &first).await.map(drop)
+    }
+
+    /// What convinces a registry that has challenged, from now on.
+    async fn learn(&self, url: &str, first: &Answered) -> Result<Option<HeaderValue>, Error> {
+        let asked = url.split('?').next().unwrap_or(url);
+        if first.answer.status() != StatusCode::UNAUTHORIZED || first.url != asked {
+            return Ok(None);
+        }
+        let headers = first.answer.headers().get_all(WWW_AUTHENTICATE).iter();
+        let texts = headers.filter_map(|value| value.to_str().ok());
+        let challenges: Vec<_> = texts.flat_map(challenge::parse).collect();
+        if challenges.is_empty() {
+            return Ok(None);
+        }
+        let convincing = self.asking().convince(url, &challenges).await?;
+        *lock(&self.learnt.refresh_token) = convincing.refresh_token;
+        let authorization = convincing.authorization;
+        let mut tokens = lock(&self.learnt.tokens);
+        tokens.insert(self.target.host.clone(), authorization.clone());
+        Ok(Some(authorization))
+    }
+
     /// The answer after at most one challenge: a registry that is not convinced then never is.
     /// A server that an upload leads to, and that is not the registry, is shown nothing.
     async fn convinced(&self, scheme: &str, ask: &Ask) -> Result<Answered, Error> {
@@ -153,12 +206,6 @@ impl Exchange<'_> {
             Place::Path(path) => format!("{scheme}://{host}{root}/{path}{}", self.namespace(path)),
             Place::Url(url) => url.clone(),
         };
-        let asking = Asking {
-            http: self.http,
-            target: self.target,
-            credentials: self.credentials,
-            scopes: self.scopes,
-        };
         let own = format!("{scheme}://{host}").parse::<Uri>();
         let foreign =
             url.parse::<Uri>().ok().map(|uri| origin(&uri)) != own.ok().map(|uri| origin(&uri));
@@ -166,22 +213,11 @@ impl Exchange<'_> {
             return self.follow(&url, ask, None).await;
         }
         let known = lock(&self.learnt.tokens).get(host).cloned();
-        let shown = known.or_else(|| asking.at_first());
+        let shown = known.or_else(|| self.asking().at_first());
         let first = self.follow(&url, ask, shown).await?;
-        let asked = url.split('?').next().unwrap_or(&url);
-        if first.answer.status() != StatusCode::UNAUTHORIZED || first.url != asked {
+        let Some(authorization) = self.learn(&url, &first).await? else {
             return Ok(first);
-        }
-        let headers = first.answer.headers().get_all(WWW_AUTHENTICATE).iter();
-        let texts = headers.filter_map(|value| value.to_str().ok());
-        let challenges: Vec<_> = texts.flat_map(challenge::parse).collect();
-        if challenges.is_empty() {
-            return Ok(first);
-        }
-        let convincing = asking.convince(&url, &challenges).await?;
-        *lock(&self.learnt.refresh_token) = convincing.refresh_token;
-        let authorization = convincing.authorization;
-        lock(&self.learnt.tokens).insert(host.clone(), authorization.clone());
+        };
         let second = self.follow(&url, ask, Some(authorization)).await?;
         if second.answer.status() == StatusCode::UNAUTHORIZED {
             lock(&self.learnt.tokens).remove(host);

@@ -10,6 +10,7 @@ use oci::Reference;
 /// Docker Hub's API is not where its name says.
 const HUB: &str = "docker.io";
 const HUB_API: &str = "registry-1.docker.io";
+const HUB_SEARCH: &str = "index.docker.io";
 
 /// A server that may have the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub(crate) struct Target {
     pub(crate) schemes: Vec<&'static str>,
     /// Whether the certificate may be anybody's.
     pub(crate) insecure: bool,
+    /// Whether it is asked first whether it is there. COMPAT: containerd, whose files say how
+    /// hosts are reached, does not ask them that.
+    pub(crate) greets: bool,
     /// Whether it is the reference's own registry, which credentials are for.
     pub(crate) own: bool,
     /// What it may be asked for.
@@ -61,6 +65,16 @@ pub(crate) fn server(host: &str, http: &Http) -> Result<Target, Error> {
     Ok(target)
 }
 
+/// The server of a registry's first API, at which images are searched.
+pub(crate) fn searched(host: &str, http: &Http) -> Result<Target, Error> {
+    let host = if host == HUB { HUB_SEARCH } else { host };
+    Ok(Target {
+        root: "/v1".to_owned(),
+        greets: false,
+        ..server(host, http)?
+    })
+}
+
 fn plain(host: &str, settings: &Settings) -> Target {
     let host = if host == HUB { HUB_API } else { host };
     let insecure = settings.is_insecure(host);
@@ -72,6 +86,7 @@ fn plain(host: &str, settings: &Settings) -> Target {
             false => vec!["https"],
         },
         insecure,
+        greets: true,
         own: true,
         abilities: Abilities::default(),
         headers: HeaderMap::new(),
@@ -86,6 +101,7 @@ fn configured(domain: &str, said: Host, http: &Http) -> Result<Target, Error> {
         let mut way = said.way;
         way.trust.anybody |= target.insecure;
         http.learn(&target.host, way)?;
+        target.greets = false;
         target.abilities = said.abilities;
         target.headers = said.headers;
         return Ok(target);
@@ -114,6 +130,7 @@ fn configured(domain: &str, said: Host, http: &Http) -> Result<Target, Error> {
         host,
         schemes: vec![scheme],
         insecure,
+        greets: false,
         own,
         abilities: said.abilities,
         headers: said.headers,
@@ -135,6 +152,7 @@ fn mirror(url: &str, settings: &Settings) -> Option<Target> {
             false => format!("/{path}/v2"),
         },
         schemes,
+        greets: true,
         own: false,
         ..plain(host, settings)
     })

@@ -4,6 +4,7 @@ use super::{health, host_config, resources, security};
 use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::server::Api;
 use docker_schema::container::{self, Config, CreateRequest, CreateResponse};
 use engine::{ContainerSpec, EndpointSpec, ProcessSpec, RestartPolicy, Streams};
 use http::StatusCode;
@@ -19,7 +20,7 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
             "config cannot be empty in order to create a container",
         ));
     }
-    check_platform(&platform)?;
+    check_platform(&api, &request.config.image, &platform).await?;
     let name = name.strip_prefix('/').unwrap_or(&name);
     let name = (!name.is_empty()).then_some(name);
     let migrated = super::sysctls::migrate(&mut request, version)?;
@@ -32,26 +33,23 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
     Ok(body::json(StatusCode::CREATED, &document))
 }
 
-/// One platform is served, the host's.
-fn check_platform(platform: &str) -> Result<()> {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
+/// Refuses an image that is here for another platform than was asked for.
+async fn check_platform(api: &Api, image: &str, platform: &str) -> Result<()> {
+    let Some(wanted) = crate::images::platform(platform)? else {
+        return Ok(());
     };
-    let mut parts = platform.split('/');
-    let known = match (parts.next(), parts.next()) {
-        (None | Some("" | "linux"), None) => true,
-        (Some("linux"), Some(asked)) => asked == arch || asked == std::env::consts::ARCH,
-        (Some(asked), None) => asked == arch,
-        _ => false,
+    let (images, name) = (api.engine.images().clone(), image.to_owned());
+    let Ok(found) = crate::images::blocking(move || images.resolve(&name)).await else {
+        // That it is not there is told when it is needed.
+        return Ok(());
     };
-    if known {
-        Ok(())
-    } else {
-        Err(Error::not_found("image", platform).worded(format!(
-            "image with the platform {platform} was not found: this host runs linux/{arch}"
-        )))
+    let own = found.config.platform();
+    match wanted.rank(&own) {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found("image", image).worded(format!(
+            "image with reference {image} was found but its platform ({own}) does not match the \
+             specified platform ({wanted})"
+        ))),
     }
 }
 

@@ -58,7 +58,7 @@ async fn pull(call: Call) -> Result<Response> {
 }
 
 /// A platform in docker's short form, or as a document.
-pub(super) fn platform(text: &str) -> Result<Option<Platform>> {
+pub(crate) fn platform(text: &str) -> Result<Option<Platform>> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -71,7 +71,10 @@ pub(super) fn platform(text: &str) -> Result<Option<Platform>> {
         let read = serde_json::from_str(text);
         return read.map(Some).map_err(|_| unknown());
     }
-    text.parse().map(Some).map_err(|_| unknown())
+    let parsed = text.parse::<Platform>();
+    parsed
+        .map(Some)
+        .map_err(|error| Error::bad_request(error.to_string()))
 }
 
 fn input(body: hyper::body::Incoming) -> Input {

@@ -36,15 +36,14 @@ pub struct Platform {
 
 /// Why a text is no platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlatformError(String);
+pub struct PlatformError {
+    text: String,
+    reason: &'static str,
+}
 
 impl fmt::Display for PlatformError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?}: unknown operating system or architecture: invalid argument",
-            self.0
-        )
+        write!(f, "{:?}: {}: invalid argument", self.text, self.reason)
     }
 }
 
@@ -135,7 +134,11 @@ impl FromStr for Platform {
     /// `os/arch`, `os/arch/variant`, `os` or `arch`; what is left out is the host's. A version
     /// may follow the system: `windows(10.0.20348)/amd64`.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
-        let error = || PlatformError(text.chars().take(80).collect());
+        let wrong = |reason| PlatformError {
+            text: text.chars().take(80).collect(),
+            reason,
+        };
+        let error = || wrong("unknown operating system or architecture");
         let lower = text.to_ascii_lowercase();
         let mut parts: Vec<&str> = lower.split('/').collect();
         let mut version = None;
@@ -153,6 +156,9 @@ impl FromStr for Platform {
         };
         if !parts.iter().chain(&version).all(word) {
             return Err(error());
+        }
+        if parts.len() > 3 {
+            return Err(wrong("cannot parse platform specifier"));
         }
         let host = Self::host();
         let platform = match parts.as_slice() {

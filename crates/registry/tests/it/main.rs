@@ -3,6 +3,7 @@
 
 mod authority;
 mod certificates;
+mod greeting;
 mod mirrors;
 mod patience;
 mod proxies;

@@ -24,6 +24,8 @@ pub(crate) struct Server {
     pub(crate) address: String,
     log: Arc<Mutex<Vec<(String, HeaderMap)>>>,
     answers: Answers,
+    /// Whether the question if it is there is noted and answered as all others.
+    notes_greetings: bool,
 }
 
 /// `{"tags":[...]}` with one tag.
@@ -37,26 +39,34 @@ pub(crate) fn status(code: u16) -> Response<Full<Bytes>> {
 }
 
 impl Server {
-    /// In the clear.
+    /// In the clear. Whether it is there it says without a note.
     pub(crate) async fn plain(
         answers: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        Self::start(None, Arc::new(answers)).await
+        Self::start(None, Arc::new(answers), false).await
+    }
+
+    /// The same, which notes and answers all that it is asked.
+    pub(crate) async fn whole(
+        answers: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(None, Arc::new(answers), true).await
     }
 
     /// By TLS with this certificate; with an authority, only for whom it vouches for.
     pub(crate) async fn secure(own: &Identity, clients: Option<&Authority>) -> Self {
         let config = config(own, clients);
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::start(Some(acceptor), Arc::new(|_| tagged("secure"))).await
+        Self::start(Some(acceptor), Arc::new(|_| tagged("secure")), false).await
     }
 
-    async fn start(acceptor: Option<TlsAcceptor>, answers: Answers) -> Self {
+    async fn start(acceptor: Option<TlsAcceptor>, answers: Answers, notes_greetings: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap().to_string(),
             log: Arc::default(),
             answers,
+            notes_greetings,
         };
         let accepting = server.clone();
         tokio::spawn(async move {
@@ -82,9 +92,15 @@ impl Server {
     async fn talk(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let line = format!("{} {}", request.method(), request.uri());
-            let mut log = self.log.lock().unwrap();
-            log.push((line, request.headers().clone()));
-            let answer = (self.answers)(&request);
+            let greets = request.uri().path() == "/v2/" && !self.notes_greetings;
+            let answer = match greets {
+                true => status(200),
+                false => {
+                    let mut log = self.log.lock().unwrap();
+                    log.push((line, request.headers().clone()));
+                    (self.answers)(&request)
+                }
+            };
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = hyper::server::conn::http1::Builder::new();

@@ -39,6 +39,7 @@ mod real_input;
 mod registry;
 mod remove;
 mod run;
+mod search;
 mod security;
 mod self_start;
 mod spare;
