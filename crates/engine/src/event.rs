@@ -44,3 +44,26 @@ pub struct Event {
     /// What else is known: a container's name, image and labels, an exit code.
     pub attributes: BTreeMap<String, String>,
 }
+
+impl Event {
+    /// That objects without use were removed.
+    pub(crate) fn prune(object: EventType, reclaimed: u64) -> Self {
+        Self {
+            object,
+            action: "prune".to_owned(),
+            id: String::new(),
+            attributes: BTreeMap::from([("reclaimed".to_owned(), reclaimed.to_string())]),
+        }
+    }
+}
+
+impl From<images::Happening> for Event {
+    fn from(happening: images::Happening) -> Self {
+        Self {
+            object: EventType::Image,
+            action: happening.action.to_owned(),
+            id: happening.id,
+            attributes: happening.attributes,
+        }
+    }
+}

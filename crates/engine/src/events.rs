@@ -1,6 +1,6 @@
 //! The events: kept in the journal, told to those who watch.
 
-use crate::{Error, Event};
+use crate::{Error, Event, EventType};
 use metadata::{Batch, Database, Entry, Span};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +35,14 @@ impl Events {
             waiting: Arc::default(),
             told: Arc::default(),
         }
+    }
+
+    /// Records that images without use were removed.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub async fn record_prune_of_images(&self, reclaimed: u64) -> Result<(), Error> {
+        self.record(Event::prune(EventType::Image, reclaimed)).await
     }
 
     /// How many events this daemon has told, and how many listen now.

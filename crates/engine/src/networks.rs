@@ -22,7 +22,7 @@ pub use settings::{DefaultBridge, NetworkSettings};
 
 use crate::context::{Context, blocking};
 use crate::owner::Command;
-use crate::{EndpointSpec, EndpointState, Error, NetworkRecord};
+use crate::{EndpointSpec, EndpointState, Error, Event, EventType, NetworkRecord};
 use metadata::Batch;
 use std::sync::Arc;
 use types::ContainerId;
@@ -171,6 +171,8 @@ impl Networks {
                 Err(error) => return Err(error),
             }
         }
+        let event = Event::prune(EventType::Network, 0);
+        self.context.events.record(event).await?;
         Ok(pruned)
     }
 

@@ -52,6 +52,9 @@ pub(crate) async fn open(
         tracker,
         stopping: CancellationToken::new(),
     });
+    let told = context.events.clone();
+    let tell = move |happening: images::Happening| told.record_later(happening.into());
+    context.images.watch(tell);
     load(&context)?;
     let adopted = context.tasks.adopt().await.map_err(failed)?;
     sweep_groups(&context, &adopted).await?;

@@ -50,6 +50,7 @@ impl Images {
             Some(reference) => reference.familiar(),
             None => "a container".to_owned(),
         };
+        let named = commit.reference.clone();
         let run = |operation: Arc<Operation>| async move {
             let intake = Intake::begin(&operation, Expected::unknown())?;
             give_all(&intake, layer).await?;
@@ -63,7 +64,12 @@ impl Images {
             operation.blocking(finish).await
         };
         let id = self.operate("commit", subject, run).await?;
-        self.resolve(&id.to_string())
+        let image = self.resolve(&id.to_string())?;
+        self.tell("create", &image);
+        if let Some(named) = &named {
+            self.tell_tag(&image, named);
+        }
+        Ok(image)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::facts::{Facts, Turns};
 use crate::holds::Holds;
 use crate::image::Names;
 use crate::records::{ImageRecord, NameRecord, OperationRecord, key};
+use crate::watch::Watcher;
 use crate::{Error, Image, Reference, Settings, Steps, Users};
 use metadata::Database;
 use registry::Registries;
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     /// One caller at a time makes the built-in image.
     pub(crate) builtin: Mutex<()>,
     pub(crate) options: Options,
+    pub(crate) watcher: Watcher,
 }
 
 impl Images {
@@ -74,6 +76,7 @@ impl Images {
             registries: Registries::new(options.registries.clone()),
             builtin: Mutex::new(()),
             options,
+            watcher: Watcher::default(),
         }));
         images.undo_interrupted()?;
         images.collect()?;
@@ -146,6 +149,7 @@ impl Images {
             there.ok_or_else(|| not_found(name))?;
             Ok(write.put(&key(reference), &named)?)
         })?;
+        self.tell_tag(&image, reference);
         Ok(image.id)
     }
 

@@ -34,6 +34,7 @@ impl Images {
             Some(reference) => reference.familiar(),
             None => "an archive".to_owned(),
         };
+        let named = import.reference.clone();
         let run = |operation: Arc<Operation>| async move {
             let intake = Intake::begin(&operation, Expected::unknown())?;
             give_all(&intake, input).await?;
@@ -43,7 +44,12 @@ impl Images {
             operation.blocking(finish).await
         };
         let id = self.operate("import", subject, run).await?;
-        self.resolve(&id.to_string())
+        let image = self.resolve(&id.to_string())?;
+        if let Some(named) = &named {
+            self.tell_tag(&image, named);
+        }
+        self.tell("import", &image);
+        Ok(image)
     }
 }
 

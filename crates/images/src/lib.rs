@@ -28,6 +28,7 @@ mod requests;
 mod save;
 mod steps;
 mod users;
+mod watch;
 
 pub use change::configure;
 pub use collect::Collected;
@@ -46,3 +47,4 @@ pub use requests::{
 pub use save::Archive;
 pub use steps::Steps;
 pub use users::{NoUsers, User, Users};
+pub use watch::Happening;

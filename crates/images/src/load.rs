@@ -64,7 +64,14 @@ impl Images {
             }
             Ok(loaded)
         };
-        self.operate("load", "an archive".to_owned(), run).await
+        let loaded: Vec<Loaded> = self.operate("load", "an archive".to_owned(), run).await?;
+        for one in &loaded {
+            // One that was removed meanwhile tells so itself.
+            if let Ok(image) = self.find(&one.id.to_string()) {
+                self.tell("load", &image);
+            }
+        }
+        Ok(loaded)
     }
 }
 

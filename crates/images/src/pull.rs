@@ -30,7 +30,7 @@ impl Images {
     /// Fetches an image from its registry; `progress` hears of it in Docker's words.
     pub async fn pull(&self, pull: Pull, progress: Progress) -> Result<Image, Error> {
         let reference = pull.reference.clone().or_latest();
-        let subject = reference.familiar();
+        let (subject, named) = (reference.familiar(), reference.clone());
         let run = |operation: Arc<Operation>| async move {
             let pulling = Pulling {
                 repository: operation.images.0.registries.repository(
@@ -46,7 +46,9 @@ impl Images {
             pulling.run().await
         };
         let id = self.operate("pull", subject, run).await?;
-        self.resolve(&id.to_string())
+        let image = self.resolve(&id.to_string())?;
+        self.tell_transfer("pull", &image, &named);
+        Ok(image)
     }
 }
 

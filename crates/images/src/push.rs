@@ -32,8 +32,10 @@ impl Images {
             Access::Push,
         )?;
         for reference in self.tags_to_push(&push.reference)? {
+            let image = self.pushable(&reference, push.platform.as_ref())?;
+            let (pushed, named) = (image.clone(), reference.clone());
             let pushing = Pushing {
-                image: self.pushable(&reference, push.platform.as_ref())?,
+                image,
                 images: self.clone(),
                 repository: repository.clone(),
                 reference,
@@ -41,6 +43,7 @@ impl Images {
                 places: Arc::new(Semaphore::new(AT_ONCE)),
             };
             pushing.run().await?;
+            self.tell_transfer("push", &pushed, &named);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::records::{ImageRecord, NameRecord, key};
 use crate::requests::{Force, Parents, Removal, Remove};
 use crate::{Conflict, Error, Images, Reference};
 use metadata::Write;
+use std::collections::BTreeMap;
 use types::{Algorithm, Digest};
 
 /// The removal of one image, within one transaction.
@@ -15,6 +16,8 @@ struct Removing<'a> {
     force: Force,
     users: Vec<crate::User>,
     done: Vec<Removal>,
+    /// Names that were taken for themselves, and not with another.
+    untagged: usize,
 }
 
 impl Images {
@@ -23,7 +26,10 @@ impl Images {
     pub fn remove(&self, name: &str, how: Remove) -> Result<Vec<Removal>, Error> {
         let id = self.0.database.read(|read| self.id_of(read, name))?;
         let users = self.0.options.users.of(&id);
-        let (done, gone) = self.0.database.write::<_, Error>(|write| {
+        let labels = self.find(&id.to_string());
+        let labels = labels.map(|image| image.config.config.labels.clone());
+        let labels = labels.unwrap_or_default();
+        let (done, untagged, gone) = self.0.database.write::<_, Error>(|write| {
             let mut removing = Removing {
                 write,
                 id: id.clone(),
@@ -31,10 +37,18 @@ impl Images {
                 force: how.force,
                 users: users.clone(),
                 done: Vec::new(),
+                untagged: 0,
             };
             let gone = removing.run()?;
-            Ok((removing.done, gone))
+            Ok((removing.done, removing.untagged, gone))
         })?;
+        let names = (id.to_string(), id.to_string());
+        for _ in 0..untagged {
+            self.tell_named("untag", names.clone(), &labels);
+        }
+        if gone.is_some() {
+            self.tell_named("delete", names, &BTreeMap::new());
+        }
         self.0.options.steps.reached("names removed");
         let mut done = done;
         if let Some(record) = gone
@@ -92,9 +106,12 @@ impl Removing<'_> {
             .filter(same)
             .any(|other| other.digest().is_none());
         if reference.digest().is_none() && !tagged {
+            let told = self.untagged;
             for digest in left.iter().filter(same) {
                 self.take(digest)?;
             }
+            // COMPAT: of these nobody is told.
+            self.untagged = told;
         }
         Ok(())
     }
@@ -109,6 +126,7 @@ impl Removing<'_> {
     fn take(&mut self, reference: &Reference) -> Result<(), Error> {
         if self.write.remove::<NameRecord>(&key(reference))? {
             self.done.push(Removal::Untagged(reference.familiar()));
+            self.untagged += 1;
         }
         Ok(())
     }

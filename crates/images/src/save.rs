@@ -129,7 +129,11 @@ impl Archive {
         if !repositories.is_empty() {
             writer.document("repositories", &repositories)?;
         }
-        writer.0.finish().map_err(writing())
+        writer.0.finish().map_err(writing())?;
+        for saved in &self.saved {
+            self.images.tell("save", &saved.image);
+        }
+        Ok(())
     }
 
     fn index(&self) -> Index {

@@ -193,6 +193,10 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
             Err(error) => return Err(error),
         }
     }
+    let events = call.api.engine.events();
+    events
+        .record_prune_of_images(report.space_reclaimed)
+        .await?;
     Ok(body::ok(&report))
 }
 

@@ -39,6 +39,8 @@ impl Action for Events {
             .optional("since", moment(&self.since)?)
             .optional("until", moment(&self.until)?)
             .optional("filters", filters(&self.filter)?);
+        // The document itself is shown as it is.
+        let whole = matches!(self.format.as_deref(), Some("json" | "{{json .}}"));
         let format = match self.format.as_deref() {
             None | Some("") => None,
             Some("json") => Some(Format::parse("{{json .}}")?),
@@ -48,11 +50,31 @@ impl Action for Events {
         while let Some(event) = stream.next::<Value>().await? {
             match &format {
                 None => output::line(&text(&event))?,
-                Some(format) => output::line(&format.render(&event)?)?,
+                Some(format) if whole => output::line(&format.render(&event)?)?,
+                Some(format) => output::line(&format.render(&in_go_names(event))?)?,
             }
         }
         Ok(0)
     }
+}
+
+/// COMPAT: templates name fields as Go does, some of which the document names otherwise.
+fn in_go_names(mut event: Value) -> Value {
+    const NAMES: [(&str, &str); 6] = [
+        ("id", "ID"),
+        ("status", "Status"),
+        ("from", "From"),
+        ("scope", "Scope"),
+        ("time", "Time"),
+        ("timeNano", "TimeNano"),
+    ];
+    if let Some(fields) = event.as_object_mut() {
+        for (name, go) in NAMES {
+            let value = fields.get(name).cloned();
+            fields.insert(go.to_owned(), value.unwrap_or_else(|| "".into()));
+        }
+    }
+    event
 }
 
 /// `TIME TYPE ACTION ID (key=value, …)`

@@ -1,7 +1,7 @@
 //! Removing what does not run.
 
 use super::{Containers, Removal};
-use crate::{ContainerFilter, Error, Problem};
+use crate::{ContainerFilter, Error, Event, EventType, Problem};
 use types::ContainerId;
 
 /// What was removed.
@@ -47,6 +47,8 @@ impl Containers {
                 Err(error) => return Err(error),
             }
         }
+        let event = Event::prune(EventType::Container, pruned.bytes);
+        self.context.events.record(event).await?;
         Ok(pruned)
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{Absent, VolumeFilter, Volumes};
 use crate::{Error, Event, EventType};
-use std::collections::BTreeMap;
 use volume::Name;
 
 /// What was removed.
@@ -39,13 +38,7 @@ impl Volumes {
                 Err(error) => return Err(error),
             }
         }
-        let attributes = BTreeMap::from([("reclaimed".to_owned(), pruned.bytes.to_string())]);
-        let event = Event {
-            object: EventType::Volume,
-            action: "prune".to_owned(),
-            id: String::new(),
-            attributes,
-        };
+        let event = Event::prune(EventType::Volume, pruned.bytes);
         self.context.events.record(event).await?;
         Ok(pruned)
     }

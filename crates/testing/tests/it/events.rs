@@ -53,3 +53,79 @@ fn an_event_is_one_line_with_its_attributes() {
     assert!(text.contains("exitCode=4"), "{text}");
     assert!(text.contains("image=busybox"), "{text}");
 }
+
+/// The events of images since the start, `ACTION ID NAME`.
+fn of_images(host: &TestHost) -> Vec<String> {
+    let format = "{{.Action}} {{.ID}} {{.Actor.Attributes.name}}";
+    let ran = host.cli(&[
+        "events",
+        "--since",
+        "10m",
+        "--until",
+        "0s",
+        "--filter",
+        "type=image",
+        "--format",
+        format,
+    ]);
+    let text = ran.success().text();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_happens_to_images_is_told_as_docker_tells_it() {
+    let host = TestHost::start();
+    host.until("the import is told", |host| of_images(host).len() == 2);
+    let before = of_images(&host).len();
+    let id = host.inspect(testing::IMAGE, "{{.Id}}");
+    let archive = host.scratch().join("image.tar").display().to_string();
+    host.cli(&["tag", testing::IMAGE, "other:1"]).success();
+    host.cli(&["save", "-o", &archive, "other:1"]).success();
+    host.cli(&["rmi", "other:1"]).success();
+    host.cli(&["load", "-q", "-i", &archive]).success();
+    host.cli(&["rmi", "other:1"]).success();
+    let container = host.cli(&["create", testing::IMAGE, "true"]).success();
+    let container = container.text().trim().to_owned();
+    let made = host.cli(&["commit", &container, "made"]).success();
+    let made = made.text().trim().to_owned();
+    host.cli(&["rm", &container]).success();
+    host.cli(&["rmi", "made"]).success();
+    let expected = [
+        format!("tag {id} other:1"),
+        format!("save {id} {id}"),
+        format!("untag {id} {id}"),
+        format!("load {id} {id}"),
+        format!("untag {id} {id}"),
+        format!("create {made} {made}"),
+        format!("tag {made} made:latest"),
+        format!("untag {made} {made}"),
+        format!("delete {made} {made}"),
+    ];
+    host.until("all is told", |host| {
+        of_images(host).len() >= before + expected.len()
+    });
+    assert_eq!(of_images(&host)[before..], expected);
+}
+
+#[test]
+fn a_prune_is_told_with_what_it_brought() {
+    let host = TestHost::start();
+    for kind in ["container", "network", "volume", "image"] {
+        host.cli(&[kind, "prune", "-f"]).success();
+    }
+    let format = "{{.Type}} {{.Action}} {{json .Actor.Attributes}}";
+    let ran = host.cli(&[
+        "events",
+        "--since",
+        "10m",
+        "--until",
+        "0s",
+        "--filter",
+        "event=prune",
+        "--format",
+        format,
+    ]);
+    let expected = ["container", "network", "volume", "image"]
+        .map(|kind| format!("{kind} prune {{\"reclaimed\":\"0\"}}\n"));
+    assert_eq!(ran.success().text(), expected.concat());
+}
