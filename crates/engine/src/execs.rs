@@ -5,7 +5,7 @@ mod registry;
 pub(crate) use registry::Registry;
 
 use crate::context::Context;
-use crate::{Error, Problem, Status};
+use crate::{Container, Error, Problem, Status};
 use std::sync::Arc;
 use std::time::Duration;
 use task::{Attach, Size, StdinPolicy};
@@ -93,6 +93,7 @@ impl Execs {
             return Err(Error::invalid("Cmd", "no exec command specified"));
         }
         crate::user::check(&spec.user)?;
+        self.look_up(&found, &spec).await?;
         let id = ExecId::from_random(crate::containers::random()?);
         let words = spec.command.join(" ");
         let event = found
@@ -101,6 +102,39 @@ impl Execs {
         self.context.execs.insert(&id, container, spec)?;
         self.context.events.record(event).await?;
         Ok(id)
+    }
+
+    /// Whether a user and group that are named are in the container's own files, which a
+    /// process of the container's alone reads: one is begun that looks them up and then has
+    /// nothing that can be executed. COMPAT: dockerd says so when the exec is made.
+    async fn look_up(&self, container: &Container, spec: &ExecSpec) -> Result<(), Error> {
+        if !crate::user::is_named(&spec.user) {
+            return Ok(());
+        }
+        let asked = ExecSpec {
+            command: vec!["/".to_owned()],
+            user: spec.user.clone(),
+            working_dir: "/".to_owned(),
+            ..ExecSpec::default()
+        };
+        let request = task::Exec {
+            container: container.id().clone(),
+            id: ExecId::from_random(crate::containers::random()?),
+            process: crate::spec::exec_process(&container.record, &[], &asked, None)?,
+            stdin: StdinPolicy::Null,
+            attach: Vec::new(),
+        };
+        let Err(error) = self.context.tasks.exec(request).await else {
+            return Ok(());
+        };
+        let words = crate::owner::chain(&Error::task("execute in", container.id())(error));
+        let absence = ["unable to find user ", "unable to find group "];
+        let found = absence.iter().find_map(|absence| words.find(absence));
+        match found.and_then(|at| words.get(at..)) {
+            Some(words) => Err(Error::invalid("Exec.User", words)),
+            // Whatever else there is against it is told at its start.
+            None => Ok(()),
+        }
     }
 
     /// Starts an exec.

@@ -26,6 +26,7 @@ mod remove;
 mod start;
 
 pub(crate) use handle::Handle;
+pub(crate) use start::chain;
 
 use crate::context::Context;
 use crate::{

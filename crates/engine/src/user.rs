@@ -83,6 +83,12 @@ pub(crate) fn check(text: &str) -> Result<(), Error> {
     parse(text).map(drop)
 }
 
+/// Whether `text` has a name that is to be looked up.
+pub(crate) fn is_named(text: &str) -> bool {
+    let named = |id: &Id| matches!(id, Id::Name(_));
+    parse(text).is_ok_and(|user| named(&user.user) || user.group.as_ref().is_some_and(named))
+}
+
 /// Whether `text` names a group.
 pub(crate) fn check_group(text: &str) -> Result<(), Error> {
     Id::parse(text).map(drop)

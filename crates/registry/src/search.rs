@@ -57,8 +57,9 @@ impl Registries {
             let answered = exchange.get(&Ask::get("_ping".to_owned())).await;
             answered.map_err(|error| endpoint(&target, error))?;
         }
-        let path = format!("search?q={}&n={limit}", escaped(words));
-        let Answered { url, answer } = exchange.get(&Ask::get(path)).await?;
+        let query = format!("?q={}&n={limit}", escaped(words));
+        let answered = exchange.get(&Ask::get(format!("search{query}"))).await;
+        let Answered { url, answer } = answered.map_err(|error| with_query(error, &query))?;
         match answer.status() {
             StatusCode::OK => {}
             status => {
@@ -75,6 +76,22 @@ impl Registries {
                 url,
                 reason: error.to_string(),
             })
+    }
+}
+
+/// COMPAT: here the address is told whole; nothing in it is a secret.
+fn with_query(error: Error, query: &str) -> Error {
+    match error {
+        Error::Unreachable {
+            method,
+            url,
+            reason,
+        } => Error::Unreachable {
+            method,
+            url: url + query,
+            reason,
+        },
+        error => error,
     }
 }
 

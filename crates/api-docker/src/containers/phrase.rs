@@ -36,7 +36,8 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
 }
 
 /// Fields whose refusal is told in dockerd's sentence, without the field before it.
-const SENTENCES: [&str; 20] = [
+const SENTENCES: [&str; 21] = [
+    "Exec.User",
     "HostConfig.Links",
     "HostConfig.PidMode",
     "HostConfig.IpcMode",

@@ -208,7 +208,7 @@ fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -
 }
 
 /// An error with its causes, for inspect.
-pub(super) fn chain(error: &Error) -> String {
+pub(crate) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

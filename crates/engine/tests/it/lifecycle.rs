@@ -228,7 +228,11 @@ async fn events_are_told_in_their_order_and_kept() {
     host.engine.containers().start(&id).await.unwrap();
     within(wait.ended()).await.unwrap();
     for action in ["create", "start", "die", "destroy"] {
-        let entry = within(subscription.next()).await.unwrap().unwrap();
+        let mut entry = within(subscription.next()).await.unwrap().unwrap();
+        // The host's image has come just before.
+        while entry.event.object != engine::EventType::Container {
+            entry = within(subscription.next()).await.unwrap().unwrap();
+        }
         assert_eq!(
             (entry.event.action.as_str(), entry.event.id.as_str()),
             (action, id.as_str())
@@ -245,6 +249,9 @@ async fn events_are_told_in_their_order_and_kept() {
         }
     }
     let past = host.engine.events().past(&engine::Span::default()).unwrap();
-    assert_eq!(past.len(), 4);
+    let of_containers = past
+        .iter()
+        .filter(|entry| entry.event.object == engine::EventType::Container);
+    assert_eq!(of_containers.count(), 4);
     host.assert_nothing_left().await;
 }

@@ -133,3 +133,48 @@ fn a_stopped_container_takes_none() {
     assert!(ran.error().contains("is not running"), "{ran}");
     host.cli(&["exec", "no-such-container", "true"]).code(1);
 }
+
+#[test]
+fn who_is_not_there_is_told_when_the_exec_is_made() {
+    let host = TestHost::start();
+    let id = host.run_detached(&["busybox", "sleep", "600"]);
+    for (user, words) in [
+        (
+            "ghost",
+            "unable to find user ghost: no matching entries in passwd file",
+        ),
+        (
+            "0:ghost",
+            "unable to find group ghost: no matching entries in group file",
+        ),
+    ] {
+        let body = format!(r#"{{"Cmd":["id"],"User":"{user}"}}"#);
+        let refused = host.http("POST", &format!("/containers/{id}/exec"), Some(&body));
+        assert_eq!(refused.status, 400);
+        assert_eq!(refused.json()["message"], words);
+        let ran = host.cli(&["exec", "-u", user, &id, "id"]).code(1);
+        assert_eq!(
+            ran.error(),
+            format!("Error response from daemon: {words}\n")
+        );
+    }
+    // What the container itself has written counts.
+    let add = "echo late:x:7:7::/:/bin/sh >> /etc/passwd";
+    host.cli(&["exec", &id, "sh", "-c", add]).success();
+    let ran = host.cli(&["exec", "-u", "late", &id, "id", "-u"]);
+    assert_eq!(ran.success().text(), "7\n");
+    let ended = |host: &TestHost| {
+        let flags = [
+            "--since",
+            "10m",
+            "--until",
+            "0s",
+            "--filter",
+            "event=exec_die",
+        ];
+        let events = host.cli(&[&["events"], &flags[..]].concat());
+        events.success().text().lines().count()
+    };
+    // Of the search for who they are nothing is told.
+    host.until("both ends are told", |host| ended(host) == 2);
+}
