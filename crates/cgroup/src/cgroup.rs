@@ -121,6 +121,16 @@ impl Cgroup {
         })
     }
 
+    /// Whether this group, made without limits, is all that a request asks for but its limits.
+    pub fn serves(&self, hierarchies: &Hierarchies, request: &Request<'_>) -> Result<bool, Error> {
+        Ok(Self::planned(hierarchies, request)? == self.state())
+    }
+
+    /// Applies the limits of a group that was made without, before anything joins it.
+    pub fn limit(&self, resources: &Resources) -> Result<(), Error> {
+        limits::apply(self, resources, limits::When::Create)
+    }
+
     fn make(
         &mut self,
         place: &Place<'_>,
@@ -303,10 +313,6 @@ impl Cgroup {
             }
         }
         other.own.clone()
-    }
-
-    fn limit(&self, resources: &Resources) -> Result<(), Error> {
-        limits::apply(self, resources, limits::When::Create)
     }
 
     /// Removes the group and those below it. Processes that just leave are waited for.

@@ -42,6 +42,7 @@ fn main() -> Result<()> {
             preserve_fds: 0,
             keep_keyring: false,
             no_pivot: false,
+            stock: None,
         })?;
         let created = Instant::now();
         init.start()?;

@@ -6,6 +6,7 @@ use crate::init::Init;
 use crate::launch::{self, Launch};
 use crate::plan::{self, Plan};
 use crate::stdio::Stdio;
+use crate::stock::Stock;
 use cgroup::Cgroup;
 use oci::runtime::Spec;
 use std::path::Path;
@@ -36,6 +37,8 @@ pub struct Create<'a> {
     pub keep_keyring: bool,
     /// Whether the root is moved over the host's instead of taking its place.
     pub no_pivot: bool,
+    /// Mounts made ahead, which are taken where the configuration has the same.
+    pub stock: Option<&'a Stock>,
 }
 
 /// Makes the container: its init waits at the gate, everything is set up, and the program was

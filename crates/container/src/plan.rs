@@ -22,11 +22,11 @@ mod text;
 pub(crate) use attributes::Dressing;
 pub(crate) use bind::{Tree, clone_flags};
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
-pub(crate) use devices::{Device, LINKS};
+pub(crate) use devices::{Device, LINKS, usual as usual_devices};
 pub(crate) use enter::Enter;
 use filter::Filter;
 pub(crate) use interfaces::Interface;
-pub(crate) use mounts::{Mount, Source};
+pub(crate) use mounts::{Mount, Source, plan as mounts};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use process::Process;
 pub(crate) use root::Root;
@@ -70,6 +70,8 @@ pub(crate) struct Container {
     pub(crate) dev: Target,
     /// `/dev` is not the host's, bound.
     pub(crate) own_dev: bool,
+    /// The usual nodes and links are there already.
+    pub(crate) ready_dev: bool,
     pub(crate) masked: Vec<CString>,
     pub(crate) readonly: Vec<CString>,
     /// The options of the empty directory over those that are masked.
@@ -108,14 +110,17 @@ impl<'a> Plan<'a> {
         let mut process = Process::plan(process, "process")?;
         process.memory = Memory::plan(linux.memory_policy.as_ref(), linux.personality.as_ref())?;
         let mounts = mounts::plan(request)?;
-        let bound = |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_));
+        let bound =
+            |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_)) && !m.devices;
+        let ready_dev = mounts.iter().any(|mount| mount.devices);
         let container = Container {
             root: Root::plan(request, linux, &maps)?,
             enter: Enter::plan(request, linux, &namespaces)?,
             own_dev: !mounts.iter().any(bound),
+            ready_dev,
             mounts,
             dev: Target::plan("linux.devices", "/dev")?,
-            devices: devices::plan(linux, namespaces.own(Kind::User))?,
+            devices: devices::plan(linux, namespaces.own(Kind::User), ready_dev)?,
             masked: text::inside("linux.maskedPaths", &linux.masked_paths)?,
             readonly: text::inside("linux.readonlyPaths", &linux.readonly_paths)?,
             cover: mounts::label_option(mounts::mount_label(Some(linux))?, &[])
@@ -127,7 +132,7 @@ impl<'a> Plan<'a> {
             interfaces: interfaces::plan(linux, &namespaces)?,
             hooks: Prepared::plan(spec.hooks.as_ref(), &state(request))?,
         };
-        if process.terminal && !container.mounts.iter().any(Mount::is_devpts) {
+        if process.terminal && !has_devpts(&spec.mounts)? {
             return Err(Error::invalid(
                 "process.terminal",
                 "needs a mount of type devpts at /dev/pts",
@@ -189,6 +194,16 @@ impl<'a> Plan<'a> {
                 .filter_map(Tree::number)
         })
     }
+}
+
+/// Whether something is mounted where terminals are.
+fn has_devpts(mounts: &[oci::runtime::Mount]) -> Result<bool, Error> {
+    for mount in mounts {
+        if Target::plan("mounts", &mount.destination)?.is("dev/pts") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The name of the container's session keyring, as runc's.

@@ -31,7 +31,8 @@ mod sysctl;
 mod tmpcopyup;
 mod users;
 
-pub(crate) use mounts::move_to;
+pub(crate) use devices::usual as usual_devices;
+pub(crate) use mounts::{in_root, move_to, own, seal};
 
 use crate::channel;
 use crate::fault::{Class, Fault};

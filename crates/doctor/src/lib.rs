@@ -14,8 +14,10 @@ mod processes;
 mod rules;
 mod shims;
 
-use std::collections::BTreeSet;
+use proto::run;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 use types::{ContainerId, Paths};
 
 /// What kind of thing was left behind.
@@ -167,13 +169,36 @@ struct Case<'a> {
     live: BTreeSet<String>,
     /// Pids of those shims.
     shims: BTreeSet<u32>,
+    /// Those of the sandboxes that were made ahead and hold nothing yet, and their shims' pids.
+    ahead: BTreeMap<String, u32>,
 }
 
-/// Looks for everything of the daemon at `paths` that no object owns.
+/// How long after the first look the second is taken.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// Looks for everything of the daemon at `paths` that no object owns: now, and a moment later,
+/// because what is just being made or removed has no owner for that long.
 pub fn examine(paths: &Paths, records: &Records) -> Findings {
+    let first = look(paths, records);
+    if first.leaks.is_empty() {
+        return first;
+    }
+    std::thread::sleep(AGAIN);
+    let mut second = look(paths, records);
+    second.leaks.retain(|leak| first.leaks.contains(leak));
+    second
+}
+
+fn look(paths: &Paths, records: &Records) -> Findings {
     let mut findings = Findings::default();
     let shims = shims::alive(paths, &mut findings);
+    let is_ahead = |sandbox: &str| {
+        let folder = paths.shims().join(sandbox).join(sandbox);
+        folder.join(run::PREPARED).exists()
+    };
+    let ahead = shims.clone().into_iter();
     let case = Case {
+        ahead: ahead.filter(|(sandbox, _)| is_ahead(sandbox)).collect(),
         paths,
         instance: paths.instance(),
         records,

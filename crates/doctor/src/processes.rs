@@ -40,22 +40,22 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
             let why = "a proxy without a container or a daemon";
             findings.leak(Leak::new(What::Process, pid, why));
         }
-        if !is_shim || !is_ours || case.shims.contains(&pid) {
+        let ahead = case.ahead.values().any(|shim| *shim == pid);
+        if !is_shim || !is_ours || case.shims.contains(&pid) && !ahead {
             continue;
         }
-        let spare = words.get(1).is_some_and(|word| word == "spare");
-        if spare && is_owned(pid) || ends(pid) {
+        if ahead && is_owned(pid) || ends(pid) {
             continue;
         }
-        let why = match spare {
-            true => "a spare shim without a daemon",
+        let why = match ahead {
+            true => "a shim that was made ahead, without a daemon",
             false => "a shim that no run directory names",
         };
         findings.leak(Leak::new(What::Process, pid, why));
     }
 }
 
-/// Whether the parent is a daemon, for whose next sandbox it waits.
+/// Whether the parent is a daemon, for whose next container it waits.
 fn is_owned(pid: u32) -> bool {
     let Ok(parent) = sys::identity::parent(pid.cast_signed()) else {
         return false;
@@ -66,7 +66,7 @@ fn is_owned(pid: u32) -> bool {
 }
 
 /// Whether a process ends within [`LEAVING`]: a shim does that has removed its run directory, and
-/// a spare one whose daemon has ended.
+/// one made ahead whose daemon has ended.
 fn ends(pid: u32) -> bool {
     let start = Instant::now();
     while start.elapsed() < LEAVING {

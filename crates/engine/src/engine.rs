@@ -82,6 +82,7 @@ impl Engine {
     pub async fn stop(&self, deadline: Duration) -> bool {
         self.context.stopping.cancel();
         self.context.tracker.close();
+        self.context.tasks.stop().await;
         let ended = tokio::time::timeout(deadline, self.context.tracker.wait()).await;
         let context = Arc::clone(&self.context);
         // The runtime is there: nothing is lost but the wait.

@@ -18,6 +18,9 @@ pub(crate) const RESOLV_CONF: &str = "resolv.conf";
 /// `resolv.conf` as we made it last.
 const MADE: &str = "resolv.conf.made";
 
+/// Every one of them.
+pub(crate) const ALL: [&str; 4] = [HOSTNAME, HOSTS, RESOLV_CONF, MADE];
+
 /// The most that is read of a file of the host.
 const CAP: u64 = 1 << 20;
 
@@ -184,14 +187,16 @@ fn own_lines(record: &ContainerRecord, places: &[EndpointState]) -> String {
 fn make(path: &Path, content: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
     let opened = OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(false)
         .mode(0o644)
         .open(path);
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(Error::io("create", path)(error)),
-    };
+    let mut file = opened.map_err(Error::io("create", path))?;
+    let length = file.metadata().map_err(Error::io("look at", path))?.len();
+    // An empty one was made ahead.
+    if length > 0 {
+        return Ok(());
+    }
     let written = content().and_then(|content| {
         file.write_all(content.as_bytes())
             .map_err(Error::io("write", path))

@@ -5,6 +5,7 @@
 //! first: [`Engine`], [`ContainerSpec`], [`Containers`].
 
 mod admission;
+mod ahead;
 mod config;
 mod container_record;
 mod container_spec;

@@ -29,13 +29,15 @@ pub(crate) async fn open(
 ) -> Result<Arc<Context>, Error> {
     let failed = |source| Error::Supervisors { source };
     let networks = crate::networks::Registry::open(&database, &config)?;
-    let (tasks, events) = Tasks::open(&config.paths, &config.shim).map_err(failed)?;
     let snapshots = Snapshots::open(&config.paths);
+    let snapshots = Arc::new(snapshots.map_err(|source| Error::Containers { source })?);
+    let ahead = crate::ahead::of(&config, &snapshots);
+    let (tasks, events) = Tasks::open(&config.paths, &config.shim, ahead).map_err(failed)?;
     let volumes = volume::Volumes::open(&config.paths);
     let tracker = TaskTracker::new();
     let context = Arc::new(Context {
         events: Events::new(Arc::clone(&database), tracker.clone()),
-        snapshots: Arc::new(snapshots.map_err(|source| Error::Containers { source })?),
+        snapshots,
         volumes: Arc::new(volumes.map_err(|source| Error::Volumes { source })?),
         shelf: Shelf::default(),
         worker: Unpack::new(&config.unpack),

@@ -12,6 +12,7 @@ mod resources;
 mod security;
 
 pub(crate) use environment::inherit as inherit_env;
+pub(crate) use mounts::likely as likely_mounts;
 pub(crate) use process::exec as exec_process;
 pub(crate) use resources::update as update_resources;
 

@@ -50,7 +50,9 @@ pub fn open(netns: BorrowedFd<'_>) -> Result<Sockets, Error> {
         let (tcp, tcp_port) = bound(SocketType::STREAM).map_err(ask)?;
         listen(&tcp, BACKLOG).map_err(|errno| ask(errno.into()))?;
         let mut netfilter = Socket::netfilter().map_err(ask)?;
-        rules(udp_port, tcp_port).commit(&mut netfilter)?;
+        let made = rules(udp_port, tcp_port).commit(&mut netfilter);
+        netfilter.close_behind();
+        made?;
         Ok(Sockets { udp, tcp })
     })
 }

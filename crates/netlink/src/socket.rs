@@ -63,6 +63,13 @@ impl Socket {
         Self::open(Some(netlink::NETFILTER))
     }
 
+    /// Closes it behind the caller's back: after a change to nftables the kernel has whoever closes
+    /// the socket wait until it is rid of what the change replaced, an RCU grace period or two.
+    pub fn close_behind(self) {
+        // Without a thread the caller waits.
+        drop(std::thread::Builder::new().spawn(move || drop(self)));
+    }
+
     /// Changes to nftables, whoever makes them; [`Self::changes`] reads them.
     pub fn netfilter_changes() -> io::Result<Self> {
         /// `NFNLGRP_NFTABLES`

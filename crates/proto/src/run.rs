@@ -10,6 +10,8 @@ pub const SOCKET: &str = "shim.sock";
 pub const SHIM: &str = "shim.json";
 /// The file of [`Container`], in the container's bundle below that.
 pub const CONTAINER: &str = "container.json";
+/// The file of [`Container`] while that is only prepared for.
+pub const PREPARED: &str = "prepared.json";
 /// The OCI configuration, in the container's bundle.
 pub const CONFIG: &str = "config.json";
 /// The compiled filter of system calls, in the container's bundle, if it was given so.

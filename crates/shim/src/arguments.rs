@@ -13,11 +13,6 @@ pub(crate) enum Arguments {
         /// Its run directory.
         folder: PathBuf,
     },
-    /// To wait for a sandbox, and to serve it then.
-    Spare {
-        /// The directory of all run directories.
-        shims: PathBuf,
-    },
     /// To say its version.
     Version,
 }
@@ -33,7 +28,7 @@ pub(crate) enum ArgumentError {
     Missing(&'static str),
 }
 
-/// Reads `serve --sandbox ID --directory DIR`, or `spare --directory DIR`.
+/// Reads `serve --sandbox ID --directory DIR`.
 pub(crate) fn read(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Arguments, ArgumentError> {
@@ -47,11 +42,6 @@ pub(crate) fn read(
                 folder: folder.ok_or(ArgumentError::Missing("--directory"))?,
             })
         }
-        Some("spare") => match read_flags(arguments)? {
-            (None, Some(shims)) => Ok(Arguments::Spare { shims }),
-            (None, None) => Err(ArgumentError::Missing("--directory")),
-            (Some(_), _) => Err(ArgumentError::Unexpected("--sandbox".into())),
-        },
         Some("-v" | "--version") => Ok(Arguments::Version),
         _ => Err(ArgumentError::Unexpected(command)),
     }
@@ -91,12 +81,6 @@ mod tests {
         };
         check("shim serve --sandbox a --directory /b", Ok(serve));
         check("shim --version", Ok(Arguments::Version));
-        let shims = "/b".into();
-        check("shim spare --directory /b", Ok(Arguments::Spare { shims }));
-        check(
-            "shim spare --sandbox a --directory /b",
-            Err(ArgumentError::Unexpected("--sandbox".into())),
-        );
         check("shim", Err(ArgumentError::Missing("command")));
         check("shim x", Err(ArgumentError::Unexpected("x".into())));
         check(

@@ -1,5 +1,6 @@
 //! Making, starting and removing containers and further processes in them.
 
+use crate::ahead::Rest;
 use crate::client::Wants;
 use crate::error::{Error, Result};
 use crate::poll::{Interest, Token};
@@ -72,17 +73,22 @@ impl Sandbox {
         if let Some(folder) = &new.directory {
             record::forget_exit(folder)?;
         }
-        let cgroup = self.make_cgroup(&new)?;
+        let (cgroup, mut ahead) = match self.take_ahead(&new)? {
+            Some(ahead) => {
+                let (cgroup, mut rest) = ahead.split();
+                let cgroup = self.settle_cgroup(&new, cgroup, &mut rest)?;
+                (cgroup, rest)
+            }
+            None => (self.make_cgroup(&new)?, Rest::default()),
+        };
         let key = self.key();
-        // Until it is made; then they are its own.
-        let namespaces = self.namespaces.take();
-        if let Some(namespaces) = &namespaces {
-            namespaces.give(&mut new.spec);
-        }
-        let made = make(&new, &cgroup, key).and_then(|(init, stdio)| {
+        ahead.give(&mut new.spec);
+        let made = make(&new, (&cgroup, &ahead.stock), key).and_then(|(init, stdio)| {
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
         });
+        // What is not the container's own now is let go later.
+        self.spent = Some(ahead);
         let (id, bundle) = (new.id.to_string(), new.bundle.clone());
         let private = new.has_private_mounts();
         let (mut container, clients) = new.held(key, cgroup);
@@ -122,15 +128,7 @@ impl Sandbox {
 
     /// Makes the cgroup; where it will be is written before, so that it is found if we die.
     fn make_cgroup(&mut self, new: &New) -> Result<Cgroup> {
-        let linux = new.spec.linux.as_ref();
-        let path = linux.map(|linux| linux.cgroups_path.as_str());
-        let request = cgroup::Request {
-            id: new.id.as_str(),
-            path: path.filter(|path| !path.is_empty()),
-            resources: linux.and_then(|linux| linux.resources.as_ref()),
-            driver: cgroup::Driver::Cgroupfs,
-            properties: &[],
-        };
+        let request = new.cgroup_request();
         let hierarchies = match self.hierarchies.take() {
             Some(hierarchies) => hierarchies,
             None => Hierarchies::probe()?,
@@ -150,16 +148,57 @@ impl Sandbox {
         };
         let bundle = &new.bundle;
         std::fs::create_dir(bundle).map_err(Error::io("make", bundle))?;
-        let document = run::Container {
+        let document = self.described(new.id.as_str(), directory, cgroup);
+        record::replace(bundle, run::CONTAINER, &document)
+    }
+
+    /// What is said of a container before it is made.
+    pub(crate) fn described(
+        &self,
+        id: &str,
+        directory: &Path,
+        cgroup: cgroup::State,
+    ) -> run::Container<cgroup::State> {
+        run::Container {
             version: run::VERSION,
-            id: new.id.to_string(),
+            id: id.to_owned(),
             boot_id: self.place.boot_id.clone(),
             init: None,
             started_at: None,
             directory: Some(directory.to_string_lossy().into_owned()),
             cgroup,
-        };
-        record::replace(bundle, run::CONTAINER, &document)
+        }
+    }
+
+    /// Brings the cgroup that was made ahead to what the container asks for.
+    fn settle_cgroup(&mut self, new: &New, cgroup: Cgroup, ahead: &mut Rest) -> Result<Cgroup> {
+        let request = new.cgroup_request();
+        let hierarchies = self.hierarchies.take();
+        let serves = hierarchies.as_ref().is_some_and(|hierarchies| {
+            let serves = cgroup.serves(hierarchies, &request);
+            serves.unwrap_or(false)
+        });
+        self.hierarchies = hierarchies;
+        if !serves {
+            // It is to be in more hierarchies.
+            ahead.stock.leave_out("cgroup");
+            cgroup.delete()?;
+            self.remove_bundle(new.id.as_str(), &new.bundle);
+            return self.make_cgroup(new);
+        }
+        let prepared = new.bundle.join(run::PREPARED);
+        let settled = std::fs::rename(&prepared, new.bundle.join(run::CONTAINER))
+            .map_err(Error::io("rename", &prepared))
+            .and_then(|()| match request.resources {
+                Some(resources) => Ok(cgroup.limit(resources)?),
+                None => Ok(()),
+            });
+        if let Err(error) = settled {
+            drop(cgroup.delete());
+            self.remove_bundle(new.id.as_str(), &new.bundle);
+            return Err(error);
+        }
+        Ok(cgroup)
     }
 
     /// Takes up a process that was made.
@@ -315,6 +354,14 @@ pub(crate) fn not_found(kind: &'static str, id: &str) -> Error {
 }
 
 impl New {
+    /// What is asked of its cgroup.
+    fn cgroup_request(&self) -> cgroup::Request<'_> {
+        let linux = self.spec.linux.as_ref();
+        let path = linux.map_or("", |linux| linux.cgroups_path.as_str());
+        let resources = linux.and_then(|linux| linux.resources.as_ref());
+        crate::ahead::request(self.id.as_str(), path, resources)
+    }
+
     /// Whether all that is mounted in it was made for it alone.
     fn has_private_mounts(&self) -> bool {
         let Some(own) = self.directory.as_deref() else {
@@ -386,7 +433,11 @@ fn describe_running(
 }
 
 /// Makes the init and our ends of its streams.
-fn make(new: &New, cgroup: &Cgroup, key: u32) -> Result<(Init, Stdio)> {
+fn make(
+    new: &New,
+    (cgroup, stock): (&Cgroup, &::container::Stock),
+    key: u32,
+) -> Result<(Init, Stdio)> {
     let terminal = new
         .spec
         .process
@@ -405,6 +456,7 @@ fn make(new: &New, cgroup: &Cgroup, key: u32) -> Result<(Init, Stdio)> {
         preserve_fds: 0,
         keep_keyring: false,
         no_pivot: false,
+        stock: Some(stock),
     })?;
     let log = open_log(&new.log)?;
     let stdio = ends.ours(key, new.stdin, log, init.take_console())?;

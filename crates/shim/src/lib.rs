@@ -11,6 +11,7 @@
 //!                          recorded on disk, reaped, told  <--  Over
 //! ```
 
+mod ahead;
 mod arguments;
 mod client;
 mod connection;
@@ -28,18 +29,15 @@ mod queue;
 mod record;
 mod sandbox;
 mod service;
-mod spare;
 mod stdio;
 mod streams;
 mod task_api;
 
 use arguments::Arguments;
-use cgroup::Hierarchies;
 use error::{Error, Result, chain};
 use place::Place;
 use rustix::fs::{Mode, OFlags};
 use sandbox::{Parts, Sandbox};
-use spare::Namespaces;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -54,7 +52,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match arguments {
         Arguments::Serve { sandbox, folder } => serve(sandbox, folder),
-        Arguments::Spare { shims } => spare(&shims),
         Arguments::Version => version(),
     };
     match done {
@@ -71,26 +68,13 @@ fn serve(sandbox: String, folder: PathBuf) -> Result<()> {
     run(Place::take(sandbox, folder, own)?, parts, socket)
 }
 
-/// Prepares to serve a sandbox, and serves the one that the daemon names, if it ever does.
-fn spare(shims: &Path) -> Result<()> {
-    let socket = inherited().map_err(Error::io("take over", Path::new("descriptor 0")))?;
-    let own = place::leave_caller()?;
-    let mut parts = Parts::make()?;
-    parts.hierarchies = Some(Hierarchies::probe()?);
-    parts.namespaces = Namespaces::make()?;
-    let Some(sandbox) = spare::wait(&socket)? else {
-        return Ok(());
-    };
-    let folder = shims.join(&sandbox);
-    run(Place::take(sandbox.into(), folder, own)?, parts, socket)
-}
-
 fn run(place: Place, parts: Parts, socket: OwnedFd) -> Result<()> {
     let mut sandbox = Sandbox::new(place, parts);
     sandbox.connect(socket)?;
     let served = sandbox.run();
+    let discarded = sandbox.discard_ahead();
     sandbox.place.leave()?;
-    served
+    served.and(discarded)
 }
 
 /// Descriptor 0, moved away: containers get their own.

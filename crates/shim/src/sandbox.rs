@@ -1,12 +1,12 @@
 //! The sandbox: everything the shim holds, and the loop that serves it.
 
+use crate::ahead::{Ahead, Rest};
 use crate::connection::{Call, Connection};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::place::Place;
 use crate::poll::{Interest, Poll, Ready, Token};
 use crate::process::{Life, Process, reap_orphans};
-use crate::spare::Namespaces;
 use crate::streams::{Notice, Streams};
 use cgroup::{Cgroup, Hierarchies};
 use proto::{Response, Status};
@@ -105,7 +105,9 @@ pub(crate) struct Sandbox {
     /// Where cgroups are, once that was looked for.
     pub(crate) hierarchies: Option<Hierarchies>,
     /// What the first container need not make.
-    pub(crate) namespaces: Option<Namespaces>,
+    pub(crate) ahead: Option<Ahead>,
+    /// What of that it has: to be let go when there is time.
+    pub(crate) spent: Option<Rest>,
     children: OwnedFd,
     orphans: bool,
     listener: Option<OwnedFd>,
@@ -117,10 +119,6 @@ pub(crate) struct Parts {
     poll: Rc<Poll>,
     children: OwnedFd,
     streams: Streams,
-    /// Where cgroups are, if that was looked for ahead.
-    pub(crate) hierarchies: Option<Hierarchies>,
-    /// Namespaces that were made ahead.
-    pub(crate) namespaces: Option<Namespaces>,
 }
 
 impl Parts {
@@ -136,8 +134,6 @@ impl Parts {
             poll,
             children,
             streams,
-            hierarchies: None,
-            namespaces: None,
         })
     }
 }
@@ -157,8 +153,9 @@ impl Sandbox {
             keys: 0,
             used: false,
             shutdown: false,
-            hierarchies: parts.hierarchies,
-            namespaces: parts.namespaces,
+            hierarchies: None,
+            ahead: None,
+            spent: None,
             children: parts.children,
             orphans: false,
             listener: None,
@@ -235,6 +232,7 @@ impl Sandbox {
             .containers
             .values()
             .any(|held| held.unwritten.is_some() || self.has_spent_mounts(held));
+        let waiting = waiting || self.spent.is_some();
         let idle = (self.streams.is_used() || self.orphans || waiting).then_some(IDLE);
         drains.chain(idle).min()
     }
@@ -248,6 +246,7 @@ impl Sandbox {
         }
         self.write_files();
         self.release_mounts();
+        self.spent = None;
         self.streams.release();
         sys::memory::trim_heap();
         sys::memory::trim_stack();

@@ -32,6 +32,7 @@ impl Sandbox {
     pub(crate) fn own_service(&mut self, connection: u32, request: &Request) -> Served {
         let served = match request.method.as_str() {
             "State" => self.own_state(),
+            "Prepare" => self.own_prepare(request),
             "Create" => self.own_create(connection, request, false),
             "Run" => self.own_create(connection, request, true),
             "Start" => self.own_start(request),
@@ -85,6 +86,11 @@ impl Sandbox {
             pid: std::process::id(),
             containers: containers.collect(),
         }))
+    }
+
+    fn own_prepare(&mut self, request: &Request) -> Result<Answer> {
+        self.prepare(&argument(request)?)?;
+        Ok(now(&shim::Empty {}))
     }
 
     fn own_create(&mut self, connection: u32, request: &Request, start: bool) -> Result<Answer> {

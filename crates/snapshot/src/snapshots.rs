@@ -59,32 +59,64 @@ impl Snapshots {
         if layers.is_empty() {
             return Err(Error::NoLayer(id.clone()));
         }
+        self.make(id)?;
+        Ok(self.rootfs(id, layers))
+    }
+
+    /// Makes the writable part alone, for a container of which nothing else is known.
+    pub fn prepare_ahead(&self, id: &ContainerId) -> Result<(), Error> {
+        self.make(id)
+    }
+
+    /// As [`Self::prepare`], where [`Self::prepare_ahead`] was called; if that failed it is made
+    /// now.
+    pub fn take_prepared(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Rootfs, Error> {
+        let has = |part: &str| {
+            let path = Path::new(id.as_str()).join(part);
+            rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+        };
+        // The last that is made.
+        if layers.is_empty() || !has(WORK) {
+            return self.prepare(id, layers);
+        }
+        Ok(self.rootfs(id, layers))
+    }
+
+    /// Where a container's writes go.
+    pub fn upper(&self, id: &ContainerId) -> PathBuf {
+        self.root.join(id).join(UPPER)
+    }
+
+    fn rootfs(&self, id: &ContainerId, layers: Vec<Layer>) -> Rootfs {
+        let dir = self.root.join(id);
+        Rootfs::Layers {
+            lower: layers,
+            writable: Some(Writable {
+                upper: dir.join(UPPER),
+                work: dir.join(WORK),
+            }),
+        }
+    }
+
+    fn make(&self, id: &ContainerId) -> Result<(), Error> {
         let dir = self.root.join(id);
         match rustix::fs::mkdirat(&self.fd, id.as_ref() as &Path, mode(0o700)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::io("create", &dir)(error)),
         }
         let own = self.open_container(id)?;
-        let writable = Writable {
-            upper: dir.join(UPPER),
-            work: dir.join(WORK),
-        };
         match rustix::fs::mkdirat(&own, UPPER, mode(0o755)) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Err(Error::Exists(id.clone())),
-            Err(error) => return Err(Error::io("create", &writable.upper)(error)),
+            Err(error) => return Err(Error::io("create", &dir.join(UPPER))(error)),
         }
         // The process's umask is the daemon's business, the root's mode is the container's.
         rustix::fs::chmodat(&own, UPPER, mode(0o755), AtFlags::empty())
-            .map_err(Error::io("change the mode of", &writable.upper))?;
+            .map_err(Error::io("change the mode of", &dir.join(UPPER)))?;
         match rustix::fs::mkdirat(&own, WORK, mode(0o700)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(Error::io("create", &writable.work)(error)),
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(Error::io("create", &dir.join(WORK))(error)),
         }
-        Ok(Rootfs::Layers {
-            lower: layers,
-            writable: Some(writable),
-        })
     }
 
     /// Removes a container's whole directory: writable part, log, exit record.

@@ -61,6 +61,10 @@ pub(crate) fn bury(folder: &Path) -> Result<Vec<Ended>, Error> {
     let mut ended = Vec::new();
     for entry in entries {
         let path = entry.map_err(Error::io("list", folder))?.path();
+        let prepared: Option<run::Container<cgroup::State>> = read(&path.join(run::PREPARED));
+        if let Some(prepared) = prepared {
+            remove_cgroup(&prepared)?;
+        }
         let document: Option<run::Container<cgroup::State>> = read(&path.join(run::CONTAINER));
         if let Some(container) = document
             && let Ok(id) = container.id.parse::<ContainerId>()
@@ -72,8 +76,8 @@ pub(crate) fn bury(folder: &Path) -> Result<Vec<Ended>, Error> {
     Ok(ended)
 }
 
-/// Ends a container's processes and removes its cgroup; what its shim recorded is believed.
-fn end(id: ContainerId, container: &run::Container<cgroup::State>) -> Result<Ended, Error> {
+/// Ends a container's processes, and removes its cgroup.
+fn remove_cgroup(container: &run::Container<cgroup::State>) -> Result<(), Error> {
     let failed = |error: cgroup::Error| Error::Cgroup {
         container: container.id.clone(),
         source: error,
@@ -86,6 +90,12 @@ fn end(id: ContainerId, container: &run::Container<cgroup::State>) -> Result<End
         cgroup.kill().map_err(failed)?;
         cgroup.delete().map_err(failed)?;
     }
+    Ok(())
+}
+
+/// Ends a container; what its shim recorded is believed.
+fn end(id: ContainerId, container: &run::Container<cgroup::State>) -> Result<Ended, Error> {
+    remove_cgroup(container)?;
     let started = container.started_at.map(Timestamp::from_nanos);
     let status = unknown();
     if let Some(directory) = container.directory.as_deref().map(Path::new) {

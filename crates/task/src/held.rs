@@ -2,8 +2,8 @@
 
 use crate::executable::Executable;
 use crate::filters::Filters;
-use crate::shim::{Shim, spawn};
-use crate::spare::Spare;
+use crate::shim::{ASKING, Shim, spawn};
+use crate::spare::{Ahead, Spares};
 use crate::{Error, Event, EventKind, dead, message};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +31,8 @@ pub(crate) struct Table {
     pub shims: HashMap<ContainerId, Shim>,
     /// By container.
     pub containers: HashMap<ContainerId, Member>,
+    /// Those of `shims` that no container uses yet.
+    pub spares: Spares,
 }
 
 /// What all clones of [`crate::Tasks`] share.
@@ -43,13 +45,20 @@ pub(crate) struct Held {
     /// A shim has gone, and nothing is left of it.
     departures: Notify,
     table: Mutex<Table>,
-    spare: Mutex<Option<Spare>>,
+    pub(crate) ahead: Ahead,
+    /// Held while a sandbox that has its id already gets its shim.
+    pub(crate) making: Mutex<()>,
     /// How many containers were made.
     made: AtomicU64,
 }
 
 impl Held {
-    pub(crate) fn new(paths: Paths, executable: Executable, events: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(
+        paths: Paths,
+        executable: Executable,
+        ahead: Ahead,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         Self {
             paths,
             executable,
@@ -57,7 +66,8 @@ impl Held {
             events,
             departures: Notify::new(),
             table: Mutex::default(),
-            spare: Mutex::default(),
+            ahead,
+            making: Mutex::default(),
             made: AtomicU64::new(0),
         }
     }
@@ -84,6 +94,12 @@ impl Held {
         id: &ContainerId,
     ) -> Result<Shim, Error> {
         let mut table = self.table();
+        if table.spares.is_reserved(sandbox) && !table.shims.contains_key(sandbox) {
+            drop(table);
+            drop(self.making.lock());
+            table = self.table();
+        }
+        table.spares.forget(sandbox);
         if table.containers.contains_key(id) {
             return Err(Error::Exists {
                 container: id.clone(),
@@ -92,11 +108,7 @@ impl Held {
         let shim = match table.shims.get(sandbox) {
             Some(shim) => shim.clone(),
             None => {
-                let spare = self.spare().take();
-                let (shim, mut child) = match spare.and_then(|spare| spare.give(sandbox)) {
-                    Some(given) => given,
-                    None => spawn(&self.executable, &self.paths, sandbox)?,
-                };
+                let (shim, mut child) = spawn(&self.executable, &self.paths, sandbox)?;
                 // Nothing but its end is wanted: the kernel's table must be rid of it.
                 tokio::spawn(async move { child.wait().await });
                 table.shims.insert(sandbox.clone(), shim.clone());
@@ -114,7 +126,7 @@ impl Held {
         Ok(shim)
     }
 
-    /// Starts the shim of the next sandbox in a while, if none waits for it by then: who just
+    /// Makes the next sandbox in a while, if none waits for it by then: who just
     /// made a container has more to do.
     pub(crate) fn prepare_spare_later(self: &Arc<Self>) {
         let held = Arc::clone(self);
@@ -126,26 +138,6 @@ impl Held {
                 held.prepare_spare();
             }
         });
-    }
-
-    /// Starts the shim of the next sandbox, if none waits for it.
-    fn prepare_spare(self: &Arc<Self>) {
-        let held = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
-            let mut spare = held.spare();
-            if spare.is_some() {
-                return;
-            }
-            match Spare::start(&held.executable, &held.paths.shims()) {
-                Ok(started) => *spare = Some(started),
-                // The next sandbox's shim is started when it is needed, or says why not.
-                Err(error) => tracing::debug!(%error, "cannot start a spare shim"),
-            }
-        });
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves the connection to a shim, and passes on its events after number `after`.
@@ -162,6 +154,19 @@ impl Held {
             held.pass_events(&shim, after).await;
             held.lost(&shim).await;
         });
+    }
+
+    /// Waits until a sandbox's shim has gone, if it is about to: then it may have another.
+    pub(crate) async fn await_closed(&self, sandbox: &ContainerId) {
+        let shim = self.table().shims.get(sandbox).cloned();
+        if let Some(shim) = shim.filter(|shim| shim.link.is_closed()) {
+            self.await_departure(&shim).await;
+        }
+    }
+
+    /// As [`Self::departed`]; a shim that hangs is no reason to wait for ever.
+    pub(crate) async fn await_departure(&self, shim: &Shim) {
+        drop(tokio::time::timeout(ASKING, self.departed(shim)).await);
     }
 
     /// Waits until a shim without containers has gone, so that its sandbox may have another.
@@ -223,8 +228,19 @@ impl Held {
             orphans.map(|(id, member)| (id, member.exited)).collect()
         };
         let folder = self.paths.shim(sandbox);
-        self.prepare_spare();
+        let (nobodys, unused) = {
+            let mut table = self.table();
+            let reserved = table.spares.is_reserved(sandbox);
+            let nobodys = table.spares.forget(sandbox);
+            (nobodys, nobodys || reserved)
+        };
+        if !unused {
+            self.prepare_spare();
+        }
         let buried = tokio::task::spawn_blocking(move || dead::bury(&folder)).await;
+        if nobodys {
+            (self.ahead.directory.remove)(sandbox);
+        }
         // Only now may the sandbox have another shim: its folder would have been taken for this
         // one's.
         self.depart(shim);

@@ -52,6 +52,18 @@ impl Link {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether the shim has gone, or is to go.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waiting(|waiting| waiting.is_none())
+    }
+
+    /// Ends the connection: a shim without containers goes then.
+    pub(crate) fn close(&self) {
+        self.waiting(mem::take);
+        // One that has gone already needs no more.
+        let _ = rustix::net::shutdown(&self.0.socket, rustix::net::Shutdown::Both);
+    }
+
     fn waiting<T>(&self, with: impl FnOnce(&mut Option<Waiting>) -> T) -> T {
         let mut waiting = self
             .0

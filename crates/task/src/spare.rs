@@ -1,41 +1,169 @@
-//! The shim that is started ahead, for whichever sandbox comes next.
+//! The sandbox that is made ahead, for whichever container comes next: that one gets its id.
 
-use crate::executable::Executable;
-use crate::shim::{Shim, launch};
-use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use tokio::process::Child;
+use crate::Error;
+use crate::held::Held;
+use crate::shim::{About, spawn};
+use proto::shim::{Empty, PrepareRequest};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use types::ContainerId;
 
-/// A shim that waits for its sandbox. It ends when this is dropped, or the daemon ends.
+/// How many may be given to containers that were not started yet.
+const RESERVED: usize = 4;
+/// How long one is kept for a container that is not started.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// What is made ahead.
 #[derive(Debug)]
-pub(crate) struct Spare {
-    socket: OwnedFd,
-    child: Child,
+pub struct Ahead {
+    /// The configuration's mounts that are likely.
+    pub mounts: Vec<oci::runtime::Mount>,
+    /// What a cgroup's path begins with, before the container's id.
+    pub cgroup_parent: String,
+    /// A container's own directory is made and removed by these.
+    pub directory: Directory,
 }
 
-impl Spare {
-    /// Starts one; `shims` is the directory of run directories.
-    pub(crate) fn start(executable: &Executable, shims: &Path) -> io::Result<Self> {
-        let arguments = ["spare".as_ref(), "--directory".as_ref(), shims.as_os_str()];
-        let (socket, child) = launch(executable, &arguments)?;
-        Ok(Self { socket, child })
+/// How a container's own directory is made and removed; neither is missed if it fails.
+pub struct Directory {
+    /// Makes it.
+    pub make: Box<dyn Fn(&ContainerId) + Send + Sync>,
+    /// Removes it, with what is in it.
+    pub remove: Box<dyn Fn(&ContainerId) + Send + Sync>,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").finish_non_exhaustive()
+    }
+}
+
+/// The sandboxes that no container uses yet.
+#[derive(Debug, Default)]
+pub(crate) struct Spares {
+    /// Nobody's.
+    next: Option<ContainerId>,
+    /// Of containers that were made and not started.
+    reserved: HashSet<ContainerId>,
+    /// No more are made.
+    stopped: bool,
+}
+
+impl Spares {
+    /// Forgets a sandbox; true if it was nobody's.
+    pub(crate) fn forget(&mut self, id: &ContainerId) -> bool {
+        self.reserved.remove(id);
+        self.next.take_if(|next| next == id).is_some()
     }
 
-    /// Makes it the shim of `sandbox`; `None` if it has ended meanwhile.
-    pub(crate) fn give(mut self, sandbox: &ContainerId) -> Option<(Shim, Child)> {
-        let lives = matches!(self.child.try_wait(), Ok(None));
-        let mut socket = UnixStream::from(self.socket);
-        // In one piece: with the first it wakes up.
-        let line = format!("{sandbox}\n");
-        if !lives || socket.write_all(line.as_bytes()).is_err() {
-            // Nothing but its end is wanted.
-            tokio::spawn(async move { self.child.wait().await });
-            return None;
+    /// Whether a container was given this sandbox, and has not been started.
+    pub(crate) fn is_reserved(&self, id: &ContainerId) -> bool {
+        self.reserved.contains(id)
+    }
+}
+
+impl Held {
+    /// The id of the sandbox that was made ahead, for a new container to have.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Option<ContainerId> {
+        let id = {
+            let mut table = self.table();
+            let spares = &mut table.spares;
+            let room = spares.reserved.len() < RESERVED;
+            let id = spares.next.take_if(|_| room)?;
+            spares.reserved.insert(id.clone());
+            id
+        };
+        let (held, kept) = (Arc::clone(self), id.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(KEPT).await;
+            held.give_back(&kept).await;
+        });
+        Some(id)
+    }
+
+    /// Ends the sandbox of a container that was not started, if it has one.
+    pub(crate) async fn give_back(&self, id: &ContainerId) {
+        let shim = {
+            let mut table = self.table();
+            match table.spares.reserved.remove(id) {
+                true => table.shims.get(id).cloned(),
+                false => None,
+            }
+        };
+        if let Some(shim) = shim {
+            shim.link.close();
+            self.await_departure(&shim).await;
         }
-        let shim = Shim::over(sandbox, socket.into()).ok()?;
-        Some((shim, self.child))
+    }
+
+    /// Ends the sandbox that is nobody's.
+    pub(crate) async fn end_spare(&self) {
+        self.table().spares.stopped = true;
+        // One that is being made is made by then.
+        drop(self.making.lock());
+        let shim = {
+            let table = self.table();
+            let next = table.spares.next.as_ref();
+            next.and_then(|id| table.shims.get(id).cloned())
+        };
+        if let Some(shim) = shim {
+            shim.link.close();
+            self.await_departure(&shim).await;
+        }
+    }
+
+    /// Makes the next sandbox, if none waits.
+    pub(crate) fn prepare_spare(self: &Arc<Self>) {
+        let held = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let mut bytes = [0; 32];
+            let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+            if got != Ok(bytes.len()) {
+                return;
+            }
+            let id = ContainerId::from_random(bytes);
+            let making = held.making.lock().unwrap_or_else(PoisonError::into_inner);
+            {
+                let spares = &held.table().spares;
+                if spares.next.is_some() || spares.stopped {
+                    return;
+                }
+            }
+            // Whoever is given the id finds the directory whole; its shim may take a while.
+            (held.ahead.directory.make)(&id);
+            held.table().spares.next = Some(id.clone());
+            let started = held.start_spare(&id);
+            drop(making);
+            if let Err(error) = started {
+                tracing::debug!(%error, "cannot make a sandbox ahead");
+                if held.table().spares.forget(&id) {
+                    (held.ahead.directory.remove)(&id);
+                }
+            }
+        });
+    }
+
+    fn start_spare(self: &Arc<Self>, id: &ContainerId) -> Result<(), Error> {
+        let (shim, mut child) = spawn(&self.executable, &self.paths, id)?;
+        tokio::spawn(async move { child.wait().await });
+        self.table().shims.insert(id.clone(), shim.clone());
+        self.follow(shim.clone(), 0);
+        let request = PrepareRequest {
+            directory: self.paths.container(id).to_string_lossy().into_owned(),
+            cgroups_path: format!("{}/{id}", self.ahead.cgroup_parent.trim_end_matches('/')),
+            mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
+        };
+        let id = id.clone();
+        tokio::spawn(async move {
+            let about = About::container("prepare", &id);
+            let prepared = shim.ask::<Empty>("Prepare", about, &request, &[]).await;
+            if let Err(error) = prepared {
+                // Its container is made without.
+                tracing::debug!(%error, "cannot make everything of a sandbox ahead");
+            }
+        });
+        Ok(())
     }
 }

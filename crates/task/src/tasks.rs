@@ -2,8 +2,10 @@
 
 use crate::executable::Executable;
 use crate::held::Held;
-use crate::shim::{ASKING, About, Shim};
-use crate::{Adopted, Attach, Create, Error, Event, Exec, ExitStatus, Size, Task, dead, message};
+use crate::shim::{About, Shim};
+use crate::{
+    Adopted, Ahead, Attach, Create, Error, Event, Exec, ExitStatus, Size, Task, dead, message,
+};
 use proto::prost::Message;
 use proto::shim::{
     AcknowledgeRequest, AttachRequest, ContainerRequest, CreateRequest, CreateResponse, Empty,
@@ -21,18 +23,23 @@ use types::{ContainerId, ErrorKind, ExecId, Paths, Signal, Timestamp};
 pub struct Tasks(Arc<Held>);
 
 impl Tasks {
-    /// Prepares to start shims from `shim`, the executable of the supervisor, and gives what
+    /// Prepares to start shims from `shim`, the executable of the supervisor, makes `ahead` what
+    /// the next container will need, and gives what
     /// their containers do from now on. Shims that run already are taken up by [`Self::adopt`].
     ///
     /// The receiver must be emptied: a full channel holds back the shims' events, and nothing else.
     ///
     /// # Errors
     /// If the executable or the run directory cannot be prepared.
-    pub fn open(paths: &Paths, shim: &Path) -> Result<(Self, mpsc::Receiver<Event>), Error> {
+    pub fn open(
+        paths: &Paths,
+        shim: &Path,
+        ahead: Ahead,
+    ) -> Result<(Self, mpsc::Receiver<Event>), Error> {
         std::fs::create_dir_all(paths.shims()).map_err(Error::io("create", &paths.shims()))?;
         let executable = Executable::prepare(shim)?;
         let (sender, receiver) = mpsc::channel(1024);
-        let held = Held::new(paths.clone(), executable, sender);
+        let held = Held::new(paths.clone(), executable, ahead, sender);
         Ok((Self(Arc::new(held)), receiver))
     }
 
@@ -45,6 +52,17 @@ impl Tasks {
     /// If the run directory cannot be read.
     pub async fn adopt(&self) -> Result<Vec<Adopted>, Error> {
         self.0.adopt().await
+    }
+
+    /// The id of a sandbox that was made ahead with the container's own directory, for a new
+    /// container to have: it is started sooner. [`Self::delete`] gives it back.
+    pub fn reserve(&self) -> Option<ContainerId> {
+        self.0.reserve()
+    }
+
+    /// Ends what no container has been given: the daemon ends.
+    pub async fn stop(&self) {
+        self.0.end_spare().await;
     }
 
     /// How the last run of a container ended that no shim holds, and when it was started, if
@@ -272,7 +290,10 @@ impl Tasks {
     pub async fn delete(&self, id: &ContainerId) -> Result<(), Error> {
         let shim = match self.0.shim_of(id) {
             Ok(shim) => shim,
-            Err(_) => return Ok(()),
+            Err(_) => {
+                self.0.give_back(id).await;
+                return Ok(());
+            }
         };
         let request = ContainerRequest { id: id.to_string() };
         let about = About::container("remove", id);
@@ -287,8 +308,7 @@ impl Tasks {
             !members.any(|member| member.sandbox == shim.sandbox)
         };
         if was_last {
-            // A shim that hangs is no reason to keep the caller for ever.
-            drop(tokio::time::timeout(ASKING, self.0.departed(&shim)).await);
+            self.0.await_departure(&shim).await;
         }
         Ok(())
     }
@@ -312,6 +332,7 @@ impl Tasks {
             attach,
             auto_remove: create.auto_remove,
         };
+        self.0.await_closed(&create.sandbox).await;
         let shim = self.0.shim_for(&create.sandbox, &id)?;
         let about = About::container("run", &id);
         let made: Result<CreateResponse, Error> =

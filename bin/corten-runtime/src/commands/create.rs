@@ -338,6 +338,7 @@ fn create_init(
         preserve_fds: console::preserved(wanted.arguments)?,
         keep_keyring: wanted.arguments.on("no-new-keyring"),
         no_pivot: wanted.arguments.on("no-pivot"),
+        stock: None,
     };
     reset_affinity();
     let init = container::create(&request).map_err(|error| {

@@ -6,7 +6,10 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use task::{Attach, Create, Event, EventKind, Exec, ExitStatus, Framing, StdinPolicy, Tasks};
+use task::{
+    Ahead, Attach, Create, Directory, Event, EventKind, Exec, ExitStatus, Framing, StdinPolicy,
+    Tasks,
+};
 use tempfile::TempDir;
 use tokio::sync::mpsc::Receiver;
 use types::{ContainerId, Paths, Rootfs, Signal};
@@ -31,8 +34,12 @@ impl Host {
         fs::create_dir_all(paths.containers()).unwrap();
         let rootfs = folder.path().join("rootfs");
         make_root(&rootfs);
-        let (tasks, events) =
-            Tasks::open(&paths, Path::new(env!("CARGO_BIN_EXE_corten-shim"))).unwrap();
+        let (tasks, events) = Tasks::open(
+            &paths,
+            Path::new(env!("CARGO_BIN_EXE_corten-shim")),
+            ahead(),
+        )
+        .unwrap();
         Self {
             paths,
             tasks,
@@ -44,9 +51,11 @@ impl Host {
     }
 
     /// Another daemon in place of this one: it knows nothing.
-    pub fn restart(&mut self) {
+    pub async fn restart(&mut self) {
+        // This process does not end, with which the waiting shim would.
+        self.tasks.stop().await;
         let shim = Path::new(env!("CARGO_BIN_EXE_corten-shim"));
-        (self.tasks, self.events) = Tasks::open(&self.paths, shim).unwrap();
+        (self.tasks, self.events) = Tasks::open(&self.paths, shim, ahead()).unwrap();
     }
 
     /// What runs `args` in a container of its own sandbox.
@@ -120,8 +129,9 @@ impl Host {
         status.code
     }
 
-    /// Waits until nothing is left in the run directory.
+    /// Waits until nothing is left in the run directory, what was made ahead included.
     pub async fn until_empty(&self) {
+        self.tasks.stop().await;
         let empty = async {
             while fs::read_dir(self.paths.shims()).unwrap().count() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -234,4 +244,16 @@ pub fn client(framing: Framing) -> (UnixStream, Attach) {
         detach_keys: None,
     };
     (ours, attach)
+}
+
+/// Nothing but the cgroup and the namespaces is made ahead.
+fn ahead() -> Ahead {
+    Ahead {
+        mounts: Vec::new(),
+        cgroup_parent: String::new(),
+        directory: Directory {
+            make: Box::new(|_| ()),
+            remove: Box::new(|_| ()),
+        },
+    }
 }

@@ -126,7 +126,7 @@ async fn another_daemon_adopts_what_runs_and_hears_what_was_not_acknowledged() {
     let (runs_id, ends_id) = (runs.id.clone(), ends.id.clone());
     let task = host.tasks.run(runs).await.unwrap();
     host.tasks.run(ends).await.unwrap();
-    host.restart();
+    host.restart().await;
 
     let mut adopted = host.tasks.adopt().await.unwrap();
     adopted.sort_by_key(|one| one.id != runs_id);
@@ -193,7 +193,7 @@ fn the_death_of_shim_and_daemon_is_cleaned_up_at_the_next_start() {
     drop(first);
     kill(pid);
     daemon().block_on(async {
-        host.restart();
+        host.restart().await;
         let adopted = host.tasks.adopt().await.unwrap();
         assert_eq!(adopted.len(), 1);
         let AdoptedState::Exited { status, .. } = &adopted[0].state else {

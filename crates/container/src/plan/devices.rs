@@ -44,10 +44,26 @@ pub(crate) struct Device {
     pub(crate) host: Option<Tree>,
 }
 
-pub(crate) fn plan(linux: &Linux, in_user_namespace: bool) -> Result<Vec<Device>, Error> {
+/// The nodes that every container has.
+pub(crate) fn usual() -> Result<Vec<Device>, Error> {
+    plan(&Linux::default(), false, false)
+}
+
+/// Whether a configuration asks for one of the usual nodes to be otherwise.
+pub(super) fn changes_usual(linux: &Linux) -> bool {
+    let usual = |path: &str| DEFAULT.iter().any(|(usual, ..)| *usual == path);
+    linux.devices.iter().any(|device| usual(&device.path))
+}
+
+/// The nodes of a container; the usual ones may be `ready`.
+pub(crate) fn plan(
+    linux: &Linux,
+    in_user_namespace: bool,
+    ready: bool,
+) -> Result<Vec<Device>, Error> {
     let mut planned = Vec::with_capacity(DEFAULT.len() + linux.devices.len());
     for (path, major, minor) in DEFAULT {
-        if linux.devices.iter().any(|device| device.path == path) {
+        if ready || linux.devices.iter().any(|device| device.path == path) {
             continue;
         }
         let device = Requested {

@@ -3,10 +3,12 @@
 use super::attributes::{Dressing, Options};
 use super::bind::{self, Ids, Tree};
 use super::cgroups;
+use super::devices;
 use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
 use crate::files::Source as Files;
+use crate::stock::{Ready, Stock};
 use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
@@ -29,6 +31,8 @@ pub(crate) struct Mount {
     pub(crate) directories: Vec<CString>,
     /// It becomes read-only when everything inside it is made.
     pub(crate) late_readonly: bool,
+    /// The usual device nodes are in it.
+    pub(crate) devices: bool,
     /// The maps that its tree gets when it is there.
     pub(crate) idmap: Option<(OwnedFd, Extent)>,
     /// Source and destination, as the configuration names them, for errors.
@@ -60,14 +64,24 @@ impl Mount {
         }
     }
 
-    pub(crate) fn is_devpts(&self) -> bool {
-        self.target.is("dev/pts")
+    /// Whether the file system is told its root's mode.
+    pub(crate) fn has_mode(&self) -> bool {
+        match &self.source {
+            Source::FileSystem { data, .. } => data.iter().any(|(key, _)| &**key == c"mode"),
+            Source::Tree(_) => false,
+        }
     }
 }
 
 pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
-    let mut planned = Vec::with_capacity(request.spec.mounts.len() + 1);
-    for (i, mount) in request.spec.mounts.iter().enumerate() {
+    let mounts = &request.spec.mounts;
+    let mut planned = Vec::with_capacity(mounts.len() + 1);
+    let stock = usable_stock(request);
+    let mut ready = Vec::new();
+    for (i, mount) in mounts.iter().enumerate() {
+        if ready.contains(&i) {
+            continue;
+        }
         let field = format!("mounts[{i}]");
         let at = inside_root(request, Path::new(&mount.destination));
         let at = at.as_deref().unwrap_or(&mount.destination);
@@ -75,6 +89,11 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
         if target.parts.is_empty() {
             let field = format!("{field}.destination");
             return Err(Error::invalid(field, "is the root itself"));
+        }
+        if let Some((made, which)) = stock.and_then(|stock| stock.find(mounts, i)) {
+            ready.extend(which);
+            planned.push(from_stock(target, made)?);
+            continue;
         }
         let mut options = Options::parse(&field, &mount.options)?;
         options.dressing.locked = user_namespace(request).is_some();
@@ -101,6 +120,25 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
     }
     name_places(&mut planned);
     Ok(planned)
+}
+
+/// The mounts made ahead, if they are as this container's would be.
+fn usable_stock<'a>(request: &Create<'a>) -> Option<&'a Stock> {
+    let stock = request.stock?;
+    let linux = request.spec.linux.as_ref()?;
+    let alike = linux.mount_label.is_empty() && !devices::changes_usual(linux);
+    // In a user namespace they belong to its users.
+    (alike && user_namespace(request).is_none()).then_some(stock)
+}
+
+fn from_stock(target: Target, made: &Ready) -> Result<Mount, Error> {
+    let tree = made
+        .tree()
+        .map_err(Error::process("take a mount made ahead"))?;
+    Ok(Mount {
+        devices: made.has_devices(),
+        ..self::tree(target, Tree::Detached(tree))
+    })
 }
 
 /// Tells each tmpfs which file systems are mounted directly in it later.
@@ -275,6 +313,7 @@ impl One<'_> {
             links: Vec::new(),
             directories: Vec::new(),
             late_readonly,
+            devices: false,
             idmap: None,
             label: self::label(self.requested),
         })
@@ -317,6 +356,7 @@ pub(crate) fn tmpfs(field: &str, target: Target, dressing: Dressing) -> Result<M
         links: Vec::new(),
         directories: Vec::new(),
         late_readonly: false,
+        devices: false,
         idmap: None,
         label: Vec::new(),
     })
@@ -331,6 +371,7 @@ pub(crate) fn tree(target: Target, tree: Tree) -> Mount {
         links: Vec::new(),
         directories: Vec::new(),
         late_readonly: false,
+        devices: false,
         idmap: None,
         label: Vec::new(),
     }

@@ -1,8 +1,9 @@
 //! Device nodes and the links of `/dev`.
 
 use super::{Setup, mounts};
+use crate::Error;
 use crate::fault::{During, Fault};
-use crate::plan::{Device, LINKS, Tree};
+use crate::plan::{self, Device, LINKS, Tree};
 use crate::target::{self, Links};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, mknodat, statat, symlinkat};
 use rustix::io::Errno;
@@ -13,7 +14,7 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container() else {
         return Ok(());
     };
-    if !container.own_dev {
+    if !container.own_dev || container.ready_dev && container.devices.is_empty() {
         return Ok(());
     }
     let root = setup.root()?;
@@ -27,8 +28,25 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
             }
         }
     }
+    links(dev.as_fd())
+}
+
+/// Makes the usual nodes and links in a `/dev` that is mounted nowhere yet.
+pub(crate) fn usual(dev: BorrowedFd<'_>) -> Result<(), Error> {
+    for device in plan::usual_devices()? {
+        let Some(name) = &device.name else { continue };
+        one(dev, name, &device).map_err(told)?;
+    }
+    links(dev).map_err(told)
+}
+
+fn told(fault: Fault<'_>) -> Error {
+    Error::process(fault.action)(std::io::Error::from_raw_os_error(fault.errno))
+}
+
+fn links<'a>(dev: BorrowedFd<'_>) -> Result<(), Fault<'a>> {
     for (name, value) in LINKS {
-        match symlinkat(value, &dev, name) {
+        match symlinkat(value, dev, name) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno).on("link in /dev", name),
         }

@@ -71,24 +71,28 @@ pub(super) fn all<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     Ok(())
 }
 
+/// Makes a mount read-only.
+pub(crate) fn seal(mount: BorrowedFd<'_>) -> std::io::Result<()> {
+    let change = Change {
+        set: attribute::RDONLY,
+        ..Change::default()
+    };
+    set_attributes(mount, c"", &change, Extent::Mount)
+}
+
 /// Makes those read-only that other things were made in.
 pub(super) fn late_readonly<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container() else {
         return Ok(());
     };
-    let change = Change {
-        set: attribute::RDONLY,
-        ..Change::default()
-    };
     for mount in container.mounts.iter().filter(|mount| mount.late_readonly) {
         let path = &mount.target.path;
         let place = target::open(setup.root()?, path, OFlags::PATH, Links::Follow)
             .on("open inside the root", path)?;
-        set_attributes(place.as_fd(), c"", &change, Extent::Mount).on("make read-only", path)?;
+        seal(place.as_fd()).on("make read-only", path)?;
     }
     if container.root.readonly {
-        set_attributes(setup.root()?, c"", &change, Extent::Mount)
-            .during("make the root read-only")?;
+        seal(setup.root()?).during("make the root read-only")?;
     }
     Ok(())
 }
@@ -143,25 +147,23 @@ fn one<'a>(
             mount.dressing.put_on(tree.as_fd()).on("dress", path)?;
             attach(root, mount, tree.as_fd()).map(|()| None)
         }
-        Source::FileSystem { kind, .. } => {
-            let links = match kind.to_bytes() {
-                // What is taken for them must not be somewhere else.
-                b"proc" | b"sysfs" => Links::Refuse,
-                _ => Links::Follow,
-            };
-            let (found, place) = target::place(root, &mount.target, FileType::Directory, links)?;
-            let made = own(mount, (found, place.as_fd())).on("mount", &mount.target.path)?;
-            for name in &mount.directories {
-                // What is there already, or cannot be made, is seen when it is needed.
-                let _ = rustix::fs::mkdirat(&made, &**name, Mode::from_raw_mode(0o755));
-            }
-            for (name, value) in &mount.links {
-                rustix::fs::symlinkat(&**value, &made, &**name).on("link", name)?;
-            }
-            move_to(made.as_fd(), place.as_fd()).on("attach", &mount.target.path)?;
-            Ok(Some(made))
-        }
+        Source::FileSystem { .. } => in_root(root, mount).map(Some),
     }
+}
+
+/// Makes a file system of its own in its place below a root.
+pub(crate) fn in_root<'a>(root: BorrowedFd<'_>, mount: &'a Mount) -> Result<OwnedFd, Fault<'a>> {
+    let links = match mount.kind() {
+        // What is taken for them must not be somewhere else.
+        Some(b"proc" | b"sysfs") => Links::Refuse,
+        _ => Links::Follow,
+    };
+    let path = &mount.target.path;
+    let (found, place) = target::place(root, &mount.target, FileType::Directory, links)?;
+    let covered = (found == Found::Already).then_some(place.as_fd());
+    let made = own(mount, covered).on("mount", path)?;
+    move_to(made.as_fd(), place.as_fd()).on("attach", path)?;
+    Ok(made)
 }
 
 /// Has the parent map the ids of a tree.
@@ -175,8 +177,9 @@ fn map_ids<'a>(setup: &Setup<'a>, number: usize, tree: BorrowedFd<'_>) -> Result
     }
 }
 
-/// A detached file system of its own for a place.
-fn own(mount: &Mount, (found, place): (Found, BorrowedFd<'_>)) -> Result<OwnedFd, Errno> {
+/// A detached file system of its own, with the places of others in it; `covered` is the directory
+/// that it will cover, if that was there before.
+pub(crate) fn own(mount: &Mount, covered: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Errno> {
     let Source::FileSystem {
         kind,
         source,
@@ -187,14 +190,14 @@ fn own(mount: &Mount, (found, place): (Found, BorrowedFd<'_>)) -> Result<OwnedFd
     else {
         return Err(Errno::INVAL);
     };
-    let covers = kind.to_bytes() == b"tmpfs" && found == Found::Already;
+    let covered = covered.filter(|_| kind.to_bytes() == b"tmpfs");
     // A tmpfs has the mode of the directory that it covers, unless it has one of its own.
-    let mode = match covers && !data.iter().any(|(key, _)| &**key == c"mode") {
-        true => Some(fstat(place)?.st_mode & 0o7777),
-        false => None,
+    let mode = match covered {
+        Some(place) if !mount.has_mode() => Some(fstat(place)?.st_mode & 0o7777),
+        _ => None,
     };
     let made = file_system((kind, source), (data, mode), &mount.dressing)?;
-    if covers && *copy_up {
+    if let Some(place) = covered.filter(|_| *copy_up) {
         tmpcopyup::copy(place, made.as_fd())?;
     }
     if let Some(label) = label {
@@ -202,6 +205,13 @@ fn own(mount: &Mount, (found, place): (Found, BorrowedFd<'_>)) -> Result<OwnedFd
         let root = openat(&made, c".", flags, Mode::empty())?;
         let label = label.to_bytes();
         fsetxattr(&root, c"security.selinux", label, XattrFlags::empty())?;
+    }
+    for name in &mount.directories {
+        // What is there already, or cannot be made, is seen when it is needed.
+        let _ = rustix::fs::mkdirat(&made, &**name, Mode::from_raw_mode(0o755));
+    }
+    for (name, value) in &mount.links {
+        rustix::fs::symlinkat(&**value, &made, &**name)?;
     }
     Ok(made)
 }

@@ -265,6 +265,7 @@ impl Bundle {
             preserve_fds: 0,
             keep_keyring: false,
             no_pivot: false,
+            stock: None,
         }
     }
 

@@ -18,10 +18,11 @@ use rustix::fs::{FileType, Stat};
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use types::{ContainerId, Rootfs};
+use types::ContainerId;
 use unpack::{Owner, Pack, Place, Placed};
 
 /// Keeps a container's files from being mounted by another.
@@ -254,7 +255,7 @@ fn part(point: &crate::MountPoint) -> Option<Part> {
         "tmpfs" => return None,
         "image" => Source::Layers(point.layers.clone()),
         // What is not there any more cannot be shown.
-        _ if !std::path::Path::new(&point.source).exists() => return None,
+        _ if !Path::new(&point.source).exists() => return None,
         _ => Source::Path(point.source.clone().into()),
     };
     let source = match point.subpath.as_str() {
@@ -279,21 +280,14 @@ pub(super) const OWN_FILES: [(&str, &str); 3] = [
 pub(super) const MARK: &str = ".dockerenv";
 
 /// Makes the file in a new root.
-pub(super) fn mark(rootfs: &Rootfs) -> Result<(), Error> {
-    let Rootfs::Layers {
-        writable: Some(writable),
-        ..
-    } = rootfs
-    else {
-        return Ok(());
-    };
-    let path = writable.upper.join(MARK);
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o755)
-        .open(&path);
-    made.map(drop).map_err(Error::io("create", &path))
+pub(crate) fn mark(upper: &Path) -> Result<(), Error> {
+    let path = upper.join(MARK);
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false).mode(0o755);
+    options
+        .open(&path)
+        .map(drop)
+        .map_err(Error::io("create", &path))
 }
 
 /// Directories of every container, whether its image has them or not.

@@ -50,9 +50,20 @@ impl Containers {
     async fn make(&self, name: Option<String>, spec: ContainerSpec) -> Result<Created, Error> {
         let image = self.context.image(&spec.image).await?;
         let (spec, warnings) = crate::admission::admit(spec, &image, &self.context)?;
-        let id = ContainerId::from_random(random()?);
-        let name = self.take_name(name, &id)?;
-        let made = self.record(&id, &name, spec, image).await;
+        let reserved = self.context.tasks.reserve();
+        let ahead = reserved.is_some();
+        let id = match reserved {
+            Some(id) => id,
+            None => ContainerId::from_random(random()?),
+        };
+        let name = match self.take_name(name, &id) {
+            Ok(name) => name,
+            Err(error) => {
+                self.context.discard(&id).await;
+                return Err(error);
+            }
+        };
+        let made = self.record((&id, ahead), &name, spec, image).await;
         match made {
             Ok(()) => Ok(Created { id, warnings }),
             Err(error) => {
@@ -66,7 +77,7 @@ impl Containers {
     /// Makes the writable part and then the record; a part without a record is swept away.
     async fn record(
         &self,
-        id: &ContainerId,
+        (id, ahead): (&ContainerId, bool),
         name: &str,
         spec: ContainerSpec,
         image: crate::image::Image,
@@ -74,14 +85,18 @@ impl Containers {
         let snapshots = Arc::clone(&self.context.snapshots);
         let prepared = {
             let (id, layers) = (id.clone(), image.layers);
-            crate::context::brief(move || snapshots.prepare(&id, layers)).await?
+            let prepare = move || match ahead {
+                true => snapshots.take_prepared(&id, layers),
+                false => snapshots.prepare(&id, layers),
+            };
+            crate::context::brief(prepare).await?
         };
         let rootfs = prepared.map_err(|source| Error::Snapshot {
             action: "make",
             id: id.clone(),
             source,
         })?;
-        super::archive::mark(&rootfs)?;
+        super::mark(&self.context.snapshots.upper(id))?;
         let resolved = crate::mount_points::resolve(&spec, &self.context).await?;
         let mounts = resolved.points.clone();
         if let Err(error) = self.fill(id, &rootfs, &mounts).await {

@@ -42,7 +42,12 @@ pub(super) fn of(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
             .iter()
             .any(|w| clean(&w.destination) == mount.destination)
     };
-    let mut mounts = kernel(input);
+    let access = match input.spec().security.privileged {
+        true => "rw",
+        false => "ro",
+    };
+    let mut mounts = kernel(access);
+    mounts.extend(shared_memory(input));
     mounts.extend(own_files(input));
     mounts.extend(init(input));
     mounts.retain(|mount| !replaced(mount));
@@ -60,12 +65,14 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount
     }
 }
 
-fn kernel(input: &Input<'_>) -> Vec<Mount> {
-    let spec = input.spec();
-    let access = match spec.security.privileged {
-        true => "rw",
-        false => "ro",
-    };
+/// The kernel's file systems of a container that asks for nothing else.
+pub(crate) fn likely() -> Vec<Mount> {
+    let mut mounts = kernel("ro");
+    mounts.push(own_memory(SHM));
+    mounts
+}
+
+fn kernel(access: &str) -> Vec<Mount> {
     let locked = ["nosuid", "noexec", "nodev"];
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &locked),
@@ -103,7 +110,6 @@ fn kernel(input: &Input<'_>) -> Vec<Mount> {
     ));
     // The namespace's own queues, also where the host has them mounted nowhere.
     mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &locked));
-    mounts.extend(shared_memory(input));
     mounts
 }
 
@@ -114,12 +120,14 @@ fn shared_memory(input: &Input<'_>) -> Option<Mount> {
         (IpcMode::None, _) => None,
         (IpcMode::Host, _) => Some(mount(at, "bind", at, &["rbind", "rprivate"])),
         (_, Some((_, memory))) => Some(mount(at, "corten.detached", memory, &[])),
-        (_, None) => {
-            let size = format!("size={}", spec.shm_size.unwrap_or(SHM));
-            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
-            Some(mount(at, "tmpfs", "shm", &options))
-        }
+        (_, None) => Some(own_memory(spec.shm_size.unwrap_or(SHM))),
     }
+}
+
+fn own_memory(size: u64) -> Mount {
+    let size = format!("size={size}");
+    let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+    mount("/dev/shm", "tmpfs", "shm", &options)
 }
 
 /// The files of `/etc` that are the container's own; writable unless the root is not.

@@ -151,6 +151,7 @@ impl Host {
 
     /// Ends the engine, and asserts that nothing is left on disk or among control groups.
     pub(crate) async fn assert_nothing_left(&self) {
+        assert!(self.engine.stop(DEADLINE).await, "the engine did not stop");
         let empty = |name: &str| {
             let entries = std::fs::read_dir(self.dir.path().join(name));
             entries.map_or(0, Iterator::count)

@@ -276,20 +276,25 @@ fn remove_if(before: &Ran, host: &TestHost) -> Step {
 /// Lets a shim go once it has ended, if its container is removed: its end is part of the trial.
 fn finish_with_shim(host: &TestHost, fault: Fault, removed: Step) -> Outcome {
     if removed == Step::Done {
-        host.until("the shim ends", |host| {
-            let mut shims = std::fs::read_dir(host.paths().shims()).unwrap();
-            shims.next().is_none()
-        });
+        host.until("the shim ends", |host| used_shims(host).next().is_none());
     }
     fault.finish()
 }
 
 fn shim_pid(host: &TestHost) -> u32 {
-    let mut entries = std::fs::read_dir(host.paths().shims()).unwrap();
-    let folder = entries.next().unwrap().unwrap().path();
+    let folder = used_shims(host).next().unwrap();
     let text = std::fs::read(folder.join("shim.json")).unwrap();
     let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
     u32::try_from(document["process"]["pid"].as_u64().unwrap()).unwrap()
+}
+
+/// The run directories of shims that a container uses.
+fn used_shims(host: &TestHost) -> impl Iterator<Item = std::path::PathBuf> {
+    let entries = std::fs::read_dir(host.paths().shims()).unwrap().flatten();
+    entries.map(|entry| entry.path()).filter(|folder| {
+        let own = folder.file_name().unwrap_or_default();
+        !folder.join(own).join("prepared.json").exists()
+    })
 }
 
 /// A command that does not start a daemon in place of one that was killed.

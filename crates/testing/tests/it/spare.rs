@@ -42,6 +42,94 @@ fn the_next_container_gets_the_shim_that_waits_and_namespaces_of_its_own() {
     assert_eq!(host.cli(&up).success().text().trim(), "0x9");
 }
 
+/// What a container sees of its mounts, devices, groups and namespaces.
+const LOOK: &str = "cut -d' ' -f4- /proc/self/mountinfo | sed 's/ master:[0-9]*//; s,/fd/[0-9]*,/fd/N,' | sort; \
+    ls -lan /dev /dev/pts /dev/shm /sys/fs/cgroup | tr -s ' ' | cut -d' ' -f1-6,10-; \
+    cat /proc/self/cgroup /proc/self/limits /etc/hosts /etc/resolv.conf; ls /sys/class/net; \
+    for file in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max \
+        /sys/fs/cgroup/devices/devices.list /sys/fs/cgroup/memory.max; do cat $file; done; \
+    echo $(stat -c %a / /dev /dev/shm /sys/fs/cgroup); umask";
+
+#[test]
+fn what_is_made_ahead_is_as_what_is_made_when_it_is_needed() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let options: [&[&str]; 14] = [
+        &["--network", "none"],
+        &["--network", "none", "--memory", "64m", "--pids-limit", "64"],
+        &["--network", "none", "-t"],
+        &["--network", "none", "--read-only", "--init"],
+        &["--network", "none", "--privileged"],
+        &["--network", "none", "--device", "/dev/null:/dev/x"],
+        &["--network", "none", "--device", "/dev/null:/dev/zero"],
+        &["--network", "none", "--shm-size", "1m"],
+        &["--network", "none", "--tmpfs", "/dev/deep/er:mode=700"],
+        &["--network", "none", "--tmpfs", "/dev/pts"],
+        &["--network", "none", "--tmpfs", "/sys/fs/cgroup"],
+        &["--network", "none", "--ipc", "none", "--cgroupns", "host"],
+        &["--network", "none", "--cpuset-cpus", "0"],
+        &["--network", "host", "--ipc", "host", "--pid", "host"],
+    ];
+    for options in options {
+        let look = |host: &TestHost| {
+            let name = format!("look-{}", options.len());
+            let mut args = vec!["run", "--rm", "--hostname", "look"];
+            args.extend(["--name", &name]);
+            args.extend(options);
+            args.extend(["busybox", "sh", "-c", LOOK]);
+            normalized(&host.cli(&args).text())
+        };
+        end_spare(&host);
+        let without = look(&host);
+        await_spare(&host);
+        assert_eq!(look(&host), without, "{options:?}");
+        assert!(without.contains("/dev/"), "{without}");
+    }
+}
+
+/// Ids are different each time.
+fn normalized(text: &str) -> String {
+    let word = |word: &str| match word.len() >= 64 && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => "ID".to_owned(),
+        false => word.to_owned(),
+    };
+    let separators = |c: char| !c.is_ascii_alphanumeric();
+    let parts = text.split_inclusive(separators).map(|part| {
+        let end = part.trim_end_matches(separators);
+        word(end) + &part[end.len()..]
+    });
+    parts.collect()
+}
+
+#[test]
+fn a_container_that_is_not_started_gives_its_sandbox_back() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let waiting = await_spare(&host);
+    let made = host.cli(&["create", "--network", "none", "busybox", "echo", "x"]);
+    let id = made.success().text().trim().to_owned();
+    assert!(host.paths().shims().join(&id).exists());
+    host.cli(&["rm", &id]).success();
+    host.until("its sandbox has gone", |host| {
+        !host.paths().shims().join(&id).exists()
+    });
+    host.until("its shim has ended", |_| {
+        !std::path::Path::new(&format!("/proc/{waiting}/exe")).exists()
+    });
+    // One that is started late has another.
+    await_spare(&host);
+    let made = host.cli(&["create", "--network", "none", "busybox", "echo", "x"]);
+    let id = made.success().text().trim().to_owned();
+    let shim = host.paths().shims().join(&id);
+    host.until("the sandbox has been given back", |_| !shim.exists());
+    assert_eq!(host.cli(&["start", "-a", &id]).success().text(), "x\n");
+    host.cli(&["rm", &id]).success();
+}
+
 #[test]
 fn a_shim_that_died_while_it_waited_is_not_missed() {
     if std::env::var_os("CORTEN_TEST_HOST").is_some() {
@@ -67,17 +155,18 @@ fn it_ends_with_its_daemon() {
     host.start_daemon();
 }
 
-/// The shim that waits for its sandbox: it is still where the daemon is.
+/// The shim that waits for its container.
 fn spare(host: &TestHost) -> Option<u32> {
-    let shims = host.paths().shims();
-    let line = format!("corten-shim\0spare\0--directory\0{}\0", shims.display());
-    let place = |pid: u32| std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
-    let daemon = place(host.daemon_pid()?);
-    let mut entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries.find_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let same = std::fs::read(entry.path().join("cmdline")).ok()? == line.as_bytes();
-        (same && place(pid) == daemon).then_some(pid)
+    let shims = std::fs::read_dir(host.paths().shims()).unwrap().flatten();
+    shims.map(|entry| entry.path()).find_map(|folder| {
+        let bundle = folder.join(folder.file_name()?);
+        let text = std::fs::read(folder.join("shim.json")).ok()?;
+        let shim: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        let waits = bundle.join("prepared.json").exists();
+        waits
+            .then(|| shim["process"]["pid"].as_u64())??
+            .try_into()
+            .ok()
     })
 }
 

@@ -1,6 +1,7 @@
 //! What must be there afterwards, by what was answered before.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 use testing::{Ran, TestHost};
 
@@ -276,15 +277,11 @@ fn doctored(host: &TestHost) -> Result<(), String> {
     }
 }
 
-/// Shims that hold nothing that runs.
+/// Shims that hold nothing that runs, but for the one that waits for the next container.
 fn shims(host: &TestHost) -> Result<Vec<String>, String> {
     let running = look(host)?.filter(|seen| seen.status == "running");
-    let entries = std::fs::read_dir(host.paths().shims())
-        .into_iter()
-        .flatten();
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names = super::used_shims(host).filter_map(|folder| folder.file_name().map(OsString::from));
+    let names = names.map(|name| name.to_string_lossy().into_owned());
     let idle = names.filter(|name| running.as_ref().is_none_or(|seen| seen.id != *name));
     Ok(idle.map(|name| format!("shim of {name}")).collect())
 }

@@ -1,0 +1,199 @@
+//! Mounts made ahead: file systems that containers have alike, mounted nowhere.
+//!
+//! A tree has all that is mounted in it already, where the kernel lets a detached mount have
+//! mounts in it (Linux 6.15); before, each file system is a tree of its own.
+
+use crate::Error;
+use crate::create::Create;
+use crate::gate::Gate;
+use crate::plan::{self, Mount, Source, Tree};
+use crate::stdio::Stdio;
+use crate::steps;
+use cgroup::Cgroup;
+use oci::runtime::{Mount as Requested, Spec};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use types::{ContainerId, Rootfs};
+
+/// Where device nodes are.
+const DEV: &str = "/dev";
+
+/// Trees that are ready to be attached.
+#[derive(Debug, Default)]
+pub struct Stock {
+    trees: Vec<Ready>,
+}
+
+/// One tree.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// What of a configuration's mounts it is, in their order; the first is its top.
+    mounts: Vec<Requested>,
+    tree: OwnedFd,
+}
+
+impl Stock {
+    /// Makes these mounts, in the caller's network and IPC namespaces. What cannot be made ahead
+    /// is left out: a procfs is one of a pid namespace that is not there yet.
+    ///
+    /// The caller must have no other thread: the mode bits that new files lose are changed.
+    pub fn make(mounts: &[Requested], cgroup: Option<&Cgroup>) -> Self {
+        let umask = rustix::process::umask(Mode::empty());
+        let mut trees: Vec<Ready> = Vec::new();
+        for mount in mounts.iter().filter(|mount| mount.kind != "proc") {
+            let around = trees.iter_mut().find(|tree| tree.takes(mount));
+            if !around.is_some_and(|tree| tree.add(mount)) {
+                trees.extend(Ready::top(mount, cgroup));
+            }
+        }
+        rustix::process::umask(umask);
+        Self { trees }
+    }
+
+    /// Drops the trees with a file system of this type.
+    pub fn leave_out(&mut self, kind: &str) {
+        let is = |mount: &Requested| mount.kind == kind;
+        self.trees.retain(|tree| !tree.mounts.iter().any(is));
+    }
+
+    /// The tree that is the mount `at` of these and others after it, and which those are.
+    pub(crate) fn find(&self, mounts: &[Requested], at: usize) -> Option<(&Ready, Vec<usize>)> {
+        let found = |tree: &Ready| tree.find(mounts, at);
+        let mut trees = self.trees.iter();
+        trees.find_map(|tree| Some((tree, found(tree)?)))
+    }
+}
+
+impl Ready {
+    /// A file system, and the control groups that are mounted in it.
+    fn top(mount: &Requested, cgroup: Option<&Cgroup>) -> Option<Self> {
+        let planned = planned(mount.clone(), cgroup).ok()?;
+        let (top, inside) = planned.split_first()?;
+        // A tmpfs without a mode takes that of the directory it covers.
+        if top.kind() == Some(b"tmpfs") && !top.has_mode() {
+            return None;
+        }
+        let tree = steps::own(top, None).ok()?;
+        for mount in inside {
+            attach(&tree, mount.target.name_in(&top.target)?, mount).ok()?;
+        }
+        if mount.destination == DEV {
+            steps::usual_devices(tree.as_fd()).ok()?;
+        }
+        if top.late_readonly {
+            steps::seal(tree.as_fd()).ok()?;
+        }
+        Some(Self {
+            mounts: vec![mount.clone()],
+            tree,
+        })
+    }
+
+    /// Whether a mount goes in this tree.
+    fn takes(&self, mount: &Requested) -> bool {
+        let top = self.mounts.first();
+        top.is_some_and(|top| top.kind == "tmpfs" && below(top, mount).is_some())
+    }
+
+    /// Mounts in this tree; false if the kernel does not do that.
+    fn add(&mut self, mount: &Requested) -> bool {
+        let inside = self.mounts.first().and_then(|top| below(top, mount));
+        let Some(destination) = inside.map(str::to_owned) else {
+            return false;
+        };
+        let moved = Requested {
+            destination,
+            ..mount.clone()
+        };
+        let Ok(planned) = planned(moved, None) else {
+            return false;
+        };
+        let [one] = &*planned else { return false };
+        let made = steps::in_root(self.tree.as_fd(), one).is_ok();
+        if made {
+            self.mounts.push(mount.clone());
+        }
+        made
+    }
+
+    /// Which of `mounts` this tree is, if its top is the one `at`: what else is mounted below it
+    /// comes later.
+    fn find(&self, mounts: &[Requested], at: usize) -> Option<Vec<usize>> {
+        let (top, inside) = self.mounts.split_first()?;
+        if mounts.get(at) != Some(top) {
+            return None;
+        }
+        let mut found = vec![at];
+        let mut wanted = inside.iter().peekable();
+        for (number, mount) in mounts.iter().enumerate().skip(at + 1) {
+            match wanted.peek() {
+                None => break,
+                Some(next) if *next == mount => {
+                    wanted.next();
+                    found.push(number);
+                }
+                Some(_) if below(top, mount).is_some() => return None,
+                Some(_) => {}
+            }
+        }
+        wanted.peek().is_none().then_some(found)
+    }
+
+    /// Whether device nodes and links are in it.
+    pub(crate) fn has_devices(&self) -> bool {
+        self.mounts
+            .first()
+            .is_some_and(|top| top.destination == DEV)
+    }
+
+    /// The tree, to be attached once.
+    pub(crate) fn tree(&self) -> io::Result<OwnedFd> {
+        self.tree.try_clone()
+    }
+}
+
+/// Attaches a mount of something that is there at a name in a tree.
+fn attach(tree: &OwnedFd, name: &CStr, mount: &Mount) -> rustix::io::Result<()> {
+    let Source::Tree(Tree::Detached(inner)) = &mount.source else {
+        return Err(Errno::INVAL);
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let place = rustix::fs::openat(tree, name, flags, Mode::empty())?;
+    steps::move_to(inner.as_fd(), place.as_fd())
+}
+
+/// The part of a destination below another mount's.
+fn below<'a>(top: &Requested, mount: &'a Requested) -> Option<&'a str> {
+    let rest = mount.destination.strip_prefix(&top.destination)?;
+    rest.starts_with('/').then_some(rest)
+}
+
+/// What a container would plan for a mount.
+fn planned(mount: Requested, cgroup: Option<&Cgroup>) -> Result<Vec<Mount>, Error> {
+    let spec = Spec {
+        mounts: vec![mount],
+        ..Spec::default()
+    };
+    let id = ContainerId::from_random([0; 32]);
+    plan::mounts(&Create {
+        id: &id,
+        spec: &spec,
+        bundle: Path::new("/"),
+        rootfs: &Rootfs::Layers {
+            lower: Vec::new(),
+            writable: None,
+        },
+        stdio: Stdio::Inherit,
+        cgroup,
+        seccomp: None,
+        gate: Gate::Held,
+        preserve_fds: 0,
+        keep_keyring: true,
+        no_pivot: false,
+        stock: None,
+    })
+}

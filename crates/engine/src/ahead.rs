@@ -1,0 +1,42 @@
+//! What is made before anybody asks for a container: its own directory, and what its supervisor
+//! is told to make.
+
+use crate::{Config, files};
+use snapshot::Snapshots;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::Arc;
+use task::{Ahead, Directory};
+use types::ContainerId;
+
+/// For containers with Docker's defaults.
+pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>) -> Ahead {
+    let (making, removing) = (Arc::clone(snapshots), Arc::clone(snapshots));
+    let paths = config.paths.clone();
+    let make = move |id: &ContainerId| {
+        if let Err(error) = making.prepare_ahead(id) {
+            return tracing::debug!(%error, "cannot make a container's directory ahead");
+        }
+        let folder = paths.container(id);
+        for name in files::ALL {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).create_new(true).mode(0o644);
+            // What is not there is made when it is needed.
+            drop(options.open(folder.join(name)));
+        }
+        drop(crate::containers::mark(&making.upper(id)));
+    };
+    let remove = move |id: &ContainerId| {
+        if let Err(error) = removing.remove(id) {
+            tracing::warn!(%error, "cannot remove a container's directory that was made ahead");
+        }
+    };
+    Ahead {
+        mounts: crate::spec::likely_mounts(),
+        cgroup_parent: config.cgroup_parent(),
+        directory: Directory {
+            make: Box::new(make),
+            remove: Box::new(remove),
+        },
+    }
+}

@@ -1,0 +1,206 @@
+//! What is made ahead for the first container: all that takes time and does not depend on which
+//! container it is.
+
+use crate::containers::New;
+use crate::error::{Error, Result};
+use crate::record;
+use crate::sandbox::Sandbox;
+use ::container::Stock;
+use cgroup::{Cgroup, Driver, Hierarchies};
+use oci::runtime::{Mount, NamespaceKind, Resources, Spec};
+use proto::run;
+use proto::shim::PrepareRequest;
+use rustix::fs::{Mode, OFlags};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::path::Path;
+use sys::namespace::{self, Kind};
+
+/// Everything that was made ahead.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    /// Namespaces, where making them is allowed.
+    namespaces: Option<Namespaces>,
+    /// The control group, without limits, and its path in the configuration.
+    cgroup: Cgroup,
+    path: String,
+    /// Mounts.
+    stock: Stock,
+}
+
+impl Sandbox {
+    /// Makes ahead what the container of the sandbox's own id will need. It is described before,
+    /// so that it is found if we die.
+    pub(crate) fn prepare(&mut self, asked: &PrepareRequest) -> Result<()> {
+        let bundle = self.place.bundle(&self.place.sandbox);
+        fs::create_dir(&bundle).map_err(Error::io("make", &bundle))?;
+        let made = self.make_ahead(asked, &bundle);
+        if made.is_err() {
+            // The container is made without.
+            drop(fs::remove_dir_all(&bundle));
+        }
+        made
+    }
+
+    fn make_ahead(&mut self, asked: &PrepareRequest, bundle: &Path) -> Result<()> {
+        let mounts: Vec<Mount> =
+            serde_json::from_slice(&asked.mounts).map_err(Error::invalid("mounts"))?;
+        let hierarchies = Hierarchies::probe()?;
+        let id = self.place.sandbox.clone();
+        let request = request(&id, &asked.cgroups_path, None);
+        let planned = Cgroup::planned(&hierarchies, &request)?;
+        let document = self.described(&id, Path::new(&asked.directory), planned);
+        record::replace(bundle, run::PREPARED, &document)?;
+        let cgroup = Cgroup::create_in(&hierarchies, &request)?;
+        self.hierarchies = Some(hierarchies);
+        let mut stock = Stock::default();
+        let namespaces = Namespaces::make(|| stock = Stock::make(&mounts, Some(&cgroup)))?;
+        self.ahead = Some(Ahead {
+            namespaces,
+            cgroup,
+            path: asked.cgroups_path.clone(),
+            stock,
+        });
+        Ok(())
+    }
+
+    /// Removes what was made ahead and not used.
+    pub(crate) fn discard_ahead(&mut self) -> Result<()> {
+        let Some(ahead) = self.ahead.take() else {
+            return Ok(());
+        };
+        let bundle = self.place.bundle(&self.place.sandbox);
+        let removed = ahead.cgroup.delete();
+        fs::remove_dir_all(&bundle).map_err(Error::io("remove", &bundle))?;
+        Ok(removed?)
+    }
+
+    /// What was made ahead, if it is for this container; otherwise it is removed.
+    pub(crate) fn take_ahead(&mut self, new: &New) -> Result<Option<Ahead>> {
+        let path = new.spec.linux.as_ref().map(|linux| &*linux.cgroups_path);
+        let fits =
+            |ahead: &Ahead| new.id.as_str() == self.place.sandbox && path == Some(&ahead.path);
+        if self.ahead.as_ref().is_some_and(fits) && new.directory.is_some() {
+            return Ok(self.ahead.take());
+        }
+        self.discard_ahead().map(|()| None)
+    }
+}
+
+/// A control group that we make ourselves.
+pub(crate) fn request<'a>(
+    id: &'a str,
+    path: &'a str,
+    resources: Option<&'a Resources>,
+) -> cgroup::Request<'a> {
+    cgroup::Request {
+        id,
+        path: (!path.is_empty()).then_some(path),
+        resources,
+        driver: Driver::Cgroupfs,
+        properties: &[],
+    }
+}
+
+/// What is left of it once its cgroup was taken.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    namespaces: Option<Namespaces>,
+    /// Mounts.
+    pub(crate) stock: Stock,
+}
+
+impl Ahead {
+    /// The cgroup, and the rest.
+    pub(crate) fn split(self) -> (Cgroup, Rest) {
+        let rest = Rest {
+            namespaces: self.namespaces,
+            stock: self.stock,
+        };
+        (self.cgroup, rest)
+    }
+}
+
+impl Rest {
+    /// Puts the namespaces in the place of new ones in `spec`, which must be used while this
+    /// lives; mounts of a namespace that the container does not get are dropped.
+    pub(crate) fn give(&mut self, spec: &mut Spec) {
+        let given = match &self.namespaces {
+            Some(namespaces) => namespaces.give(spec),
+            None => Vec::new(),
+        };
+        for (kind, of) in [
+            ("sysfs", NamespaceKind::Network),
+            ("mqueue", NamespaceKind::Ipc),
+        ] {
+            if !given.contains(&of) {
+                self.stock.leave_out(kind);
+            }
+        }
+    }
+}
+
+/// Namespaces that the first container of the sandbox gets instead of making them.
+#[derive(Debug)]
+struct Namespaces {
+    made: [(NamespaceKind, OwnedFd); 3],
+}
+
+/// Kinds that are the same for all containers until something is done in them.
+const KINDS: [(NamespaceKind, Kind); 3] = [
+    (NamespaceKind::Network, Kind::Network),
+    (NamespaceKind::Ipc, Kind::Ipc),
+    (NamespaceKind::Uts, Kind::Uts),
+];
+
+impl Namespaces {
+    /// Makes them, with the loopback interface up, and does something `inside`. `None` without
+    /// the privilege: in a user namespace of its own a container makes its others too.
+    fn make(inside: impl FnOnce()) -> Result<Option<Self>> {
+        let failed = |error| Error::io("prepare", Path::new("namespaces"))(error);
+        let own = open_all().map_err(failed)?;
+        let all = KINDS.iter().fold(0, |all, (_, kind)| all | kind.flag());
+        if namespace::unshare(all).is_err() {
+            return Ok(None);
+        }
+        let made = sys::link::loopback_up().and_then(|()| open_all());
+        inside();
+        // Whatever went wrong, the shim itself stays where it was.
+        for ((_, fd), (_, kind)) in own.iter().zip(KINDS) {
+            namespace::join(fd.as_fd(), kind).map_err(failed)?;
+        }
+        made.map(|made| Some(Self { made })).map_err(failed)
+    }
+
+    /// Puts them in the place of new ones in `spec`, and says which.
+    fn give(&self, spec: &mut Spec) -> Vec<NamespaceKind> {
+        let mut given = Vec::new();
+        let Some(linux) = &mut spec.linux else {
+            return given;
+        };
+        let mut namespaces = linux.namespaces.iter();
+        // Its namespaces are to belong to its users.
+        if namespaces.any(|one| one.kind == NamespaceKind::User) {
+            return given;
+        }
+        for namespace in &mut linux.namespaces {
+            let found = self.made.iter().find(|(kind, _)| *kind == namespace.kind);
+            if let (Some((_, fd)), true) = (found, namespace.path.is_empty()) {
+                namespace.path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+                given.push(namespace.kind);
+            }
+        }
+        given
+    }
+}
+
+fn open_all() -> io::Result<[(NamespaceKind, OwnedFd); 3]> {
+    let open = |kind: Kind| -> io::Result<OwnedFd> {
+        let path = format!("/proc/self/ns/{}", kind.file());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(path, flags, Mode::empty())?)
+    };
+    let [(a, net), (b, ipc), (c, uts)] = KINDS;
+    Ok([(a, open(net)?), (b, open(ipc)?), (c, open(uts)?)])
+}
