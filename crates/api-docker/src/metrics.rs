@@ -20,11 +20,11 @@ const BOUNDS: [f64; 11] = [
 ];
 /// The operations on containers that are timed, and what docker calls them.
 const ACTIONS: [(&str, &str); 5] = [
-    ("GET /containers/{id}/changes", "changes"),
+    ("GET /containers/{id...}/changes", "changes"),
     ("POST /commit", "commit"),
     ("POST /containers/create", "create"),
-    ("DELETE /containers/{id}", "delete"),
-    ("POST /containers/{id}/start", "start"),
+    ("DELETE /containers/{id...}", "delete"),
+    ("POST /containers/{id...}/start", "start"),
 ];
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
