@@ -24,7 +24,6 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>) -> Ahead {
             // What is not there is made when it is needed.
             drop(options.open(folder.join(name)));
         }
-        drop(crate::containers::mark(&making.upper(id)));
     };
     let remove = move |id: &ContainerId| {
         if let Err(error) = removing.remove(id) {

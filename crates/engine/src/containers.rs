@@ -13,8 +13,8 @@ mod stop;
 mod traffic;
 mod wait;
 
+pub(crate) use archive::process;
 pub use archive::{Archive, Extraction, PathStat};
-pub(crate) use archive::{mark, process};
 pub use changes::{Change, ChangeKind};
 pub use commit::CommitSpec;
 pub(crate) use create::random;

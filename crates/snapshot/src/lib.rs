@@ -5,6 +5,7 @@
 //! Read first: [`Snapshots`].
 
 mod error;
+mod skeleton;
 mod snapshots;
 mod usage;
 

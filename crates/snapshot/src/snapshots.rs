@@ -23,6 +23,8 @@ const REMOVED: &str = "#";
 pub struct Snapshots {
     root: PathBuf,
     fd: OwnedFd,
+    /// The layer below all images.
+    skeleton: PathBuf,
 }
 
 /// Something under `ROOT/containers` that a caller may not know of.
@@ -48,10 +50,12 @@ impl Snapshots {
             .map_err(Error::io("create", &root))?;
         let fd = rustix::fs::open(&root, directory(), Mode::empty())
             .map_err(Error::io("open", &root))?;
-        Ok(Self { root, fd })
+        let skeleton = crate::skeleton::make(paths)?;
+        Ok(Self { root, fd, skeleton })
     }
 
-    /// Makes the writable part of a container over `layers`, the topmost first.
+    /// Makes the writable part of a container over `layers`, the topmost first. Below them is
+    /// what every root has.
     ///
     /// The container's own directory may exist; nothing is mounted, and nothing synced:
     /// after a crash before the container's record is durable, it is a [`Leftover`].
@@ -82,13 +86,9 @@ impl Snapshots {
         Ok(self.rootfs(id, layers))
     }
 
-    /// Where a container's writes go.
-    pub fn upper(&self, id: &ContainerId) -> PathBuf {
-        self.root.join(id).join(UPPER)
-    }
-
-    fn rootfs(&self, id: &ContainerId, layers: Vec<Layer>) -> Rootfs {
+    fn rootfs(&self, id: &ContainerId, mut layers: Vec<Layer>) -> Rootfs {
         let dir = self.root.join(id);
+        layers.push(Layer::Directory(self.skeleton.clone()));
         Rootfs::Layers {
             lower: layers,
             writable: Some(Writable {

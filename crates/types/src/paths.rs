@@ -73,6 +73,11 @@ impl Paths {
         self.root.join("layers")
     }
 
+    /// The directory that is below every image in a container's root.
+    pub fn skeleton(&self) -> PathBuf {
+        self.root.join("skeleton")
+    }
+
     /// One directory a container: writable part, log, exit record.
     pub fn containers(&self) -> PathBuf {
         self.root.join("containers")

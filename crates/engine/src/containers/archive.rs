@@ -15,9 +15,7 @@ use crate::context::blocking;
 use crate::{Container, Error, Problem};
 use container::files::{Access, Files, Part, Source};
 use rustix::fs::{FileType, Stat};
-use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
@@ -197,7 +195,8 @@ impl Containers {
         if container.removed {
             return Err(Error::no_container(id.as_str()));
         }
-        let tree = blocking(move || stopped(&container, access, extent)).await?;
+        let own = crate::files::directory(&self.context.config.paths, &container.record);
+        let tree = blocking(move || stopped(&container, &own, (access, extent))).await?;
         let (guard, cut) = (Guard::Stopped { _guard: guard }, handle.cut());
         tree.map(|tree| View { tree, guard, cut })
     }
@@ -236,11 +235,26 @@ pub(crate) fn process(pid: u32, id: &ContainerId) -> Option<OwnedFd> {
     (ours && alive).then_some(pidfd)
 }
 
-fn stopped(container: &Container, access: Access, extent: Extent) -> Result<OwnedFd, Error> {
+/// `own` is where its files are that are mounted over `/etc`.
+fn stopped(
+    container: &Container,
+    own: &Path,
+    (access, extent): (Access, Extent),
+) -> Result<OwnedFd, Error> {
     let record = &container.record;
     let mut parts = Vec::new();
     if extent == Extent::All {
         parts.extend(record.mounts.iter().filter_map(part));
+        // One that was never started has none.
+        let files = OWN_FILES
+            .iter()
+            .map(|(target, name)| (target, own.join(name)));
+        let files = files.filter(|(_, path)| path.exists());
+        parts.extend(files.map(|(target, path)| Part {
+            target: (*target).to_owned(),
+            source: Source::Path(path),
+            read_only: record.spec.read_only_root,
+        }));
         parts.sort_by_key(|part| crate::mount_points::depth(&part.target));
     }
     let files = Files::Stopped {
@@ -276,19 +290,9 @@ pub(super) const OWN_FILES: [(&str, &str); 3] = [
     ("/etc/hosts", crate::files::HOSTS),
 ];
 
-/// The empty file in every root that tells programs that they are in a container.
+/// The empty file in every root that tells programs that they are in a container; older ones
+/// have it in their written part.
 pub(super) const MARK: &str = ".dockerenv";
-
-/// Makes the file in a new root.
-pub(crate) fn mark(upper: &Path) -> Result<(), Error> {
-    let path = upper.join(MARK);
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(false).mode(0o755);
-    options
-        .open(&path)
-        .map(drop)
-        .map_err(Error::io("create", &path))
-}
 
 /// Directories of every container, whether its image has them or not.
 pub(super) const PLACES: [&str; 6] = ["dev", "dev/pts", "dev/shm", "etc", "proc", "sys"];

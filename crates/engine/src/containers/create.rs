@@ -96,7 +96,6 @@ impl Containers {
             id: id.clone(),
             source,
         })?;
-        super::mark(&self.context.snapshots.upper(id))?;
         let resolved = crate::mount_points::resolve(&spec, &self.context).await?;
         let mounts = resolved.points.clone();
         if let Err(error) = self.fill(id, &rootfs, &mounts).await {

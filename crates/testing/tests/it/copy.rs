@@ -270,3 +270,41 @@ fn an_archive_that_nobody_reads_does_not_keep_its_container_from_starting() {
     host.cli(&["wait", &name]).success();
     host.cli(&["rm", "-f", &name]).success();
 }
+
+#[test]
+fn every_root_has_what_mounts_need_and_shows_its_own_files() {
+    let host = TestHost::start();
+    let id = host.cli(&["create", "busybox", "true"]).success();
+    let id = id.text().trim().to_owned();
+    let read = |name: &str| {
+        let script = format!("cp {id}:/etc/{name} -");
+        let copied = host.cli(&script.split(' ').collect::<Vec<_>>()).success();
+        // One member: a block of its head, then its contents.
+        copied.stdout[512..].to_vec()
+    };
+    for name in ["hosts", "hostname", "resolv.conf"] {
+        assert!(read(name).iter().all(|byte| *byte == 0), "{name} is empty");
+    }
+    let archive = host.scratch().join("root.tar").display().to_string();
+    host.cli(&["export", "-o", &archive, &id]).success();
+    let listed = host.in_network(&format!("tar tf {archive}")).success();
+    let names = listed.text();
+    for name in [
+        ".dockerenv",
+        "dev/console",
+        "dev/pts/",
+        "dev/shm/",
+        "etc/mtab",
+        "etc/hosts",
+        "proc/",
+        "sys/",
+    ] {
+        assert!(names.lines().any(|line| line == name), "{name} in {names}");
+    }
+    assert_eq!(host.cli(&["diff", &id]).success().text(), "");
+    host.cli(&["start", "-a", &id]).success();
+    let hostname = format!("{}\n", &id[..12]);
+    assert!(read("hostname").starts_with(hostname.as_bytes()));
+    assert!(read("hosts").starts_with(b"127.0.0.1\tlocalhost\n"));
+    assert_eq!(host.cli(&["diff", &id]).success().text(), "");
+}
