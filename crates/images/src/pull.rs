@@ -6,7 +6,7 @@ use crate::distribution::fetch;
 use crate::error::short;
 use crate::load::{MAX_CONFIG, read_config};
 use crate::operation::{Made, Operation, Origin, joined};
-use crate::records::{LayerRecord, NameRecord, key};
+use crate::records::{ImageRecord, LayerRecord, NameRecord, key};
 use crate::{Config, Error, Image, Images, Platform, Progress, Pull, Reference};
 use oci::image::media_type::Role;
 use oci::image::{Descriptor, Document, Manifest};
@@ -159,8 +159,16 @@ impl Pulling {
         self.operation
             .blocking(move |operation| operation.owns(&blobs, &diff_ids))
             .await?;
+        let id = image.manifest.config.digest.to_string();
+        let database = &self.operation.images.0.database;
+        let known = database.read(|read| read.find::<ImageRecord>(&id))?;
+        // COMPAT: of an image that is here nothing is told of its layers.
+        let progress = match known {
+            Some(_) => Progress::none(),
+            None => self.progress.clone(),
+        };
         for blob in &image.manifest.layers {
-            self.progress.layer(short(&blob.digest), "Pulling fs layer");
+            progress.layer(short(&blob.digest), "Pulling fs layer");
         }
         let mut tasks = tokio::task::JoinSet::new();
         let diff_ids = image.config.rootfs.diff_ids.iter();
@@ -170,7 +178,7 @@ impl Pulling {
                 repository: self.repository.clone(),
                 blob: blob.clone(),
                 diff_id: diff_id.clone(),
-                progress: self.progress.clone(),
+                progress: progress.clone(),
             };
             let fetched = async move { Ok((index, fetching.run().await?)) };
             tasks.spawn(self.operation.threads.track_future(fetched));

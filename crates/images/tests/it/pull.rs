@@ -458,3 +458,33 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[tokio::test]
+async fn of_an_image_that_is_here_nothing_is_told_of_its_layers() {
+    let (world, (server, _)) = (world(), published("app:1").await);
+    let images = world.open();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let progress = Progress::to(move |event| {
+            if let Event::Status { status, .. } = event {
+                hearing.lock().unwrap().push(status);
+            }
+        });
+        images
+            .pull(request(&server, "app:1"), progress)
+            .await
+            .unwrap();
+        told.push(heard.lock().unwrap().clone());
+    }
+    assert!(
+        told[0].iter().any(|line| line == "Pulling fs layer"),
+        "{told:?}"
+    );
+    assert_eq!(told[1].len(), 3, "{told:?}");
+    assert!(
+        told[1][2].starts_with("Status: Image is up to date for"),
+        "{told:?}"
+    );
+}
