@@ -12,6 +12,7 @@ use metadata::{Batch, Database};
 use snapshot::Snapshots;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use task::Tasks;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
@@ -75,6 +76,18 @@ impl Context {
         ) {
             tracing::warn!(container.id = %record.id, %error, "a container's files are as they were");
         }
+    }
+
+    /// Makes the next container's network namespace, after a while.
+    pub(crate) fn prepare_network(self: &Arc<Self>, after: Duration) {
+        let context = Arc::clone(self);
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                () = context.stopping.cancelled() => return,
+            }
+            drop(blocking(move || context.networks.prepare()).await);
+        });
     }
 
     /// Removes what is left of a container whose record is gone, without anybody waiting; the

@@ -8,6 +8,7 @@ pub(crate) mod guard;
 mod kernel;
 mod plan;
 mod ports;
+mod prepared;
 mod proxy;
 mod registry;
 mod settings;

@@ -2,7 +2,7 @@
 
 use crate::link::{self, Settings};
 use crate::network::Outside;
-use crate::{Endpoint, Error, Network, address, firewall, namespace};
+use crate::{Endpoint, Error, Network, Prepared, address, firewall, namespace};
 use netlink::Socket;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::fs;
@@ -238,6 +238,32 @@ impl Bridges {
         };
         link::add_veth(&mut self.route, &host, Some(bridge), &inside, netns)?;
         let outcome = namespace::configure(netns.as_fd(), endpoint);
+        if outcome.is_err() {
+            self.cut(endpoint).ok();
+        }
+        outcome
+    }
+
+    /// Joins a sandbox whose namespace and links were made ahead, without its ports.
+    ///
+    /// # Errors
+    /// If the kernel refuses a part; what was made before is undone.
+    pub fn join_prepared(
+        &mut self,
+        network: &Network,
+        endpoint: &Endpoint,
+        prepared: &mut Prepared,
+    ) -> Result<(), Error> {
+        let bridge = link::find(&mut self.route, &network.bridge)?;
+        let alias = format!("{}:{}", self.instance, endpoint.sandbox);
+        let host = Settings {
+            name: prepared.host_link(),
+            mtu: network.mtu,
+            alias: Some(&alias),
+            ..Settings::default()
+        };
+        let joined = link::join(&mut self.route, &host, bridge);
+        let outcome = joined.and_then(|()| prepared.configure(network, endpoint));
         if outcome.is_err() {
             self.cut(endpoint).ok();
         }

@@ -95,8 +95,8 @@ fn settings(mut message: Message, settings: &Settings<'_>) -> Message {
     message
 }
 
-/// Sends the message that makes a link, and with it the one that gives it its alias and its
-/// settings as a port of `master`: the kernel reads neither when it makes a link.
+/// Sends the message that makes a link or gives it its `master`, and with it the one that gives
+/// it its alias and its settings as a port: the kernel reads neither of the two there.
 fn create(
     socket: &mut Socket,
     message: Message,
@@ -145,12 +145,17 @@ pub fn add_veth(
     peer: &Settings<'_>,
     netns: BorrowedFd<'_>,
 ) -> Result<(), Error> {
-    let namespace = netns.as_raw_fd().cast_unsigned();
     let mut message = settings(Message::new(NEWLINK, Flags::CREATE, &info(0, true)), host);
     if let Some(bridge) = master {
         message = message.with_u32(IFLA_MASTER, bridge.index);
     }
-    let message = message.with_nested(IFLA_LINKINFO, |m| {
+    let message = with_peer(message, peer, netns);
+    create(socket, message, host, master).map_err(failed("make veth pair", host.name))
+}
+
+fn with_peer(message: Message, peer: &Settings<'_>, netns: BorrowedFd<'_>) -> Message {
+    let namespace = netns.as_raw_fd().cast_unsigned();
+    message.with_nested(IFLA_LINKINFO, |m| {
         m.with(IFLA_INFO_KIND, b"veth")
             .with_nested(IFLA_INFO_DATA, |m| {
                 m.with_nested(VETH_INFO_PEER, |m| {
@@ -158,8 +163,47 @@ pub fn add_veth(
                         .with_u32(IFLA_NET_NS_FD, namespace)
                 })
             })
-    });
-    create(socket, message, host, master).map_err(failed("make veth pair", host.name))
+    })
+}
+
+/// Makes a veth pair that is down, and in no network: `host` here, `peer` in the namespace
+/// `netns`.
+pub fn add_pair(
+    socket: &mut Socket,
+    host: &str,
+    peer: &str,
+    netns: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    let named = |name| Settings {
+        name,
+        ..Settings::default()
+    };
+    let message = Message::new(NEWLINK, Flags::CREATE, &info(0, false));
+    let message = with_peer(settings(message, &named(host)), &named(peer), netns);
+    socket
+        .request(message)
+        .map_err(failed("make veth pair", host))
+}
+
+/// Brings a link that is there into the network of `master`, and sets it up.
+pub fn join(socket: &mut Socket, wanted: &Settings<'_>, master: Link) -> Result<(), Error> {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(0, true));
+    let message = settings(message, wanted).with_u32(IFLA_MASTER, master.index);
+    create(socket, message, wanted, Some(master)).map_err(failed("join", wanted.name))
+}
+
+/// The message that gives a link that is down its name, address and largest packet, and sets it
+/// up if that is wanted.
+pub(crate) fn changed(link: Link, wanted: &Settings<'_>, up: bool) -> Message {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(link.index, up));
+    settings(message, wanted)
+}
+
+/// Gives a link that is down its name, address and largest packet.
+pub(crate) fn change(socket: &mut Socket, link: Link, wanted: &Settings<'_>) -> Result<(), Error> {
+    socket
+        .request(changed(link, wanted, false))
+        .map_err(failed("change", wanted.name))
 }
 
 /// Makes a macvlan of `parent` in the namespace `netns`.

@@ -24,6 +24,11 @@ impl Namespace {
     /// # Errors
     /// If the kernel makes none.
     pub fn new() -> Result<Self, Error> {
+        Self::with_socket().map(|(namespace, _)| namespace)
+    }
+
+    /// As [`Self::new`], with a connection that speaks of the links in it.
+    pub(crate) fn with_socket() -> Result<(Self, Socket), Error> {
         let ask = |source: io::Error| Error::Ask {
             what: "a new network namespace",
             source,
@@ -35,7 +40,7 @@ impl Namespace {
             let mut socket = Socket::route().map_err(ask)?;
             // The first link of a namespace is its loopback.
             link::set_up(&mut socket, link::Link { index: 1 })?;
-            Ok(Self { file: file.into() })
+            Ok((Self { file: file.into() }, socket))
         };
         let thread = std::thread::Builder::new().spawn(make).map_err(ask)?;
         let made = thread.join();

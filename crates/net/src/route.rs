@@ -33,11 +33,16 @@ fn fixed(family: u8, prefix: u8) -> [u8; 12] {
     ]
 }
 
+/// The message that has what has no other route go through `gateway` on `link`.
+pub(crate) fn default_message(link: Link, gateway: IpAddr) -> Message {
+    Message::new(NEWROUTE, Flags::REPLACE, &fixed(family(gateway), 0))
+        .with(RTA_GATEWAY, &octets(gateway))
+        .with_u32(RTA_OIF, link.index)
+}
+
 /// Sends what has no other route through `gateway` on `link`.
 pub fn add_default(socket: &mut Socket, link: Link, gateway: IpAddr) -> Result<(), Error> {
-    let message = Message::new(NEWROUTE, Flags::REPLACE, &fixed(family(gateway), 0))
-        .with(RTA_GATEWAY, &octets(gateway))
-        .with_u32(RTA_OIF, link.index);
+    let message = default_message(link, gateway);
     let failed = |source| Error::Route {
         destination: format!("default via {gateway}"),
         source,

@@ -1,9 +1,10 @@
 //! Joining and leaving: addresses first, then the record, then the kernel.
 
+use super::kernel::Inside;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
 use net::Namespace;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use types::ContainerId;
 
 impl Registry {
@@ -20,11 +21,10 @@ impl Registry {
         container: &ContainerId,
         state: &NetworkState,
     ) -> Result<Namespace, Error> {
-        let namespace = Namespace::new();
-        let namespace = namespace.map_err(super::NetworkError::kernel("join", "every"))?;
-        self.link(container, state, &state.endpoints, namespace.as_fd())?;
-        self.entrust(container, state, namespace.as_fd())?;
-        Ok(namespace)
+        let mut joining = self.joining(container)?;
+        self.link(container, state, &mut joining)?;
+        self.entrust(container, state, &mut joining)?;
+        Ok(joining.into_namespace())
     }
 
     /// Joins a running container to one more network. Gives its state with the new place.
@@ -37,7 +37,7 @@ impl Registry {
     ) -> Result<NetworkState, Error> {
         let container = &record.id;
         let (before, state, place) = self.reserve_one(record, name, asked)?;
-        let linked = self.link(container, &state, std::slice::from_ref(&place), netns);
+        let linked = self.link_one(container, (&state, &place), Inside::Other(netns));
         let named = linked.and_then(|()| self.tell(container, &before, &state, Some(netns)));
         if let Err(error) = named {
             self.leave_one(container, &place.network)?;
@@ -120,6 +120,7 @@ impl Registry {
 
     /// Gives back all that a container had; its links go with its namespace.
     pub(crate) fn leave(&self, container: &ContainerId) {
+        self.drop_given(container);
         let Some(state) = self.inner().live.get(container).cloned() else {
             return;
         };

@@ -80,6 +80,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The name of a link on the host, out of random bytes.
+pub(super) fn link_name(random: &[u8; 32]) -> String {
+    format!("veth{}", hex(&random[8..12]).split_at(7).0)
+}
+
 /// The default network's bridge: one of the system's own daemon, others beside it.
 pub(super) fn default_link(instance: &str) -> String {
     match instance.strip_prefix("corten-") {

@@ -1,11 +1,12 @@
 //! Links and rules of all networks, under one lock.
 
+use super::prepared::Joining;
 use super::registry::Registry;
 use super::{NetworkError, shape};
 use crate::{EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
-use net::{Bridges, Endpoint, Network};
+use net::{Bridges, Endpoint, Network, Prepared};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use types::{ContainerId, ErrorKind, Kind};
 
@@ -38,6 +39,24 @@ impl Kernel {
 
     pub(super) fn routes(&mut self) -> Result<Vec<net::Subnet>, net::Error> {
         self.bridges()?.routes()
+    }
+}
+
+/// The namespace that a place is made in.
+#[derive(Debug)]
+pub(super) enum Inside<'a> {
+    /// One with the place's links in it.
+    Prepared(&'a mut Prepared),
+    /// Any other.
+    Other(BorrowedFd<'a>),
+}
+
+impl AsFd for Inside<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Prepared(links) => links.as_fd(),
+            Self::Other(netns) => *netns,
+        }
     }
 }
 
@@ -199,38 +218,57 @@ impl Registry {
         &self,
         container: &ContainerId,
         state: &NetworkState,
-        places: &[EndpointState],
-        netns: BorrowedFd<'_>,
+        joining: &mut Joining,
     ) -> Result<(), Error> {
-        for place in places {
-            let record = self.record_of(place)?;
-            self.ready(&record)?;
-            let failed = |source| NetworkError::kernel("join", &record.name)(source);
-            let mut kernel = self.kernel();
-            let endpoint = shape::endpoint(container, state, place);
-            let network = shape::network(&record);
-            let bridges = kernel.bridges().map_err(failed)?;
-            match record.driver {
-                NetworkDriver::Bridge => bridges.join(&network, &endpoint, netns),
-                NetworkDriver::Macvlan => {
-                    bridges.join_macvlan(&record.link, macvlan_mode(&record), &endpoint, netns)
-                }
-                NetworkDriver::Ipvlan => {
-                    bridges.join_ipvlan(&record.link, ipvlan_mode(&record), &endpoint, netns)
-                }
-                NetworkDriver::Host | NetworkDriver::Null => Ok(()),
-            }
-            .map_err(|source| match source {
-                net::Error::Sysctl { name, source } => unset(&place.host_link, &name, &source),
-                source => failed(source),
-            })?;
-            if endpoint.ports.is_empty() || record.driver != NetworkDriver::Bridge {
-                continue;
-            }
-            let published = self.with_rules(&mut kernel, |bridges| bridges.publish(&endpoint));
-            published.map_err(failed)?;
+        for place in &state.endpoints {
+            match joining.links(&place.host_link) {
+                Some(links) => self.link_one(container, (state, place), Inside::Prepared(links)),
+                None => self.link_one(container, (state, place), Inside::Other(joining.as_fd())),
+            }?;
         }
         Ok(())
+    }
+
+    /// Makes the link of one place, and its rules.
+    pub(super) fn link_one(
+        &self,
+        container: &ContainerId,
+        (state, place): (&NetworkState, &EndpointState),
+        inside: Inside<'_>,
+    ) -> Result<(), Error> {
+        let record = self.record_of(place)?;
+        self.ready(&record)?;
+        let failed = |source| NetworkError::kernel("join", &record.name)(source);
+        let mut kernel = self.kernel();
+        let endpoint = shape::endpoint(container, state, place);
+        let network = shape::network(&record);
+        let bridges = kernel.bridges().map_err(failed)?;
+        match (record.driver, inside) {
+            (NetworkDriver::Bridge, Inside::Prepared(links)) => {
+                bridges.join_prepared(&network, &endpoint, links)
+            }
+            (NetworkDriver::Bridge, Inside::Other(netns)) => {
+                bridges.join(&network, &endpoint, netns)
+            }
+            (NetworkDriver::Macvlan, inside) => {
+                let mode = macvlan_mode(&record);
+                bridges.join_macvlan(&record.link, mode, &endpoint, inside.as_fd())
+            }
+            (NetworkDriver::Ipvlan, inside) => {
+                let mode = ipvlan_mode(&record);
+                bridges.join_ipvlan(&record.link, mode, &endpoint, inside.as_fd())
+            }
+            (NetworkDriver::Host | NetworkDriver::Null, _) => Ok(()),
+        }
+        .map_err(|source| match source {
+            net::Error::Sysctl { name, source } => unset(&place.host_link, &name, &source),
+            source => failed(source),
+        })?;
+        if endpoint.ports.is_empty() || record.driver != NetworkDriver::Bridge {
+            return Ok(());
+        }
+        let published = self.with_rules(&mut kernel, |bridges| bridges.publish(&endpoint));
+        Ok(published.map_err(failed)?)
     }
 
     /// Takes a container's rules back, and the links on the host too unless they go with

@@ -90,6 +90,7 @@ impl Registry {
             }
         };
         state.ports.clone_from(&taken.ports);
+        self.take_prepared(&record.id, &mut state);
         inner.ports.keep(&record.id, taken);
         inner.live.insert(record.id.clone(), state.clone());
         Ok(state)
@@ -129,7 +130,7 @@ impl Inner {
         let record = std::sync::Arc::clone(&held.record);
         let random = crate::containers::random()?;
         let host_link = match record.driver {
-            NetworkDriver::Bridge => format!("veth{}", create::hex(&random[8..12]).split_at(7).0),
+            NetworkDriver::Bridge => create::link_name(&random),
             _ => String::new(),
         };
         let link = interface(&record, asked, others).map_err(|(link, reason)| {

@@ -1,8 +1,10 @@
 //! What outlives the daemon of its networks: name servers, and sockets that hold ports, in the
 //! proxy.
 
+use super::prepared::Joining;
 use super::registry::{Inner, Registry};
 use crate::{EndpointState, Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
+use net::nameserver::Sockets;
 use proxy::{Client, Held, Port, Request, Resolver, Sandbox};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -77,13 +79,14 @@ impl Registry {
         &self,
         container: &ContainerId,
         state: &NetworkState,
-        netns: BorrowedFd<'_>,
+        joining: &mut Joining,
     ) -> Result<(), Error> {
         let (share, sockets) = {
             let mut inner = self.inner();
             let sockets = inner.ports.hand_over(container);
             (inner.share(container, state), sockets)
         };
+        self.expect_names(share.sandbox.is_some());
         if share.is_empty() {
             return Ok(());
         }
@@ -92,7 +95,8 @@ impl Registry {
         let Some(client) = &mut proxy.client else {
             return Ok(());
         };
-        give(client, container, share, &sockets, netns)
+        let names = joining.take_names();
+        give(client, container, share, &sockets, (joining.as_fd(), names))
     }
 
     /// The proxy runs when this returns; one that has ended is followed by another, which is
@@ -182,7 +186,7 @@ impl Registry {
         };
         let path = format!("/proc/{pid}/ns/net");
         let netns = File::open(&path).map_err(Error::io("open", path.as_ref()))?;
-        give(client, container, share, &sockets, netns.as_fd())?;
+        give(client, container, share, &sockets, (netns.as_fd(), None))?;
         watch(client, container, pid)
     }
 
@@ -276,7 +280,7 @@ impl Registry {
         let Some(client) = &mut proxy.client else {
             return Ok(());
         };
-        give(client, container, share, &[], netns)?;
+        give(client, container, share, &[], (netns, None))?;
         pid.map_or(Ok(()), |pid| watch(client, container, pid))
     }
 
@@ -324,10 +328,10 @@ fn give(
     container: &ContainerId,
     share: Share,
     sockets: &[OwnedFd],
-    netns: BorrowedFd<'_>,
+    (netns, names): (BorrowedFd<'_>, Option<Sockets>),
 ) -> Result<(), Error> {
     if let Some(sandbox) = share.sandbox {
-        let opened = net::nameserver::open(netns);
+        let opened = names.map_or_else(|| net::nameserver::open(netns), Ok);
         let own = opened.map_err(NetworkError::kernel("serve names in", "every"))?;
         let descriptors = [own.udp.as_fd(), own.tcp.as_fd(), netns];
         client

@@ -3,6 +3,7 @@
 
 use super::kernel::Kernel;
 use super::ports::Ports;
+use super::prepared::Pool;
 use super::proxy::Proxy;
 use super::{NetworkError, NetworkSettings, create};
 use crate::{
@@ -21,6 +22,7 @@ pub(crate) struct Registry {
     pub(super) inner: Mutex<Inner>,
     pub(super) kernel: Mutex<Kernel>,
     pub(super) proxy: Mutex<Proxy>,
+    pub(super) prepared: Mutex<Pool>,
     pub(super) settings: NetworkSettings,
 }
 
@@ -109,6 +111,7 @@ impl Registry {
             inner: Mutex::new(inner),
             kernel: Mutex::new(Kernel::new(instance)),
             proxy: Mutex::new(Proxy::new(config.proxy.clone(), config.paths.proxy())),
+            prepared: Mutex::default(),
             settings: config.networks.clone(),
         };
         let mut made = registry.missing(instance)?;

@@ -11,6 +11,11 @@ use net::Namespace;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long after a container has joined its networks the next one's namespace is made: who made
+/// one has more to do.
+const WHILE: Duration = Duration::from_millis(30);
 
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join. Its
@@ -38,6 +43,7 @@ impl Owner {
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
         let joined = crate::context::blocking(move || context.networks.join(&id, &planned)).await?;
         let namespace: Namespace = joined?;
+        self.context.prepare_network(WHILE);
         Ok(Joined {
             state,
             namespace: Some(namespace.into()),
@@ -75,6 +81,7 @@ impl Owner {
         if let Err(error) = left {
             tracing::warn!(container.id = %self.id(), %error, "cannot leave a container's networks");
         }
+        self.context.prepare_network(Duration::ZERO);
         events
     }
 

@@ -189,8 +189,90 @@ fn networks_are_made_joined_left_and_removed() {
     host.cli(&["network", "rm", &id]).success();
     // The kernel takes a container's links with its namespace, in its own time.
     host.until("no link is left", |host| {
-        let script = "ip -br link show type veth; ip -br link show type bridge | grep br-; true";
+        // The one that is made ahead is down.
+        let script = "ip -br link show type veth up; ip -br link show type bridge | grep br-; true";
         in_daemons_network(host, script).text().trim().is_empty()
+    });
+}
+
+#[test]
+fn a_namespace_made_ahead_is_as_one_that_is_not() {
+    let host = TestHost::start();
+    let made = |args: &[&str]| host.cli(&[&["network", "create"], args].concat()).success();
+    made(&["--subnet", "10.77.0.0/24", "plain"]);
+    let mtu = "com.docker.network.driver.mtu=1300";
+    made(&["--subnet", "10.78.0.0/24", "-o", mtu, "small"]);
+    made(&[
+        "--ipv6",
+        "--subnet",
+        "10.79.0.0/24",
+        "--subnet",
+        "fd00:79::/64",
+        "six",
+    ]);
+    let mac = "02:42:00:00:00:07";
+    let cases: [&[&str]; 5] = [
+        &["--mac-address", mac],
+        &[
+            "--network",
+            "plain",
+            "--mac-address",
+            mac,
+            "--ip",
+            "10.77.0.9",
+        ],
+        &[
+            "--network",
+            "small",
+            "--mac-address",
+            mac,
+            "--ip",
+            "10.78.0.9",
+        ],
+        &[
+            "--network",
+            "six",
+            "--mac-address",
+            mac,
+            "--ip",
+            "10.79.0.9",
+            "--ip6",
+            "fd00:79::9",
+        ],
+        &[
+            "--network",
+            "name=plain,mac-address=02:42:00:00:00:07,ip=10.77.0.9,\
+            \"driver-opt=com.docker.network.endpoint.ifname=lan\"",
+        ],
+    ];
+    let script = "ip addr | grep -v valid_lft | sed 's/@if[0-9]*//; s/ip [0-9]*//; s/link-netnsid.*//'; \
+        ip route; ip -6 route; cat /etc/resolv.conf /etc/hosts; \
+        cat /proc/sys/net/ipv6/conf/*/disable_ipv6 /proc/sys/net/ipv6/conf/*/accept_ra; \
+        grep -q 127.0.0.11 /etc/resolv.conf && nslookup look 2>&1 | grep -v '^$'; true";
+    for case in cases {
+        let look = || {
+            let args = ["run", "--rm", "--name", "look", "--hostname", "look"];
+            let args = [&args, case, &["busybox", "sh", "-c", script]].concat();
+            let text = host.cli(&args).success().text();
+            // The default network gives the next address each time.
+            ["2", "3", "4"].iter().fold(text, |text, last| {
+                text.replace(&format!("172.17.0.{last}"), "OWN")
+            })
+        };
+        // Of another kind than the one before, or the first: it is made when it is needed.
+        let first = look();
+        await_prepared(&host);
+        assert_eq!(look(), first, "{case:?}");
+        await_prepared(&host);
+        assert_eq!(look(), first, "{case:?}");
+    }
+}
+
+/// Waits for the pair of links that is made ahead.
+fn await_prepared(host: &TestHost) {
+    host.until("links are made ahead", |host| {
+        let script = "ip -br link show type veth | grep DOWN; true";
+        !in_daemons_network(host, script).text().trim().is_empty()
     });
 }
 
