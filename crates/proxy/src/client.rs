@@ -3,7 +3,9 @@
 use crate::packets;
 use crate::request::{Answer, DESCRIPTORS, Held, Port, Request, VERSION};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socketpair};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, connect, socketpair,
+};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -49,6 +51,14 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether the proxy is still at the other end.
+    pub fn is_connected(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let seen = rustix::net::recv(&self.socket, &mut [0; 1], flags);
+        // It says nothing unasked.
+        matches!(seen, Err(rustix::io::Errno::AGAIN))
+    }
+
     /// Connects to the proxy that runs already in `folder`, and asks which sandboxes it has;
     /// `None` if none runs there.
     ///

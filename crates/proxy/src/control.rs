@@ -75,7 +75,7 @@ fn carry_out(shared: &Shared, request: Request, descriptors: Vec<OwnedFd>) -> Ve
             shared.borrow_mut().forget(&sandbox);
             Ok(())
         }
-        Request::Ping | Request::End => Ok(()),
+        Request::End => Ok(()),
     };
     let answer = match done {
         Ok(()) => Answer::Done,

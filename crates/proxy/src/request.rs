@@ -40,8 +40,6 @@ pub enum Request {
         /// The sandbox.
         sandbox: String,
     },
-    /// Is it there?
-    Ping,
     /// A sandbox is no more.
     Forget {
         /// The sandbox.

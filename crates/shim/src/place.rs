@@ -118,9 +118,24 @@ impl Place {
         }
     }
 
-    /// Leaves nothing behind.
+    /// Leaves nothing behind. What says who the shim is goes last: as long as anything else is
+    /// there, whoever looks knows that it is being removed.
     pub(crate) fn leave(&self) -> Result<()> {
         rustix::process::chdir("/").map_err(Error::io("enter", Path::new("/")))?;
-        fs::remove_dir_all(&self.folder).map_err(Error::io("remove", &self.folder))
+        let failed = Error::io("remove", &self.folder);
+        self.remove().map_err(failed)
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => fs::remove_dir_all(entry.path())?,
+                false if entry.file_name() == run::SHIM => {}
+                false => fs::remove_file(entry.path())?,
+            }
+        }
+        fs::remove_file(self.folder.join(run::SHIM))?;
+        fs::remove_dir(&self.folder)
     }
 }

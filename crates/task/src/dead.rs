@@ -54,13 +54,18 @@ pub(crate) fn bury(folder: &Path) -> Result<Vec<Ended>, Error> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+    // A shim that goes by itself removes all of it, and may be at it.
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if is_gone(&error) => return Ok(Vec::new()),
         entries => entries.map_err(Error::io("list", folder))?,
     };
     let mut ended = Vec::new();
     for entry in entries {
-        let path = entry.map_err(Error::io("list", folder))?.path();
+        let path = match entry {
+            Err(error) if is_gone(&error) => break,
+            entry => entry.map_err(Error::io("list", folder))?.path(),
+        };
         let prepared: Option<run::Container<cgroup::State>> = read(&path.join(run::PREPARED));
         if let Some(prepared) = prepared {
             remove_cgroup(&prepared)?;
@@ -72,8 +77,10 @@ pub(crate) fn bury(folder: &Path) -> Result<Vec<Ended>, Error> {
             ended.push(end(id, &container)?);
         }
     }
-    fs::remove_dir_all(folder).map_err(Error::io("remove", folder))?;
-    Ok(ended)
+    match fs::remove_dir_all(folder) {
+        Err(error) if !is_gone(&error) => Err(Error::io("remove", folder)(error)),
+        _ => Ok(ended),
+    }
 }
 
 /// Ends a container's processes, and removes its cgroup.

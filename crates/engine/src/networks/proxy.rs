@@ -102,11 +102,7 @@ impl Registry {
     /// The proxy runs when this returns; one that has ended is followed by another, which is
     /// told all that it had.
     fn alive(&self, proxy: &mut Proxy) -> Result<(), Error> {
-        let lives = match &mut proxy.client {
-            Some(client) => client.ask(&Request::Ping, &[]).is_ok(),
-            None => false,
-        };
-        if lives {
+        if proxy.client.as_ref().is_some_and(Client::is_connected) {
             return Ok(());
         }
         let had_one = proxy.client.take().is_some();

@@ -19,7 +19,7 @@ const WHILE: Duration = Duration::from_millis(30);
 
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join. Its
-    /// addresses are on record before the first of them is made.
+    /// addresses are on record before that.
     pub(super) async fn join_networks(
         &mut self,
         record: &Arc<ContainerRecord>,
@@ -38,11 +38,13 @@ impl Owner {
         let mut container = (*self.now()).clone();
         container.state.network = state.clone();
         let events = self.events("connect", record, &state);
-        self.commit_state("record a container's networks", container, events)
-            .await?;
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
-        let joined = crate::context::blocking(move || context.networks.join(&id, &planned)).await?;
-        let namespace: Namespace = joined?;
+        let join = crate::context::blocking(move || context.networks.join(&id, &planned));
+        let record = self.commit_state("record a container's networks", container, events);
+        // At once: links of a container of which nothing runs are swept, on record or not.
+        let (joined, recorded) = tokio::join!(join, record);
+        recorded?;
+        let namespace: Namespace = joined??;
         self.context.prepare_network(WHILE);
         Ok(Joined {
             state,
