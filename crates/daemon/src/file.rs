@@ -36,6 +36,8 @@ pub(crate) struct File {
     pub(crate) insecure_registries: Vec<String>,
     /// Directories of what is said of registries' hosts: ours, no key of dockerd's.
     pub(crate) registry_hosts: Vec<PathBuf>,
+    /// Credentials of mirrors: ours as well.
+    pub(crate) registry_credentials: Option<PathBuf>,
     pub(crate) proxies: FileProxies,
     pub(crate) bip: Option<String>,
     pub(crate) fixed_cidr: Option<String>,
@@ -58,7 +60,7 @@ pub(crate) struct File {
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 41] = [
+const KNOWN: [&str; 42] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -82,6 +84,7 @@ const KNOWN: [&str; 41] = [
     "registry-mirrors",
     "insecure-registries",
     "registry-hosts",
+    "registry-credentials",
     "proxies",
     "bip",
     "fixed-cidr",

@@ -82,6 +82,9 @@ pub(crate) struct Flags {
     /// Directory with a directory for each registry's host: hosts.toml or certificates (repeatable)
     #[arg(long, value_name = "DIR")]
     pub(crate) registry_hosts: Vec<PathBuf>,
+    /// File like docker's config.json with the credentials of mirrors
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_credentials: Option<PathBuf>,
     /// Proxy on the way to registries in the clear
     #[arg(long, value_name = "URL")]
     pub(crate) http_proxy: Option<String>,

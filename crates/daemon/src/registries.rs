@@ -39,6 +39,10 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
             ([], file) => file.to_vec(),
             (flags, _) => flags.to_vec(),
         },
+        credentials: flags
+            .registry_credentials
+            .clone()
+            .or_else(|| file.registry_credentials.clone()),
         proxies,
         ..Settings::default()
     })

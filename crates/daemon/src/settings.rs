@@ -245,6 +245,7 @@ fn conflicts_of_parts(flags: &Flags, file: &File) -> Vec<String> {
             .collect();
         list(&texts)
     };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     // What is before a proxy's host may be a password.
     let proxy = |url: &Option<String>| url.as_deref().map(images::without_secret);
     let said = [
@@ -262,6 +263,11 @@ fn conflicts_of_parts(flags: &Flags, file: &File) -> Vec<String> {
             "registry-hosts",
             paths(&flags.registry_hosts),
             paths(&file.registry_hosts),
+        ),
+        (
+            "registry-credentials",
+            path(&flags.registry_credentials),
+            path(&file.registry_credentials),
         ),
         (
             "http-proxy",
@@ -386,12 +392,14 @@ mod tests {
     fn registries_are_reached_as_flags_and_file_say() {
         let flags = Flags {
             registry_hosts: vec!["/h".into()],
+            registry_credentials: Some("/c".into()),
             no_proxy: Some("lan".to_owned()),
             ..Flags::default()
         };
         let file = r#"{"proxies":{"http-proxy":"http://u:secret@p:1","https-proxy":"http://p:2"}}"#;
         let registries = settings(&flags, file).unwrap().registries;
         assert_eq!(registries.hosts, [PathBuf::from("/h")]);
+        assert_eq!(registries.credentials, Some(PathBuf::from("/c")));
         let proxies = registries.proxies;
         assert_eq!(proxies.https.as_deref(), Some("http://p:2"));
         assert_eq!(proxies.no.as_deref(), Some("lan"));

@@ -22,10 +22,13 @@ pub(crate) const AGENT: &str = concat!("corten/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Asking<'a> {
     pub(crate) http: &'a Http,
     pub(crate) target: &'a Target,
-    /// Only ever shown to the reference's own registry and the token server that it names.
+    /// The caller's: only ever shown to the reference's own registry and the token server that
+    /// it names. A mirror has its own.
     pub(crate) credentials: Option<&'a Credentials>,
     /// What of the registry is wanted; nothing signs in.
     pub(crate) scopes: &'a [String],
+    /// What the token server gave last, in the place of an identity token.
+    pub(crate) renewed: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +116,10 @@ impl Asking<'_> {
     }
 
     fn own(&self) -> Option<&Credentials> {
-        self.credentials.filter(|_| self.target.own)
+        match self.target.own {
+            true => self.credentials,
+            false => self.target.credentials.as_ref(),
+        }
     }
 
     /// The scopes to ask for: those wanted here, and what the challenge says of other
@@ -152,12 +158,14 @@ impl Asking<'_> {
         if let Some(service) = service {
             pair(&mut query, "service", service);
         }
-        for scope in scopes {
-            pair(&mut query, "scope", scope);
-        }
         let mut builder = Request::builder().header(USER_AGENT, AGENT);
         let request = match self.own() {
             Some(Credentials::IdentityToken(token)) => {
+                let token = self.renewed.unwrap_or(token);
+                // In a form all scopes are one value (RFC 6749), in a query each is its own.
+                if !scopes.is_empty() {
+                    pair(&mut query, "scope", &scopes.join(" "));
+                }
                 pair(&mut query, "grant_type", "refresh_token");
                 pair(&mut query, "client_id", "corten");
                 pair(&mut query, "refresh_token", token);
@@ -168,6 +176,9 @@ impl Asking<'_> {
                     .body(Payload::Bytes(query.into()).body())
             }
             own => {
+                for scope in scopes {
+                    pair(&mut query, "scope", scope);
+                }
                 if let Some(Credentials::Password { username, password }) = own {
                     pair(&mut query, "account", username);
                     if scopes.is_empty() {

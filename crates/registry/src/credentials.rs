@@ -1,8 +1,11 @@
 //! What a caller shows to one registry.
 
+pub(crate) mod file;
+
 use std::fmt;
 
-/// What a caller shows to the registry of one reference, and to no other host.
+/// What a caller shows to the registry of one reference, or the machine to one mirror; and
+/// to no other host.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A name and a password, or an access token in its place.

@@ -99,13 +99,14 @@ impl Ask {
 pub(crate) struct Learnt {
     schemes: Mutex<HashMap<String, &'static str>>,
     tokens: Mutex<HashMap<String, HeaderValue>>,
-    refresh_token: Mutex<Option<String>>,
+    /// By host: what its token server gave in the place of a secret.
+    refresh_tokens: Mutex<HashMap<String, String>>,
 }
 
 impl Learnt {
-    /// What a token server gave to be kept.
-    pub(crate) fn refresh_token(&self) -> Option<String> {
-        lock(&self.refresh_token).clone()
+    /// What a host's token server gave to be kept.
+    pub(crate) fn refresh_token(&self, host: &str) -> Option<String> {
+        lock(&self.refresh_tokens).get(host).cloned()
     }
 }
 
@@ -159,12 +160,13 @@ impl Exchange<'_> {
         }))
     }
 
-    fn asking(&self) -> Asking<'_> {
+    fn asking<'b>(&'b self, renewed: Option<&'b str>) -> Asking<'b> {
         Asking {
             http: self.http,
             target: self.target,
             credentials: self.credentials,
             scopes: self.scopes,
+            renewed,
         }
     }
 
@@ -173,7 +175,7 @@ impl Exchange<'_> {
     async fn greet(&self, scheme: &str) -> Result<(), Error> {
         let Target { host, root, .. } = self.target;
         let url = format!("{scheme}://{host}{root}/");
-        let shown = self.asking().at_first();
+        let shown = self.asking(None).at_first();
         let first = self.follow(&url, &Ask::get(String::new()), shown).await?;
         self.learn(&url, &first).await.map(drop)
     }
@@ -190,11 +192,16 @@ impl Exchange<'_> {
         if challenges.is_empty() {
             return Ok(None);
         }
-        let convincing = self.asking().convince(url, &challenges).await?;
-        *lock(&self.learnt.refresh_token) = convincing.refresh_token;
+        let host = &self.target.host;
+        let renewed = self.learnt.refresh_token(host);
+        let asking = self.asking(renewed.as_deref());
+        let convincing = asking.convince(url, &challenges).await?;
+        if let Some(token) = convincing.refresh_token {
+            lock(&self.learnt.refresh_tokens).insert(host.clone(), token);
+        }
         let authorization = convincing.authorization;
         let mut tokens = lock(&self.learnt.tokens);
-        tokens.insert(self.target.host.clone(), authorization.clone());
+        tokens.insert(host.clone(), authorization.clone());
         Ok(Some(authorization))
     }
 
@@ -213,7 +220,7 @@ impl Exchange<'_> {
             return self.follow(&url, ask, None).await;
         }
         let known = lock(&self.learnt.tokens).get(host).cloned();
-        let shown = known.or_else(|| self.asking().at_first());
+        let shown = known.or_else(|| self.asking(None).at_first());
         let first = self.follow(&url, ask, shown).await?;
         let Some(authorization) = self.learn(&url, &first).await? else {
             return Ok(first);

@@ -14,17 +14,18 @@ impl Registries {
         host: &str,
         credentials: &Credentials,
     ) -> Result<Option<String>, Error> {
+        let target = server(host, self.http())?;
         let learnt = Learnt::default();
         let exchange = Exchange {
             http: self.http(),
-            target: &server(host, self.http())?,
+            target: &target,
             credentials: Some(credentials),
             scopes: &[],
             learnt: &learnt,
         };
         let answered = exchange.get(&Ask::get(String::new())).await?;
         match answered.answer.status() {
-            StatusCode::OK => Ok(learnt.refresh_token()),
+            StatusCode::OK => Ok(learnt.refresh_token(&target.host)),
             status => Err(Error::Login {
                 url: answered.url,
                 status: status.to_string(),

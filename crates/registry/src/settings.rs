@@ -16,6 +16,8 @@ pub struct Settings {
     /// Directories with a directory for each host: `hosts.toml` as containerd has it, or
     /// certificates as docker has them. The first that knows a host counts.
     pub hosts: Vec<PathBuf>,
+    /// A file in the form of docker's `config.json`: what mirrors are shown, each its own.
+    pub credentials: Option<PathBuf>,
     /// Proxies on the way.
     pub proxies: Proxies,
     /// How long to wait and how often to try.

@@ -1,9 +1,10 @@
 //! Where a repository's requests go.
 
-use crate::Error;
+use crate::credentials::file;
 use crate::hosts::{self, Abilities, Host, Way};
 use crate::http::Http;
 use crate::settings::{Settings, name_of};
+use crate::{Credentials, Error};
 use http::{HeaderMap, Uri};
 use oci::Reference;
 
@@ -26,8 +27,10 @@ pub(crate) struct Target {
     /// Whether it is asked first whether it is there. COMPAT: containerd, whose files say how
     /// hosts are reached, does not ask them that.
     pub(crate) greets: bool,
-    /// Whether it is the reference's own registry, which credentials are for.
+    /// Whether it is the reference's own registry, which the caller's credentials are for.
     pub(crate) own: bool,
+    /// What a mirror is shown: the machine's own credentials for it.
+    pub(crate) credentials: Option<Credentials>,
     /// What it may be asked for.
     pub(crate) abilities: Abilities,
     /// What is sent with every request.
@@ -38,6 +41,16 @@ pub(crate) struct Target {
 
 /// The servers for a reference, in the order in which they are asked.
 pub(crate) fn targets(reference: &Reference, http: &Http) -> Result<Vec<Target>, Error> {
+    let mut targets = asked(reference, http)?;
+    if let Some(path) = &http.settings().credentials {
+        for mirror in targets.iter_mut().filter(|target| !target.own) {
+            mirror.credentials = file::find(path, &mirror.host)?;
+        }
+    }
+    Ok(targets)
+}
+
+fn asked(reference: &Reference, http: &Http) -> Result<Vec<Target>, Error> {
     let settings = http.settings();
     let domain = reference.domain();
     if let Some(said) = hosts::servers(&settings.hosts, domain)? {
@@ -88,6 +101,7 @@ fn plain(host: &str, settings: &Settings) -> Target {
         insecure,
         greets: true,
         own: true,
+        credentials: None,
         abilities: Abilities::default(),
         headers: HeaderMap::new(),
         namespace: None,
@@ -132,6 +146,7 @@ fn configured(domain: &str, said: Host, http: &Http) -> Result<Target, Error> {
         insecure,
         greets: false,
         own,
+        credentials: None,
         abilities: said.abilities,
         headers: said.headers,
     })

@@ -94,10 +94,9 @@ impl Login {
         let kept = Config::read()?.find(server)?;
         if let Some(kept) = kept
             && !kept.username.is_empty()
-            && self
-                .username
-                .as_ref()
-                .is_none_or(|name| *name == kept.username)
+            // With an identity token there is no password, and docker asks for it again.
+            && !kept.password.is_empty()
+            && self.username.is_none()
             && self.password.is_none()
         {
             output::error("Authenticating with existing credentials...");

@@ -9,6 +9,7 @@ mod patience;
 mod proxies;
 mod ranges;
 mod server;
+mod tokens;
 
 use registry::{Access, Credentials, Patience, Registries, Settings};
 use std::path::Path;

@@ -103,6 +103,53 @@ async fn credentials_and_headers_are_the_servers_own() {
 }
 
 #[tokio::test]
+async fn a_mirror_is_shown_its_own_credentials_and_no_others() {
+    let challenged =
+        |request: &http::Request<_>| match request.headers().contains_key("authorization") {
+            true => status(404),
+            false => Response::builder()
+                .status(401)
+                .header("www-authenticate", "Basic realm=\"x\"")
+                .body(Full::default())
+                .unwrap(),
+        };
+    let known = Server::plain(challenged).await;
+    let unknown = Server::plain(challenged).await;
+    let origin = Server::plain(challenged).await;
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!(
+        "server = \"http://{}\"\n[host.\"http://{}\"]\n[host.\"http://{}\"]\n",
+        origin.address, known.address, unknown.address
+    );
+    say(directory.path(), "registry.test", "hosts.toml", &text);
+    // What the file has for the registry itself is not for it: there, callers sign in.
+    let file = directory.path().join("config.json");
+    let auths = format!(
+        "{{\"auths\":{{\"{}\":{{\"auth\":\"bTpz\"}},\"{}\":{{\"auth\":\"bTpz\"}}}}}}",
+        known.address, origin.address
+    );
+    std::fs::write(&file, auths).unwrap();
+    let settings = registry::Settings {
+        credentials: Some(file.clone()),
+        ..settings(directory.path())
+    };
+    let credentials = Credentials::Password {
+        username: "u".to_owned(),
+        password: "p".to_owned(),
+    };
+    let found = tags_with(settings.clone(), NAME, Some(credentials)).await;
+    found.unwrap_err();
+    let basic = |text: &str| Some(format!("Basic {text}"));
+    assert_eq!(known.shown("authorization"), [None, basic("bTpz")]);
+    assert_eq!(unknown.shown("authorization"), [None]);
+    assert_eq!(origin.shown("authorization"), [None, basic("dTpw")]);
+
+    std::fs::write(&file, "{\"credsStore\":\"pass\"}").unwrap();
+    let refused = tags(settings, NAME).await.unwrap_err();
+    assert!(refused.contains("config.json: credsStore: "), "{refused}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_wrong_is_named() {
     let directory = tempfile::tempdir().unwrap();
     say(

@@ -5,7 +5,6 @@ use crate::settings;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use oci::image::{Descriptor, media_type};
 use registry::{Access, Registries, Split};
 use std::sync::Arc;
@@ -20,13 +19,13 @@ fn content() -> Bytes {
 }
 
 /// The range that a request names.
-fn range(request: &Request<Incoming>) -> Option<&str> {
+fn range(request: &Request<Bytes>) -> Option<&str> {
     let value = request.headers().get("range")?;
     Some(value.to_str().unwrap())
 }
 
 /// The bytes that a request asks for, or all.
-fn part(request: &Request<Incoming>, content: &Bytes) -> Response<Full<Bytes>> {
+fn part(request: &Request<Bytes>, content: &Bytes) -> Response<Full<Bytes>> {
     let Some(range) = range(request).and_then(|range| range.strip_prefix("bytes=")) else {
         return Response::new(Full::from(content.clone()));
     };

@@ -3,7 +3,7 @@
 use crate::authority::{Authority, Identity};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-type Answers = Arc<dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync>;
+type Answers = Arc<dyn Fn(&Request<Bytes>) -> Response<Full<Bytes>> + Send + Sync>;
 
 /// A server that ends with its test's runtime.
 #[derive(Clone)]
@@ -41,14 +41,14 @@ pub(crate) fn status(code: u16) -> Response<Full<Bytes>> {
 impl Server {
     /// In the clear. Whether it is there it says without a note.
     pub(crate) async fn plain(
-        answers: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
+        answers: impl Fn(&Request<Bytes>) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         Self::start(None, Arc::new(answers), false).await
     }
 
     /// The same, which notes and answers all that it is asked.
     pub(crate) async fn whole(
-        answers: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
+        answers: impl Fn(&Request<Bytes>) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         Self::start(None, Arc::new(answers), true).await
     }
@@ -91,21 +91,25 @@ impl Server {
 
     async fn talk(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let line = format!("{} {}", request.method(), request.uri());
-            let greets = request.uri().path() == "/v2/" && !self.notes_greetings;
-            let answer = match greets {
-                true => status(200),
-                false => {
-                    let mut log = self.log.lock().unwrap();
-                    log.push((line, request.headers().clone()));
-                    (self.answers)(&request)
-                }
-            };
-            async move { Ok::<_, Infallible>(answer) }
+            let server = self.clone();
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new();
         // A client that goes away is no failure.
         drop(connection.serve_connection(TokioIo::new(io), service).await);
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let request = Request::from_parts(head, body);
+        if request.uri().path() == "/v2/" && !self.notes_greetings {
+            return status(200);
+        }
+        let line = format!("{} {}", request.method(), request.uri());
+        let mut log = self.log.lock().unwrap();
+        log.push((line, request.headers().clone()));
+        (self.answers)(&request)
     }
 
     pub(crate) fn port(&self) -> &str {

@@ -1,7 +1,10 @@
 //! `registry serve`, `push`, `pull`, `save`, `login`: images between a daemon and a registry.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use testing::{PATIENCE, TestHost, binary, run};
 
 const ADDRESS: &str = "127.0.0.1:5000";
@@ -11,12 +14,18 @@ struct Registry(Child);
 
 impl Registry {
     fn start(host: &TestHost) -> Option<Self> {
+        Self::start_with(host, &[])
+    }
+
+    /// The same with more flags.
+    fn start_with(host: &TestHost, flags: &[&str]) -> Option<Self> {
         let net = format!("--net=/proc/{}/ns/net", host.daemon_pid()?);
         let registry = Command::new("nsenter")
             .arg(net)
             .arg(binary("corten"))
             .args(["registry", "serve", "--listen", ADDRESS, "--root"])
             .arg(host.scratch().join("registry"))
+            .args(flags)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -38,7 +47,7 @@ fn first_line(from: std::process::ChildStderr) -> String {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(from), &mut line).unwrap();
+        BufReader::new(from).read_line(&mut line).unwrap();
         sender.send(line.trim().to_owned()).unwrap();
     });
     receiver.recv_timeout(PATIENCE).unwrap()
@@ -112,6 +121,122 @@ fn credentials_are_kept_as_docker_keeps_them() {
     assert_eq!(auth, "bWU6c2VjcmV0");
     assert!(config(&home)["auths"].get(ADDRESS).is_none());
     assert!(again.text().contains("Not logged in"), "{again}");
+}
+
+/// A registry whose token server gives identity tokens, and what that server was asked.
+fn token_server(host: &TestHost) -> (String, Arc<Mutex<Vec<String>>>) {
+    host.in_network("ip link set lo up").success();
+    let listener = host.within_network(|| TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let (own, log) = (address.clone(), Arc::clone(&asked));
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            answer(&stream, &own, &log);
+        }
+    });
+    (address, asked)
+}
+
+fn answer(mut stream: &TcpStream, address: &str, asked: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    let mut head = Vec::new();
+    for line in reader.by_ref().lines() {
+        match line {
+            Ok(line) if line.is_empty() => break,
+            Ok(line) => head.push(line.to_lowercase()),
+            // TLS is tried first.
+            Err(_) => return,
+        }
+    }
+    let header = |name: &str| head.iter().find_map(|line| line.strip_prefix(name));
+    let length = header("content-length: ").map_or(0, |text| text.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let (status, extra, text) = match (head[0].contains("/token"), header("authorization: bearer"))
+    {
+        (true, _) => {
+            let body = String::from_utf8(body).unwrap();
+            asked.lock().unwrap().push(format!("{} {body}", head[0]));
+            let text = r#"{"token":"t","refresh_token":"kept"}"#;
+            ("200 OK", String::new(), text)
+        }
+        (false, Some(_)) if head[0].starts_with("get /v2/ ") => ("200 OK", String::new(), ""),
+        (false, Some(_)) => ("404 Not Found", String::new(), ""),
+        (false, None) => {
+            let challenge = format!("Bearer realm=\"http://{address}/token\",service=\"s\"");
+            let challenge = format!("WWW-Authenticate: {challenge}\r\n");
+            ("401 Unauthorized", challenge, "")
+        }
+    };
+    let length = text.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{extra}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream
+        .write_all(format!("{head}{text}").as_bytes())
+        .unwrap();
+}
+
+#[test]
+fn an_identity_token_is_kept_in_the_passwords_place_and_shown_from_then_on() {
+    let host = TestHost::start();
+    let (address, asked) = token_server(&host);
+    let home = host.scratch().join("docker");
+    let corten = |args: &[&str]| {
+        let mut command = host.command(args);
+        command.env("DOCKER_CONFIG", &home);
+        run(command)
+    };
+
+    corten(&["login", "-u", "me", "-p", "secret", &address]).success();
+    corten(&["pull", &format!("{address}/some/thing")]).code(1);
+    // docker does not sign in with a token: it asks for the password again.
+    let again = corten(&["login", &address]).code(1);
+
+    let entry = &config(&home)["auths"][&address];
+    assert_eq!(entry["identitytoken"], "kept");
+    assert_eq!(entry["auth"], "bWU6", "a name without its password");
+    let asked = asked.lock().unwrap();
+    assert!(asked[0].starts_with("get /token?"), "{asked:?}");
+    assert!(asked[0].contains("offline_token=true"), "{asked:?}");
+    assert!(asked[1].starts_with("post /token http"), "{asked:?}");
+    assert!(asked[1].ends_with("&refresh_token=kept"), "{asked:?}");
+    let words = "Cannot perform an interactive login from a non TTY device";
+    assert!(again.error().contains(words), "{again}");
+}
+
+#[test]
+fn a_mirror_gives_an_image_to_the_daemon_that_signs_in_there() {
+    let mut host = TestHost::idle();
+    let place = |name: &str| host.scratch().join(name).display().to_string();
+    let (hosts, file, accounts) = (place("certs.d"), place("mirrors.json"), place("accounts"));
+    let said = format!("[host.\"http://{ADDRESS}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
+    std::fs::create_dir_all(format!("{hosts}/registry.test")).unwrap();
+    std::fs::write(format!("{hosts}/registry.test/hosts.toml"), said).unwrap();
+    let hash = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+    std::fs::write(&accounts, format!("me:{hash}\n")).unwrap();
+    std::fs::write(&file, "{}").unwrap();
+    host.start_daemon_with(&["--registry-hosts", &hosts, "--registry-credentials", &file]);
+    let Some(_registry) = Registry::start_with(&host, &["--htpasswd", &accounts]) else {
+        return;
+    };
+    host.import_image();
+    let name = format!("{ADDRESS}/team/busybox:1");
+    let home = host.scratch().join("docker");
+    let corten = |args: &[&str]| {
+        let mut command = host.command(args);
+        command.env("DOCKER_CONFIG", &home);
+        run(command)
+    };
+    corten(&["login", "-u", "me", "-p", "secret", ADDRESS]).success();
+    corten(&["tag", testing::IMAGE, &name]).success();
+    corten(&["push", &name]).success();
+
+    let pull = || host.cli(&["pull", "registry.test/team/busybox:1"]);
+    pull().code(1);
+    std::fs::copy(home.join("config.json"), &file).unwrap();
+    pull().success();
 }
 
 fn config(home: &Path) -> serde_json::Value {
