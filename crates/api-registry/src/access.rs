@@ -1,6 +1,7 @@
 //! Who may do what: accounts, shown by password with every request, or by a token of ours.
 
 mod accounts;
+mod rights;
 mod token;
 
 use crate::answer::{self, Answer, with};
@@ -9,8 +10,9 @@ use crate::routes::{Query, blocking};
 use accounts::Accounts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use rights::Rights;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,9 +48,41 @@ pub struct Access(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     accounts: Accounts,
-    anonymous: Anonymous,
+    rights: Rights,
     /// `None`: passwords with every request.
     signer: Option<Signer>,
+}
+
+/// What docker's registry says of what an account may not do; clients look for it.
+const DENIED: &str = "requested access to the resource is denied";
+
+/// What is thought of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Admitted,
+    /// Another token, or a password, may help.
+    Unconvinced(Doubt),
+    /// The account has no right to it.
+    Denied,
+}
+
+/// What is wrong with what was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    Nothing,
+    Token,
+    Scope,
+}
+
+impl Doubt {
+    /// A challenge's parameter (RFC 6750).
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Token => ",error=\"invalid_token\"",
+            Self::Scope => ",error=\"insufficient_scope\"",
+        }
+    }
 }
 
 /// What a request wants to do with one object: `repository:a/b:pull`.
@@ -79,10 +113,6 @@ impl Want {
     fn scope(&self) -> String {
         format!("{}:{}:{}", self.kind, self.name, self.actions.join(","))
     }
-
-    fn is_read(&self) -> bool {
-        self.kind == "repository" && self.actions == ["pull"]
-    }
 }
 
 /// A name and a password.
@@ -92,15 +122,35 @@ struct Shown {
 }
 
 impl Access {
-    /// The accounts of an htpasswd file with bcrypt.
+    /// The accounts of an htpasswd file with bcrypt; each may do everything.
     pub fn open(
         htpasswd: &Path,
         scheme: Scheme,
         anonymous: Anonymous,
     ) -> std::result::Result<Self, AccountsError> {
+        let accounts = Accounts::read(htpasswd)?;
+        Self::of(accounts, Rights::whole(anonymous), scheme)
+    }
+
+    /// The accounts of an htpasswd file with the rights of another.
+    pub fn limited(
+        htpasswd: &Path,
+        scheme: Scheme,
+        rights: &Path,
+    ) -> std::result::Result<Self, AccountsError> {
+        let accounts = Accounts::read(htpasswd)?;
+        let rights = Rights::read(rights, |name| accounts.has(name))?;
+        Self::of(accounts, rights, scheme)
+    }
+
+    fn of(
+        accounts: Accounts,
+        rights: Rights,
+        scheme: Scheme,
+    ) -> std::result::Result<Self, AccountsError> {
         Ok(Self(Arc::new(Inner {
-            accounts: Accounts::read(htpasswd)?,
-            anonymous,
+            accounts,
+            rights,
             signer: match scheme {
                 Scheme::Basic => None,
                 Scheme::Token => Some(Signer::random()?),
@@ -115,60 +165,79 @@ impl Access {
         origin: &str,
         wants: &[Want],
     ) -> Option<Answer> {
-        match self.admits(headers, wants).await {
-            Ok(true) => None,
-            Ok(false) => Some(self.challenge(origin, wants)),
+        match self.judge(headers, wants).await {
+            Ok(Verdict::Admitted) => None,
+            Ok(Verdict::Unconvinced(doubt)) => Some(self.challenge(origin, wants, doubt)),
+            Ok(Verdict::Denied) => Some(answer::refusal(&Error::denied(DENIED))),
             Err(error) => Some(answer::refusal(&error)),
         }
     }
 
-    async fn admits(&self, headers: &HeaderMap, wants: &[Want]) -> Result<bool> {
+    /// Whether this client will never get what it wants, whatever token it asks for.
+    pub(crate) async fn denies(&self, headers: &HeaderMap, want: &Want) -> Result<bool> {
+        let verdict = self.judge(headers, std::slice::from_ref(want)).await?;
+        Ok(verdict == Verdict::Denied)
+    }
+
+    async fn judge(&self, headers: &HeaderMap, wants: &[Want]) -> Result<Verdict> {
+        let covered = |account| wants.iter().all(|want| self.0.rights.cover(account, want));
         let shown = headers.get(AUTHORIZATION);
         let shown = shown.and_then(|value| value.to_str().ok());
         let Some((scheme, value)) = shown.and_then(|value| value.split_once(' ')) else {
             // Without a token nobody learns that none is needed to read.
-            let open = self.0.signer.is_none() && self.0.anonymous == Anonymous::Pull;
-            return Ok(open && !wants.is_empty() && wants.iter().all(Want::is_read));
+            let open = self.0.signer.is_none() && !wants.is_empty() && covered(None);
+            return Ok(match open {
+                true => Verdict::Admitted,
+                false => Verdict::Unconvinced(Doubt::Nothing),
+            });
         };
         match &self.0.signer {
             Some(signer) if scheme.eq_ignore_ascii_case("bearer") => {
-                let Some(grants) = signer.grants(value) else {
-                    return Ok(false);
+                let Some(claims) = signer.claims(value) else {
+                    return Ok(Verdict::Unconvinced(Doubt::Token));
                 };
-                let granted = |want: &Want| grants.iter().any(|grant| grant.covers(want));
-                Ok(wants.iter().all(granted))
+                let account = claims.account();
+                Ok(match wants.iter().all(|want| claims.cover(want)) {
+                    true => Verdict::Admitted,
+                    false if account.is_some() && !covered(account) => Verdict::Denied,
+                    false => Verdict::Unconvinced(Doubt::Scope),
+                })
             }
-            None if scheme.eq_ignore_ascii_case("basic") => self.knows(basic(value)).await,
-            _ => Ok(false),
+            None if scheme.eq_ignore_ascii_case("basic") => {
+                let account = self.account(basic(value)).await?;
+                Ok(match account.as_deref() {
+                    None => Verdict::Unconvinced(Doubt::Nothing),
+                    account if covered(account) => Verdict::Admitted,
+                    Some(_) => Verdict::Denied,
+                })
+            }
+            _ => Ok(Verdict::Unconvinced(Doubt::Nothing)),
         }
     }
 
-    /// Whether an account has this password. That takes a while, by intent.
-    async fn knows(&self, shown: Option<Shown>) -> Result<bool> {
+    /// The account, if this is its password. That takes a while, by intent.
+    async fn account(&self, shown: Option<Shown>) -> Result<Option<String>> {
         let Some(Shown { name, password }) = shown else {
-            return Ok(false);
+            return Ok(None);
         };
         let access = self.clone();
-        blocking(move || Ok(access.0.accounts.verify(&name, &password))).await
+        blocking(move || Ok(access.0.accounts.verify(&name, &password).then_some(name))).await
     }
 
-    fn challenge(&self, origin: &str, wants: &[Want]) -> Answer {
-        let error = Error {
-            status: StatusCode::UNAUTHORIZED,
-            code: "UNAUTHORIZED",
-            message: "authentication required".to_owned(),
-        };
+    fn challenge(&self, origin: &str, wants: &[Want], doubt: Doubt) -> Answer {
+        let error = Error::unauthorized("authentication required");
         let scopes: Vec<String> = wants.iter().map(Want::scope).collect();
         let service = origin.rsplit('/').next().unwrap_or_default();
-        let challenge = match (&self.0.signer, scopes.is_empty()) {
-            (None, _) => "Basic realm=\"corten registry\"".to_owned(),
-            (Some(_), true) => {
-                format!("Bearer realm=\"{origin}{TOKEN_PATH}\",service=\"{service}\"")
+        let challenge = match &self.0.signer {
+            None => "Basic realm=\"corten registry\"".to_owned(),
+            Some(_) => {
+                let mut text =
+                    format!("Bearer realm=\"{origin}{TOKEN_PATH}\",service=\"{service}\"");
+                if !scopes.is_empty() {
+                    text += &format!(",scope=\"{}\"", scopes.join(" "));
+                }
+                text + doubt.parameter()
             }
-            (Some(_), false) => format!(
-                "Bearer realm=\"{origin}{TOKEN_PATH}\",service=\"{service}\",scope=\"{}\"",
-                scopes.join(" ")
-            ),
         };
         with(answer::refusal(&error), WWW_AUTHENTICATE, challenge)
     }
@@ -193,23 +262,19 @@ impl Access {
             (None, None) => None,
             _ => Some(None),
         };
-        let is_account = match shown {
-            Some(shown) => match self.knows(shown).await? {
-                true => true,
-                false => return Err(wrong_password()),
-            },
-            None => false,
+        let is_shown = shown.is_some();
+        let account = match shown {
+            Some(shown) => self.account(shown).await?,
+            None => None,
         };
-        if !is_account && self.0.anonymous == Anonymous::Nothing {
-            return Err(wrong_password());
+        // Nobody's token is for those who show nothing, and only if it is good for anything.
+        if account.is_none() && (is_shown || !self.0.rights.is_open()) {
+            return Err(Error::unauthorized("incorrect username or password"));
         }
         let scopes = form.all("scope").flat_map(str::split_whitespace);
         let grants = scopes.filter_map(Grant::parse);
-        let grants = grants.map(|grant| match is_account {
-            true => grant,
-            false => grant.reading(),
-        });
-        Ok(signer.answer(grants.collect()))
+        let grants = grants.map(|grant| grant.within(&self.0.rights, account.as_deref()));
+        Ok(signer.answer(account.as_deref(), grants.collect()))
     }
 }
 
@@ -229,14 +294,6 @@ fn basic(value: &str) -> Option<Shown> {
         name: name.to_owned(),
         password: password.to_owned(),
     })
-}
-
-fn wrong_password() -> Error {
-    Error {
-        status: StatusCode::UNAUTHORIZED,
-        code: "UNAUTHORIZED",
-        message: "incorrect username or password".to_owned(),
-    }
 }
 
 /// Actions of both, without repetition.

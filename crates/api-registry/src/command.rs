@@ -52,6 +52,14 @@ struct Serve {
         value_name = "SCHEME"
     )]
     auth: Auth,
+    /// What each account may do where (lines of ACCOUNT PATTERN ACTIONS)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "htpasswd",
+        conflicts_with = "anonymous_pull"
+    )]
+    rights: Option<PathBuf>,
     /// Let those without an account read
     #[arg(long, requires = "htpasswd")]
     anonymous_pull: bool,
@@ -84,7 +92,10 @@ impl Serve {
             true => Anonymous::Pull,
             false => Anonymous::Nothing,
         };
-        let open = |path: &PathBuf| Access::open(path, scheme, anonymous);
+        let open = |path: &PathBuf| match &self.rights {
+            Some(rights) => Access::limited(path, scheme, rights),
+            None => Access::open(path, scheme, anonymous),
+        };
         let access = self.htpasswd.as_ref().map(open).transpose()?;
         Ok(Guard { tls, access })
     }

@@ -36,6 +36,8 @@ refusals! {
     manifest_blob_unknown BAD_REQUEST "MANIFEST_BLOB_UNKNOWN"
     manifest_invalid BAD_REQUEST "MANIFEST_INVALID"
     manifest_large PAYLOAD_TOO_LARGE "SIZE_INVALID"
+    unauthorized UNAUTHORIZED "UNAUTHORIZED"
+    denied FORBIDDEN "DENIED"
     manifest_unknown NOT_FOUND "MANIFEST_UNKNOWN"
     name_invalid BAD_REQUEST "NAME_INVALID"
     name_unknown NOT_FOUND "NAME_UNKNOWN"

@@ -38,6 +38,12 @@ impl Query {
         Self(pairs.map(|(k, v)| (unescape(k), unescape(v))).collect())
     }
 
+    /// The parameters without those of this name.
+    fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
@@ -137,7 +143,14 @@ async fn token(access: &access::Access, call: Call) -> Result<Answer> {
 }
 
 /// Goes on if this client may.
-async fn admitted(house: &House, call: Call, place: Place) -> Result<Answer> {
+async fn admitted(house: &House, mut call: Call, place: Place) -> Result<Answer> {
+    if let Some(access) = &house.access
+        && let Some(want) = source(&place, &call)
+        && access.denies(&call.headers, &want).await?
+    {
+        // What cannot be mounted is uploaded.
+        call.query = call.query.without("mount").without("from");
+    }
     let wants = wants(&place, &call);
     if let Some(access) = &house.access {
         let origin = access::origin(&call.headers, house.scheme);
@@ -155,12 +168,11 @@ fn wants(place: &Place, call: &Call) -> Vec<Want> {
         Place::Base => Vec::new(),
         Place::Catalog => vec![Want::catalog()],
         Place::Uploads(name) | Place::Upload(name, _) => {
-            let mut wants = vec![Want::repository(name, &["pull", "push"])];
-            // A blob is never mounted from where the client may not read.
-            if let Some(from) = call.query.find("from") {
-                wants.push(Want::repository(from, &["pull"]));
-            }
-            wants
+            let own = Want::repository(name, &["pull", "push"]);
+            [Some(own), source(place, call)]
+                .into_iter()
+                .flatten()
+                .collect()
         }
         Place::Manifest(name, _) | Place::Blob(name, _) if call.method == Method::DELETE => {
             vec![Want::repository(name, &["delete"])]
@@ -171,6 +183,15 @@ fn wants(place: &Place, call: &Call) -> Vec<Want> {
         | Place::Blob(name, _)
         | Place::Referrers(name, _) => vec![Want::repository(name, &["pull"])],
     }
+}
+
+/// A blob is never mounted from where the client may not read.
+fn source(place: &Place, call: &Call) -> Option<Want> {
+    let from = match place {
+        Place::Uploads(_) | Place::Upload(..) => call.query.find("from"),
+        _ => None,
+    };
+    Some(Want::repository(from?, &["pull"]))
 }
 
 fn place(path: &str) -> Result<Place> {

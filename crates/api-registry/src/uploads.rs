@@ -58,7 +58,7 @@ pub(crate) async fn begin(call: Call, repository: String) -> Result<Answer> {
     }
 }
 
-/// Whether the blob is the repository's now. Without a source any repository will do.
+/// Whether the blob is the repository's now. Without a source it must be there already.
 fn mount(depot: &Depot, digest: &Digest, from: Option<&str>, to: &str) -> Result<bool> {
     let _linking = depot.linking();
     let there = match from {

@@ -29,7 +29,7 @@ pub enum AccountsError {
         /// Which, from 1.
         line: usize,
         /// What is wrong.
-        reason: &'static str,
+        reason: String,
     },
     /// The system has no random numbers.
     #[error("cannot make a key")]
@@ -63,10 +63,10 @@ impl Accounts {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = |reason| AccountsError::Line {
+            let wrong = |reason: &str| AccountsError::Line {
                 path: path.to_owned(),
                 line: index + 1,
-                reason,
+                reason: reason.to_owned(),
             };
             let (name, hash) = line.split_once(':').ok_or_else(|| wrong("no NAME:HASH"))?;
             let known = ["$2a$", "$2b$", "$2y$"]
@@ -82,6 +82,11 @@ impl Accounts {
             remembered: Mutex::default(),
             key: super::token::key()?,
         })
+    }
+
+    /// Whether there is an account of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.hashes.contains_key(name)
     }
 
     /// Whether the account has this password.

@@ -1,6 +1,7 @@
 //! Tokens: a list of what is granted, signed by a key of this process.
 
 use super::accounts::AccountsError;
+use super::rights::Rights;
 use super::{Want, united};
 use crate::answer::{self, Answer};
 use base64::Engine;
@@ -25,11 +26,24 @@ pub(super) struct Grant {
     actions: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Claims {
+/// What a token says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Claims {
+    /// The account; without one: empty, as docker's tokens have it.
+    sub: String,
     iat: u64,
     exp: u64,
     access: Vec<Grant>,
+}
+
+impl Claims {
+    pub(super) fn account(&self) -> Option<&str> {
+        (!self.sub.is_empty()).then_some(self.sub.as_str())
+    }
+
+    pub(super) fn cover(&self, want: &Want) -> bool {
+        self.access.iter().any(|grant| grant.covers(want))
+    }
 }
 
 impl Grant {
@@ -50,14 +64,13 @@ impl Grant {
         })
     }
 
-    /// Of this, what reads a repository.
-    pub(super) fn reading(mut self) -> Self {
-        let reads = self.kind == "repository";
-        self.actions.retain(|action| reads && action == "pull");
+    /// Of this, what the account may do.
+    pub(super) fn within(mut self, rights: &Rights, account: Option<&str>) -> Self {
+        self.actions = rights.of(account, &self.kind, &self.name, &self.actions);
         self
     }
 
-    pub(super) fn covers(&self, want: &Want) -> bool {
+    fn covers(&self, want: &Want) -> bool {
         let has = |action: &&str| self.actions.iter().any(|own| own == action || own == "*");
         self.kind == want.kind && self.name == want.name && want.actions.iter().all(has)
     }
@@ -78,28 +91,33 @@ impl Signer {
         key().map(Self)
     }
 
-    /// What a token grants, if it is ours and not too old.
-    pub(super) fn grants(&self, token: &str) -> Option<Vec<Grant>> {
+    /// What a token says, if it is ours and not too old.
+    pub(super) fn claims(&self, token: &str) -> Option<Claims> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         hmac::verify(&self.0, signed.as_bytes(), &signature).ok()?;
         let (_, claims) = signed.split_once('.')?;
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
         let claims: Claims = serde_json::from_slice(&claims).ok()?;
-        (claims.exp > now()).then_some(claims.access)
+        (claims.exp > now()).then_some(claims)
     }
 
-    fn sign(&self, access: Vec<Grant>, iat: u64) -> String {
-        let exp = iat + LIFE;
-        let claims = serde_json::to_vec(&Claims { iat, exp, access }).unwrap_or_default();
+    fn sign(&self, account: Option<&str>, access: Vec<Grant>, iat: u64) -> String {
+        let claims = Claims {
+            sub: account.unwrap_or_default().to_owned(),
+            iat,
+            exp: iat + LIFE,
+            access,
+        };
+        let claims = serde_json::to_vec(&claims).unwrap_or_default();
         let signed = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(claims));
         let signature = hmac::sign(&self.0, signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The token server's answer.
-    pub(super) fn answer(&self, access: Vec<Grant>) -> Answer {
-        let token = self.sign(access, now());
+    pub(super) fn answer(&self, account: Option<&str>, access: Vec<Grant>) -> Answer {
+        let token = self.sign(account, access, now());
         let document = serde_json::json!({
             "token": token, "access_token": token, "expires_in": LIFE,
             "issued_at": Timestamp::now().to_string(),
@@ -116,6 +134,7 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Anonymous;
 
     #[test]
     fn a_token_grants_what_it_says_while_it_is_good() {
@@ -125,17 +144,21 @@ mod tests {
         assert!(grant.covers(&want(&["pull", "push"])));
         assert!(!grant.covers(&want(&["delete"])));
         assert!(!grant.covers(&Want::repository("a:5000/c", &["pull"])));
-        assert!(!grant.clone().reading().covers(&want(&["push"])));
+        let reads = Rights::whole(Anonymous::Pull);
+        let read = grant.clone().within(&reads, None);
+        assert!(read.covers(&want(&["pull"])) && !read.covers(&want(&["push"])));
         assert_eq!(Grant::parse("galaxy:a:pull"), None);
 
-        let token = signer.sign(vec![grant.clone()], now());
-        assert_eq!(signer.grants(&token).unwrap(), std::slice::from_ref(&grant));
-        let old = signer.sign(vec![grant], now() - LIFE - 1);
-        assert_eq!(signer.grants(&old), None);
-        assert_eq!(Signer::random().unwrap().grants(&token), None);
+        let token = signer.sign(Some("me"), vec![grant.clone()], now());
+        let claims = signer.claims(&token).unwrap();
+        assert_eq!(claims.access, std::slice::from_ref(&grant));
+        assert_eq!(claims.account(), Some("me"));
+        let old = signer.sign(None, vec![grant], now() - LIFE - 1);
+        assert!(signer.claims(&old).is_none());
+        assert!(Signer::random().unwrap().claims(&token).is_none());
         let other = token.replacen("eyJ", "eyK", 2);
         for wrong in ["", ".", "a.b.c", &token[1..], &other] {
-            assert_eq!(signer.grants(wrong), None, "{wrong}");
+            assert!(signer.claims(wrong).is_none(), "{wrong}");
         }
     }
 }

@@ -179,6 +179,182 @@ async fn those_without_an_account_read_where_they_may() {
     assert_eq!(write.status, StatusCode::UNAUTHORIZED);
 }
 
+/// A registry where `me` and `you` have rights of their own, and everybody reads `public`.
+async fn ruled(scheme: Scheme) -> Host {
+    let dir = tempfile::tempdir().unwrap();
+    let htpasswd = accounts(dir.path());
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let text = std::fs::read_to_string(&htpasswd).unwrap();
+    std::fs::write(&htpasswd, format!("{text}you:{hash}\n")).unwrap();
+    let rights = dir.path().join("rights");
+    let rules = "# who      where      what\n\
+                 me         team/**    pull,push\n\
+                 me         team/*/tmp *\n\
+                 *          shared/*   pull\n\
+                 -          public/**  pull\n\
+                 you        **         pull\n";
+    std::fs::write(&rights, rules).unwrap();
+    let access = Access::limited(&htpasswd, scheme, &rights).unwrap();
+    let depot = Depot::open(dir.path()).unwrap();
+    let guard = Guard {
+        access: Some(access),
+        ..Guard::default()
+    };
+    Host::of(dir, depot, guard).await
+}
+
+const DENIED: &str = "requested access to the resource is denied";
+
+#[tokio::test]
+async fn an_account_does_what_its_rights_say_and_is_denied_the_rest() {
+    let host = ruled(Scheme::Basic).await;
+    let me = basic("secret");
+    let you = format!("Basic {}", STANDARD.encode("you:secret"));
+    for (shown, method, path, status, code) in [
+        (&me, "POST", "/v2/team/a/blobs/uploads/", 202, ""),
+        (&me, "DELETE", "/v2/team/a/manifests/1", 403, "DENIED"),
+        (
+            &me,
+            "DELETE",
+            "/v2/team/a/tmp/manifests/1",
+            404,
+            "MANIFEST_UNKNOWN",
+        ),
+        (&me, "GET", "/v2/shared/a/tags/list", 404, "NAME_UNKNOWN"),
+        (&me, "GET", "/v2/shared/a/b/tags/list", 403, "DENIED"),
+        (&me, "GET", "/v2/public/a/b/tags/list", 404, "NAME_UNKNOWN"),
+        (&me, "PUT", "/v2/shared/a/manifests/1", 403, "DENIED"),
+        (&me, "GET", "/v2/team/tags/list", 403, "DENIED"),
+        (&me, "GET", "/v2/_catalog", 403, "DENIED"),
+        (&me, "GET", "/v2/", 200, ""),
+        (&you, "GET", "/v2/_catalog", 200, ""),
+        (&you, "GET", "/v2/team/a/tags/list", 404, "NAME_UNKNOWN"),
+        (&you, "POST", "/v2/team/a/blobs/uploads/", 403, "DENIED"),
+        (
+            &basic("wrong"),
+            "GET",
+            "/v2/public/a/tags/list",
+            401,
+            "UNAUTHORIZED",
+        ),
+    ] {
+        let answer = with(&host, method, path, shown).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+        if status >= 400 {
+            assert_eq!(answer.code(), code, "{method} {path}");
+        }
+        if status == 403 {
+            assert_eq!(answer.json()["errors"][0]["message"], DENIED);
+        }
+    }
+    let open = host.get("/v2/public/a/tags/list").await;
+    assert_eq!(open.code(), "NAME_UNKNOWN");
+    let closed = host.get("/v2/shared/a/tags/list").await;
+    assert_eq!(closed.status, StatusCode::UNAUTHORIZED);
+}
+
+/// The access that a token has.
+fn claims(token: &str) -> serde_json::Value {
+    let middle = token.split('.').nth(1).unwrap();
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    serde_json::from_slice(&engine.decode(middle).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_has_what_was_asked_for_within_the_accounts_rights() {
+    let host = ruled(Scheme::Token).await;
+    let scopes = "scope=repository:team/a:pull,push,delete&scope=repository:team/a/tmp:*\
+                  &scope=repository:other:pull&scope=registry:catalog:*";
+    let own = token(&host, scopes, Some("secret")).await;
+    let access = |name: &str, actions: &[&str]| serde_json::json!({"type": "repository", "name": name, "actions": actions});
+    let own_claims = claims(&own);
+    assert_eq!(own_claims["sub"], "me");
+    assert_eq!(
+        own_claims["access"],
+        serde_json::json!([
+            access("team/a", &["pull", "push"]),
+            access("team/a/tmp", &["pull", "push", "delete"]),
+            access("other", &[]),
+            {"type": "registry", "name": "catalog", "actions": []},
+        ])
+    );
+    let nobody = token(&host, "scope=repository:public/x:pull,push", None).await;
+    let nobody_claims = claims(&nobody);
+    assert_eq!(nobody_claims["sub"], "");
+    assert_eq!(
+        nobody_claims["access"],
+        serde_json::json!([access("public/x", &["pull"])])
+    );
+
+    let delete = with(&host, "DELETE", "/v2/team/a/manifests/1", &own).await;
+    assert_eq!(
+        (delete.status, delete.code()),
+        (StatusCode::FORBIDDEN, "DENIED".to_owned())
+    );
+    // What the account may do but the token was not asked for: another token helps.
+    let wider = with(&host, "POST", "/v2/team/b/blobs/uploads/", &own).await;
+    assert_eq!(wider.status, StatusCode::UNAUTHORIZED);
+    let challenge = wider.header("www-authenticate");
+    let scope = ",scope=\"repository:team/b:pull,push\",error=\"insufficient_scope\"";
+    assert!(challenge.ends_with(scope), "{challenge}");
+    // And nobody may become somebody.
+    let write = with(&host, "POST", "/v2/public/x/blobs/uploads/", &nobody).await;
+    assert_eq!(
+        (write.status, write.code()),
+        (StatusCode::UNAUTHORIZED, "UNAUTHORIZED".to_owned())
+    );
+    let forged = with(&host, "GET", "/v2/public/x/tags/list", "Bearer x.y.z").await;
+    assert!(
+        forged
+            .header("www-authenticate")
+            .ends_with(",error=\"invalid_token\"")
+    );
+}
+
+#[tokio::test]
+async fn a_blob_is_not_mounted_from_where_the_account_may_not_read() {
+    for scheme in [Scheme::Basic, Scheme::Token] {
+        let host = ruled(scheme).await;
+        let scope = "scope=repository:team/a:pull,push&scope=repository:hidden:pull&scope=repository:team/b:pull,push";
+        let shown = match scheme {
+            Scheme::Basic => basic("secret"),
+            Scheme::Token => token(&host, scope, Some("secret")).await,
+        };
+        let digest = crate::host::sha256(b"blob");
+        let path = format!("/v2/team/a/blobs/uploads/?digest={digest}");
+        let header = [("authorization", shown.as_str())];
+        let put = host.send("POST", &path, &header, b"blob").await;
+        assert_eq!(put.status, StatusCode::CREATED);
+        for (from, status) in [
+            ("team/a", StatusCode::CREATED),
+            ("hidden", StatusCode::ACCEPTED),
+        ] {
+            let path = format!("/v2/team/b/blobs/uploads/?mount={digest}&from={from}");
+            let mount = with(&host, "POST", &path, &shown).await;
+            assert_eq!(mount.status, status, "{from}");
+        }
+    }
+}
+
+#[test]
+fn rights_that_cannot_be_meant_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let htpasswd = accounts(dir.path());
+    let path = dir.path().join("rights");
+    for (text, words) in [
+        ("me a\n", "rights:1: not ACCOUNT PATTERN ACTIONS"),
+        ("\nyou a pull\n", "rights:2: there is no account \"you\""),
+        (
+            "me a pull,fly\n",
+            "\"fly\" is none of pull, push, delete, *",
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Access::limited(&htpasswd, Scheme::Basic, &path).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
 #[test]
 fn accounts_that_are_not_hashed_well_are_refused() {
     let dir = tempfile::tempdir().unwrap();
