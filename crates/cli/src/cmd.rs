@@ -18,6 +18,7 @@ pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
+mod layout;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod login;

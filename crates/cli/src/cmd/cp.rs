@@ -3,8 +3,8 @@
 //! What a container sends is placed by the worker that the daemon uses too, with the
 //! destination as root of every path: no name and no link in it leads elsewhere.
 
-mod from;
-mod here;
+pub(super) mod from;
+pub(super) mod here;
 mod to;
 
 use super::container;

@@ -1,5 +1,6 @@
-//! `load`: images from an archive.
+//! `load`: images from an archive, or from a directory with an OCI layout.
 
+use super::layout;
 use super::progress::{self, To};
 use crate::command::{Action, Takes};
 use crate::context::Context;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Load {
-    /// Read from tar archive file, instead of STDIN
+    /// Read from tar archive file or OCI layout directory, instead of STDIN
     #[arg(short, long, value_name = "string")]
     input: Option<PathBuf>,
     /// Load only the given platform variant. Formatted as `os[/arch[/variant]]` (e.g., `linux/amd64`)
@@ -31,6 +32,10 @@ impl Action for Load {
         let call = Call::post("/images/load")
             .query("quiet", if self.quiet { "1" } else { "0" })
             .optional("platform", platform::document(self.platform.as_deref())?);
+        let directory = self.input.as_deref().filter(|path| path.is_dir());
+        if let Some(directory) = directory {
+            return layout::load(cx, call, directory).await;
+        }
         let call = match &self.input {
             Some(path) => call.stream(open(path).await?),
             None if std::io::stdin().is_terminal() => {

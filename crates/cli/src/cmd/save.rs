@@ -1,5 +1,6 @@
-//! `save`: images to an archive.
+//! `save`: images to an archive, or to a directory with an OCI layout.
 
+use super::layout;
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -17,6 +18,9 @@ pub(crate) struct Save {
     /// Save only the given platform variant. Formatted as `os[/arch[/variant]]` (e.g., `linux/amd64`)
     #[arg(long, value_name = "string")]
     platform: Option<String>,
+    /// Shape of what is saved: `docker-archive`, or `oci-dir` for a directory with an OCI layout
+    #[arg(long, value_name = "string", default_value = "docker-archive")]
+    format: String,
     #[arg(required = true, hide = true)]
     images: Vec<String>,
 }
@@ -28,15 +32,43 @@ impl Action for Save {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn run(self, cx: &Context) -> Result {
-        refuse_terminal(self.output.as_deref())?;
+        let format = self.format()?;
         let mut call = Call::get("/images/get")
             .optional("platform", platform::document(self.platform.as_deref())?);
         for image in &self.images {
             call = call.query("names", image);
         }
         let stream = cx.client().await?.bytes_stream(call).await?;
-        write(stream, self.output.as_deref()).await?;
+        match format {
+            Format::DockerArchive => write(stream, self.output.as_deref()).await?,
+            Format::OciDir(directory) => layout::save(stream, &directory).await?,
+        }
         Ok(0)
+    }
+}
+
+/// What is saved.
+enum Format {
+    /// One file, which docker loads.
+    DockerArchive,
+    /// The specification's layout in this directory.
+    OciDir(PathBuf),
+}
+
+impl Save {
+    fn format(&self) -> Result<Format> {
+        match (self.format.as_str(), &self.output) {
+            ("docker-archive", path) => {
+                refuse_terminal(path.as_deref())?;
+                Ok(Format::DockerArchive)
+            }
+            ("oci-dir", Some(path)) => Ok(Format::OciDir(path.clone())),
+            ("oci-dir", None) => Err(Failure::text(1, "a directory must be given by --output")),
+            (other, _) => Err(Failure::text(
+                1,
+                format!("unknown format {other:?}: docker-archive or oci-dir"),
+            )),
+        }
     }
 }
 

@@ -27,13 +27,20 @@ pub(super) fn describe(
         None => true,
     };
     let images = index.manifests.iter().filter(wanted);
-    images
-        .map(|descriptor| image(archive, descriptor, platform))
-        .collect()
+    let described = images.map(|descriptor| image(archive, descriptor, platform));
+    described.filter_map(Result::transpose).collect()
 }
 
-fn image(archive: &Archive, named: &Descriptor, platform: &Platform) -> Result<Described, Error> {
+/// The image that the descriptor leads to; an artifact (a signature, a list of parts) is none.
+fn image(
+    archive: &Archive,
+    named: &Descriptor,
+    platform: &Platform,
+) -> Result<Option<Described>, Error> {
     let (descriptor, manifest, bytes) = manifest(archive, named, platform)?;
+    if Role::of(&manifest.config.media_type) != Some(Role::Config) {
+        return Ok(None);
+    }
     let config_bytes = read(archive, &manifest.config)?;
     let config = read_config(&config_bytes, manifest.layers.len())?;
     let layer = |layer: &Descriptor| {
@@ -52,7 +59,7 @@ fn image(archive: &Archive, named: &Descriptor, platform: &Platform) -> Result<D
         }
         Ok((found.clone(), layer.clone()))
     };
-    Ok(Described {
+    Ok(Some(Described {
         layers: manifest
             .layers
             .iter()
@@ -64,7 +71,7 @@ fn image(archive: &Archive, named: &Descriptor, platform: &Platform) -> Result<D
         config_media_type: manifest.config.media_type.clone(),
         manifest: Some((descriptor, bytes)),
         names: name(named).into_iter().collect(),
-    })
+    }))
 }
 
 /// A manifest of an archive, as it came.

@@ -72,7 +72,7 @@ pub(super) async fn copy(
 }
 
 /// Gives the archive to the worker, and waits for it.
-async fn receive(
+pub(in crate::cmd) async fn receive(
     mut archive: BytesStream,
     mut worker: pipe::Sender,
     job: Job<Placed>,

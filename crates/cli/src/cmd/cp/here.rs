@@ -82,7 +82,7 @@ fn follow(path: &Path) -> Result<PathBuf> {
 }
 
 /// A directory that the worker is given.
-pub(super) fn directory(path: &Path) -> Result<OwnedFd> {
+pub(in crate::cmd) fn directory(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty()).map_err(|error| {
         let error = std::io::Error::from(error);
@@ -100,13 +100,13 @@ pub(super) fn words(error: &std::io::Error) -> String {
 }
 
 /// The worker next to this executable.
-pub(super) fn worker() -> Result<Unpack> {
+pub(in crate::cmd) fn worker() -> Result<Unpack> {
     let exe = std::env::current_exe().map_err(anyhow::Error::new)?;
     Ok(Unpack::new(unpack::sibling(&exe)))
 }
 
 /// What the worker says, without our words around it.
-pub(super) fn refused(error: &unpack::Error) -> Failure {
+pub(in crate::cmd) fn refused(error: &unpack::Error) -> Failure {
     let cause = std::error::Error::source(error);
     Failure::text(
         1,
