@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use task::Tasks;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::{ContainerId, ExecId};
@@ -92,9 +93,17 @@ impl Context {
 
     /// Removes what is left of a container whose record is gone, without anybody waiting; the
     /// next daemon sweeps what this one does not get to.
-    pub(crate) fn sweep_behind(self: &Arc<Self>, record: Arc<ContainerRecord>, removal: Removal) {
+    pub(crate) fn sweep_behind(
+        self: &Arc<Self>,
+        record: Arc<ContainerRecord>,
+        removal: Removal,
+        releasing: Option<JoinHandle<()>>,
+    ) {
         let context = Arc::clone(self);
         self.tracker.spawn(async move {
+            if let Some(releasing) = releasing {
+                drop(releasing.await);
+            }
             context.log_keepers.end(&record.id).await;
             context.discard(&record.id).await;
             context.unmount_volumes(&record).await;

@@ -37,6 +37,7 @@ use metadata::Batch;
 use std::sync::Arc;
 use task::Attach;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use types::{ContainerId, Signal, Timestamp};
 
@@ -141,6 +142,10 @@ struct Owner {
     removing: Option<Removing>,
     /// Who asks for its health.
     monitor: Option<health::Monitor>,
+    /// What its last run left is being removed.
+    releasing: Option<JoinHandle<()>>,
+    /// Who asked for the start under way.
+    starting: Option<Reply<()>>,
 }
 
 struct Removing {
@@ -158,6 +163,8 @@ impl Owner {
             due: None,
             removing: None,
             monitor: None,
+            releasing: None,
+            starting: None,
         }
     }
 

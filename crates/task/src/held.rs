@@ -6,14 +6,13 @@ use crate::shim::{ASKING, Shim, spawn};
 use crate::spare::{Ahead, Spares};
 use crate::{Error, Event, EventKind, dead, message};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use types::{ContainerId, Paths};
 
-/// How long after a container was made the next sandbox's shim is prepared.
-const WHILE: Duration = Duration::from_millis(30);
+/// How long after a container was made the next sandbox is.
+const MOMENT: Duration = Duration::from_millis(3);
 
 /// A container that a shim holds.
 #[derive(Debug)]
@@ -48,8 +47,6 @@ pub(crate) struct Held {
     pub(crate) ahead: Ahead,
     /// Held while a sandbox that has its id already gets its shim.
     pub(crate) making: Mutex<()>,
-    /// How many containers were made.
-    made: AtomicU64,
 }
 
 impl Held {
@@ -68,7 +65,6 @@ impl Held {
             table: Mutex::default(),
             ahead,
             making: Mutex::default(),
-            made: AtomicU64::new(0),
         }
     }
 
@@ -126,17 +122,12 @@ impl Held {
         Ok(shim)
     }
 
-    /// Makes the next sandbox in a while, if none waits for it by then: who just
-    /// made a container has more to do.
+    /// Makes the next sandbox in a moment, if none waits: who just made a container goes first.
     pub(crate) fn prepare_spare_later(self: &Arc<Self>) {
         let held = Arc::clone(self);
-        let made = held.made.fetch_add(1, Ordering::Relaxed) + 1;
         tokio::spawn(async move {
-            tokio::time::sleep(WHILE).await;
-            // While containers are made one after another it is prepared as each ends.
-            if held.made.load(Ordering::Relaxed) == made {
-                held.prepare_spare();
-            }
+            tokio::time::sleep(MOMENT).await;
+            held.prepare_spare();
         });
     }
 

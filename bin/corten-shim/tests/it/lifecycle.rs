@@ -99,6 +99,7 @@ async fn two_containers_share_one_shim() {
     let mut second = host.container(&["sh", "-c", "exit 4"]);
     second.sandbox = sandbox;
     assert_eq!(host.run(second).await, Some(4));
+    host.tasks.stop().await;
     assert_eq!(fs::read_dir(host.paths.shims()).unwrap().count(), 1);
     assert_eq!(host.tasks.pids(&id).await.unwrap().len(), 1);
     host.end().await;

@@ -2,6 +2,7 @@
 
 use super::{Owner, Remains, backoff};
 use crate::{Container, ContainerState, Error, Event, Health, Status};
+use std::sync::Arc;
 use task::{EventKind, ExitStatus};
 
 /// What `inspect` shows of an exit that nobody saw.
@@ -119,8 +120,7 @@ impl Owner {
             std::iter::once(die).chain(left).collect(),
         )
         .await?;
-        self.release().await;
-        self.context.unmount_volumes(&self.now().record).await;
+        self.release();
         Ok(Remains::Here)
     }
 
@@ -142,10 +142,23 @@ impl Owner {
         self.due = Some(tokio::time::Instant::now() + self.backoff.next(ran));
     }
 
-    /// Lets the shim go, whose container has ended.
-    async fn release(&self) {
-        if let Err(error) = self.context.tasks.delete(self.id()).await {
-            tracing::warn!(container.id = %self.id(), %error, "cannot clean up after a container");
+    /// Lets the shim go, whose container has ended, while other commands are obeyed.
+    fn release(&mut self) {
+        let (context, record) = (Arc::clone(&self.context), Arc::clone(&self.now().record));
+        let release = async move {
+            if let Err(error) = context.tasks.delete(&record.id).await {
+                tracing::warn!(container.id = %record.id, %error, "cannot clean up after a container");
+            }
+            context.unmount_volumes(&record).await;
+        };
+        self.releasing = Some(self.context.tracker.spawn(release));
+    }
+
+    /// Nothing of the last run is left when this returns.
+    pub(super) async fn released(&mut self) {
+        if let Some(releasing) = self.releasing.take() {
+            // What it could not do it has said.
+            drop(releasing.await);
         }
     }
 }

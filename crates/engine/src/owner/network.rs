@@ -13,9 +13,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long after a container has joined its networks the next one's namespace is made: who made
-/// one has more to do.
-const WHILE: Duration = Duration::from_millis(30);
+/// How long after a container has joined its networks the next one's namespace is made: the
+/// container goes first.
+const MOMENT: Duration = Duration::from_millis(5);
 
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join. Its
@@ -45,7 +45,7 @@ impl Owner {
         let (joined, recorded) = tokio::join!(join, record);
         recorded?;
         let namespace: Namespace = joined??;
-        self.context.prepare_network(WHILE);
+        self.context.prepare_network(MOMENT);
         Ok(Joined {
             state,
             namespace: Some(namespace.into()),

@@ -108,7 +108,8 @@ impl Owner {
         for reply in replies {
             answer(reply, Ok(()));
         }
-        self.context.sweep_behind(record, removal);
+        let releasing = self.releasing.take();
+        self.context.sweep_behind(record, removal, releasing);
         Ok(Remains::Gone)
     }
 }

@@ -30,13 +30,22 @@ impl Owner {
     /// COMPAT: a container that is to be removed when it ends is also removed when it cannot be
     /// started; `docker run --rm` waits for that.
     pub(super) async fn start_or_remove(&mut self, reply: Reply<()>) -> Remains {
+        self.starting = Some(reply);
         let started = self.start_for_caller().await;
+        let reply = self.starting.take();
         let container = self.now();
         let gone = started.is_err()
             && container.record.spec.auto_remove
             && !container.state.status.is_live()
             && container.state.status != Status::Removing;
-        answer(reply, started);
+        match (reply, started) {
+            (Some(reply), started) => answer(reply, started),
+            // Its caller was told before it was recorded.
+            (None, Err(error)) => {
+                tracing::error!(container.id = %self.id(), %error, "cannot record a start");
+            }
+            (None, Ok(())) => {}
+        }
         if !gone {
             return Remains::Here;
         }
@@ -94,6 +103,7 @@ impl Owner {
     }
 
     async fn start(&mut self, restart_count: u32) -> Result<(), Error> {
+        self.released().await;
         let record = Arc::clone(&self.now().record);
         let run = match self.context.mount_volumes(&record).await {
             Ok(()) => self.run_task().await,
@@ -153,6 +163,12 @@ impl Owner {
         begin_health(&mut container);
         self.tell_networks(task.pid).await;
         let event = container.record.event("start", []);
+        // Its supervisor tells the next daemon, if this one dies before that is on record: the
+        // caller need not wait for it.
+        self.handle.publish(container.clone());
+        if let Some(reply) = self.starting.take() {
+            answer(reply, Ok(()));
+        }
         self.commit_state("record a start", container, vec![event])
             .await
     }
