@@ -104,9 +104,7 @@ impl Held {
         let shim = match table.shims.get(sandbox) {
             Some(shim) => shim.clone(),
             None => {
-                let (shim, mut child) = spawn(&self.executable, &self.paths, sandbox)?;
-                // Nothing but its end is wanted: the kernel's table must be rid of it.
-                tokio::spawn(async move { child.wait().await });
+                let shim = spawn(&self.executable, &self.paths, sandbox)?;
                 table.shims.insert(sandbox.clone(), shim.clone());
                 self.follow(shim.clone(), 0);
                 shim
@@ -228,6 +226,8 @@ impl Held {
         if !unused {
             self.prepare_spare();
         }
+        // One that had only just begun makes its directory yet.
+        shim.ended().await;
         let buried = tokio::task::spawn_blocking(move || dead::bury(&folder)).await;
         if nobodys {
             (self.ahead.directory.remove)(sandbox);

@@ -16,6 +16,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use types::{ContainerId, ErrorKind, ExecId, Paths};
 
 /// How long the making of a process may take: hooks and slow disks are part of it.
@@ -30,6 +31,8 @@ pub(crate) struct Shim {
     pub sandbox: ContainerId,
     /// The connection to it.
     pub link: Link,
+    /// Closed once its process has ended, if this daemon started it.
+    ended: Option<watch::Receiver<()>>,
 }
 
 /// What a call is about, for its error.
@@ -63,12 +66,15 @@ impl<'a> About<'a> {
     }
 }
 
+/// How long a shim that closed its connection may take to be gone.
+const DYING: Duration = Duration::from_secs(2);
+
 /// Starts the shim of a new sandbox.
 pub(crate) fn spawn(
     executable: &Executable,
     paths: &Paths,
     sandbox: &ContainerId,
-) -> Result<(Shim, Child), Error> {
+) -> Result<Shim, Error> {
     let folder = paths.shim(sandbox);
     let arguments = [
         "serve".as_ref(),
@@ -77,9 +83,17 @@ pub(crate) fn spawn(
         "--directory".as_ref(),
         folder.as_os_str(),
     ];
-    let start = || -> io::Result<(Shim, Child)> {
-        let (socket, child) = launch(executable, &arguments)?;
-        Ok((Shim::over(sandbox, socket)?, child))
+    let start = || -> io::Result<Shim> {
+        let (socket, mut child) = launch(executable, &arguments)?;
+        let (end, ended) = watch::channel(());
+        // The kernel's table must be rid of it.
+        tokio::spawn(async move {
+            drop(child.wait().await);
+            drop(end);
+        });
+        let mut shim = Shim::over(sandbox, socket)?;
+        shim.ended = Some(ended);
+        Ok(shim)
     };
     start().map_err(Error::io("start a shim for", &folder))
 }
@@ -122,7 +136,15 @@ impl Shim {
         Ok(Self {
             sandbox: sandbox.clone(),
             link: Link::new(UnixStream::from_std(socket)?),
+            ended: None,
         })
+    }
+
+    /// Waits until its process has ended; not for long, and not for one of an earlier daemon.
+    pub(crate) async fn ended(&self) {
+        if let Some(mut ended) = self.ended.clone() {
+            drop(tokio::time::timeout(DYING, ended.changed()).await);
+        }
     }
 
     /// Asks, with descriptors.

@@ -146,8 +146,7 @@ impl Held {
     }
 
     fn start_spare(self: &Arc<Self>, id: &ContainerId) -> Result<(), Error> {
-        let (shim, mut child) = spawn(&self.executable, &self.paths, id)?;
-        tokio::spawn(async move { child.wait().await });
+        let shim = spawn(&self.executable, &self.paths, id)?;
         self.table().shims.insert(id.clone(), shim.clone());
         self.follow(shim.clone(), 0);
         let request = PrepareRequest {
