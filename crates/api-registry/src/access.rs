@@ -1,6 +1,7 @@
 //! Who may do what: accounts, shown by password with every request, or by a token of ours.
 
 mod accounts;
+mod identity;
 mod rights;
 mod token;
 
@@ -12,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use identity::Identities;
 use rights::Rights;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -43,7 +45,11 @@ pub enum Anonymous {
 
 /// Who may do what.
 #[derive(Clone, Debug)]
-pub struct Access(Arc<Inner>);
+pub struct Access {
+    inner: Arc<Inner>,
+    /// `None`: no identity tokens are given.
+    identities: Option<Arc<Identities>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -121,6 +127,16 @@ struct Shown {
     password: String,
 }
 
+/// Who asks for a token.
+enum Shower {
+    /// Somebody who shows nothing.
+    Nobody,
+    /// An account.
+    Account(String),
+    /// Somebody who shows what is not good.
+    Liar,
+}
+
 impl Access {
     /// The accounts of an htpasswd file with bcrypt; each may do everything.
     pub fn open(
@@ -139,8 +155,14 @@ impl Access {
         rights: &Path,
     ) -> std::result::Result<Self, AccountsError> {
         let accounts = Accounts::read(htpasswd)?;
-        let rights = Rights::read(rights, |name| accounts.has(name))?;
+        let rights = Rights::read(rights, |name| accounts.hash(name).is_some())?;
         Self::of(accounts, rights, scheme)
+    }
+
+    /// Gives identity tokens, under a key that is kept in the registry's directory.
+    pub fn with_identities(self, root: &Path) -> std::result::Result<Self, AccountsError> {
+        let identities = Some(Arc::new(Identities::open(root)?));
+        Ok(Self { identities, ..self })
     }
 
     fn of(
@@ -148,14 +170,18 @@ impl Access {
         rights: Rights,
         scheme: Scheme,
     ) -> std::result::Result<Self, AccountsError> {
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             accounts,
             rights,
             signer: match scheme {
                 Scheme::Basic => None,
                 Scheme::Token => Some(Signer::random()?),
             },
-        })))
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            identities: None,
+        })
     }
 
     /// `None` if all that is wanted may be done; else what to answer.
@@ -180,18 +206,22 @@ impl Access {
     }
 
     async fn judge(&self, headers: &HeaderMap, wants: &[Want]) -> Result<Verdict> {
-        let covered = |account| wants.iter().all(|want| self.0.rights.cover(account, want));
+        let covered = |account| {
+            wants
+                .iter()
+                .all(|want| self.inner.rights.cover(account, want))
+        };
         let shown = headers.get(AUTHORIZATION);
         let shown = shown.and_then(|value| value.to_str().ok());
         let Some((scheme, value)) = shown.and_then(|value| value.split_once(' ')) else {
             // Without a token nobody learns that none is needed to read.
-            let open = self.0.signer.is_none() && !wants.is_empty() && covered(None);
+            let open = self.inner.signer.is_none() && !wants.is_empty() && covered(None);
             return Ok(match open {
                 true => Verdict::Admitted,
                 false => Verdict::Unconvinced(Doubt::Nothing),
             });
         };
-        match &self.0.signer {
+        match &self.inner.signer {
             Some(signer) if scheme.eq_ignore_ascii_case("bearer") => {
                 let Some(claims) = signer.claims(value) else {
                     return Ok(Verdict::Unconvinced(Doubt::Token));
@@ -221,14 +251,21 @@ impl Access {
             return Ok(None);
         };
         let access = self.clone();
-        blocking(move || Ok(access.0.accounts.verify(&name, &password).then_some(name))).await
+        blocking(move || {
+            Ok(access
+                .inner
+                .accounts
+                .verify(&name, &password)
+                .then_some(name))
+        })
+        .await
     }
 
     fn challenge(&self, origin: &str, wants: &[Want], doubt: Doubt) -> Answer {
         let error = Error::unauthorized("authentication required");
         let scopes: Vec<String> = wants.iter().map(Want::scope).collect();
         let service = origin.rsplit('/').next().unwrap_or_default();
-        let challenge = match &self.0.signer {
+        let challenge = match &self.inner.signer {
             None => "Basic realm=\"corten registry\"".to_owned(),
             Some(_) => {
                 let mut text =
@@ -244,37 +281,54 @@ impl Access {
 
     /// Gives out a token; `form` are the parameters, of the query or of a form.
     pub(crate) async fn token(&self, headers: &HeaderMap, form: &Query) -> Result<Answer> {
-        let Some(signer) = &self.0.signer else {
+        let Some(signer) = &self.inner.signer else {
             return Err(Error::unsupported("tokens are not given out here"));
         };
-        let header = headers.get(AUTHORIZATION);
-        let header = header.and_then(|value| value.to_str().ok()?.split_once(' '));
-        let shown = match (header, form.find("grant_type")) {
-            (Some((scheme, value)), _) if scheme.eq_ignore_ascii_case("basic") => {
-                Some(basic(value))
-            }
-            (None, Some("password")) => Some(form.find("username").zip(form.find("password")).map(
-                |(name, password)| Shown {
-                    name: name.to_owned(),
-                    password: password.to_owned(),
-                },
-            )),
-            (None, None) => None,
-            _ => Some(None),
+        let account = match self.shower(headers, form).await? {
+            Shower::Account(name) => Some(name),
+            // Nobody's token is for those who show nothing, if it is good for anything.
+            Shower::Nobody if self.inner.rights.is_open() => None,
+            _ => return Err(Error::unauthorized("incorrect username or password")),
         };
-        let is_shown = shown.is_some();
-        let account = match shown {
-            Some(shown) => self.account(shown).await?,
-            None => None,
-        };
-        // Nobody's token is for those who show nothing, and only if it is good for anything.
-        if account.is_none() && (is_shown || !self.0.rights.is_open()) {
-            return Err(Error::unauthorized("incorrect username or password"));
-        }
         let scopes = form.all("scope").flat_map(str::split_whitespace);
         let grants = scopes.filter_map(Grant::parse);
-        let grants = grants.map(|grant| grant.within(&self.0.rights, account.as_deref()));
-        Ok(signer.answer(account.as_deref(), grants.collect()))
+        let grants = grants.map(|grant| grant.within(&self.inner.rights, account.as_deref()));
+        let identity = account.as_deref().filter(|_| is_to_be_kept(form));
+        let identity = identity.and_then(|account| self.identity_token(account));
+        Ok(signer.answer(account.as_deref(), grants.collect(), identity))
+    }
+
+    fn identity_token(&self, account: &str) -> Option<String> {
+        let hash = self.inner.accounts.hash(account)?;
+        Some(self.identities.as_ref()?.token(account, hash))
+    }
+
+    /// Who asks for a token.
+    async fn shower(&self, headers: &HeaderMap, form: &Query) -> Result<Shower> {
+        let header = headers.get(AUTHORIZATION);
+        let header = header.and_then(|value| value.to_str().ok()?.split_once(' '));
+        let account = match (header, form.find("grant_type")) {
+            (Some((scheme, value)), _) if scheme.eq_ignore_ascii_case("basic") => {
+                self.account(basic(value)).await?
+            }
+            (None, Some("password")) => {
+                let both = form.find("username").zip(form.find("password"));
+                let shown = both.map(|(name, password)| Shown {
+                    name: name.to_owned(),
+                    password: password.to_owned(),
+                });
+                self.account(shown).await?
+            }
+            (None, Some("refresh_token")) => {
+                let both = self.identities.as_ref().zip(form.find("refresh_token"));
+                both.and_then(|(own, token)| {
+                    own.account(token, |name| self.inner.accounts.hash(name))
+                })
+            }
+            (None, None) => return Ok(Shower::Nobody),
+            _ => None,
+        };
+        Ok(account.map_or(Shower::Liar, Shower::Account))
     }
 }
 
@@ -284,6 +338,11 @@ pub(crate) fn origin(headers: &HeaderMap, scheme: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
     let host = host.filter(|host| host.chars().all(plain));
     format!("{scheme}://{}", host.unwrap_or("localhost"))
+}
+
+/// Whether a client asks for a token that it can keep, by a query or by a form.
+fn is_to_be_kept(form: &Query) -> bool {
+    form.find("offline_token") == Some("true") || form.find("access_type") == Some("offline")
 }
 
 fn basic(value: &str) -> Option<Shown> {

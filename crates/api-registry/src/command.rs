@@ -97,6 +97,10 @@ impl Serve {
             None => Access::open(path, scheme, anonymous),
         };
         let access = self.htpasswd.as_ref().map(open).transpose()?;
+        let access = match (access, self.auth) {
+            (Some(access), Auth::Token) => Some(access.with_identities(&self.root)?),
+            (access, _) => access,
+        };
         Ok(Guard { tls, access })
     }
 
@@ -134,8 +138,9 @@ fn serve(options: &Serve) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let guard = options.guard()?;
+    // Who has the directory may write to it.
     let depot = options.depot()?;
+    let guard = options.guard()?;
     runtime.block_on(async {
         let server = Server::bind(options.listen, depot, guard).await?;
         say(&format!("listening at {}", server.address()?));

@@ -31,6 +31,14 @@ pub enum AccountsError {
         /// What is wrong.
         reason: String,
     },
+    /// The key of identity tokens.
+    #[error("cannot keep the key {}", path.display())]
+    Key {
+        /// Where.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// The system has no random numbers.
     #[error("cannot make a key")]
     Random,
@@ -84,9 +92,9 @@ impl Accounts {
         })
     }
 
-    /// Whether there is an account of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.hashes.contains_key(name)
+    /// The hash of an account's password.
+    pub(super) fn hash(&self, name: &str) -> Option<&str> {
+        self.hashes.get(name).map(String::as_str)
     }
 
     /// Whether the account has this password.

@@ -116,12 +116,20 @@ impl Signer {
     }
 
     /// The token server's answer.
-    pub(super) fn answer(&self, account: Option<&str>, access: Vec<Grant>) -> Answer {
+    pub(super) fn answer(
+        &self,
+        account: Option<&str>,
+        access: Vec<Grant>,
+        identity: Option<String>,
+    ) -> Answer {
         let token = self.sign(account, access, now());
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "token": token, "access_token": token, "expires_in": LIFE,
             "issued_at": Timestamp::now().to_string(),
         });
+        if let Some(identity) = identity {
+            document["refresh_token"] = identity.into();
+        }
         answer::json(StatusCode::OK, "application/json", &document)
     }
 }

@@ -163,6 +163,50 @@ async fn a_token_is_asked_for_by_a_form_as_well() {
 }
 
 #[tokio::test]
+async fn an_identity_token_does_in_the_passwords_place_until_that_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let htpasswd = accounts(dir.path());
+    let root = dir.path().to_owned();
+    let open = || {
+        let access = Access::open(&htpasswd, Scheme::Token, Anonymous::Nothing).unwrap();
+        Guard {
+            access: Some(access.with_identities(&root).unwrap()),
+            ..Guard::default()
+        }
+    };
+    let depot = Depot::open(dir.path()).unwrap();
+    let host = Host::of(dir, depot.clone(), open()).await;
+    let path = "/token?service=x&scope=repository:a:pull";
+    let plain = with(&host, "GET", path, &basic("secret")).await;
+    assert!(plain.json().get("refresh_token").is_none());
+    let path = format!("{path}&offline_token=true");
+    let kept = with(&host, "GET", &path, &basic("secret")).await.json();
+    let kept = kept["refresh_token"].as_str().unwrap();
+
+    // Another process has the same key; another password makes it useless.
+    let shown = async |host: &Host, token: &str| {
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let body =
+            format!("grant_type=refresh_token&scope=repository%3Aa%3Apull&refresh_token={token}");
+        host.send("POST", "/token", &form, body.as_bytes()).await
+    };
+    let answer = shown(&host, kept).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        claims(&format!("Bearer {}", answer.json()["token"]))["sub"],
+        "me"
+    );
+    assert_eq!(shown(&host, "bWU.x").await.status, StatusCode::UNAUTHORIZED);
+    let elsewhere = || tempfile::tempdir().unwrap();
+    let other = Host::of(elsewhere(), depot.clone(), open()).await;
+    assert_eq!(shown(&other, kept).await.status, StatusCode::OK);
+    let hash = bcrypt::hash("changed", 4).unwrap();
+    std::fs::write(&htpasswd, format!("me:{hash}\n")).unwrap();
+    let changed = Host::of(elsewhere(), depot, open()).await;
+    assert_eq!(shown(&changed, kept).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn those_without_an_account_read_where_they_may() {
     let host = guarded(Scheme::Token, Anonymous::Pull).await;
     let scope = "scope=repository:a:pull,push&scope=registry:catalog:*";
