@@ -23,7 +23,7 @@ mod sysctls;
 mod wait;
 pub(crate) mod websocket;
 
-pub(crate) use attach::{attach, detach_keys, frame, media_type, report_failure, unable};
+pub(crate) use attach::{attach, detach_keys, media_type, report_failure, unable};
 pub(crate) use commit::commit;
 pub(crate) use create::{console_size, create};
 pub(crate) use gate::Gates;

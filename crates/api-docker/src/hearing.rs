@@ -10,17 +10,29 @@ const AWAKE: Duration = Duration::from_micros(300);
 const BUSY: Duration = Duration::from_millis(20);
 /// How often it is looked at.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How clients call themselves that use what comes along with a head: our own and docker's.
-const THRIFTY: [&[u8]; 2] = [b"corten/", b"Docker-Client/"];
+/// How the commands call themselves, our own and docker's. They use what comes along with a head.
+const COMMANDS: [&[u8]; 2] = [b"corten/", b"Docker-Client/"];
 
 /// Whether a client may lose what comes along with the head of an answer.
 ///
 /// COMPAT: docker-py reads a head through a buffer and then takes the socket below it: output
 /// that came along with the head stays in the buffer and is lost. dockerd is never so fast.
 pub(crate) fn is_deaf(headers: &HeaderMap) -> bool {
+    !is_known(headers)
+}
+
+/// Whether a client makes streams of frames again, so that nobody sees where one ended.
+///
+/// COMPAT: docker-py and others give each frame of a log to their callers, and dockerd makes one
+/// of each record; docker's command writes each by a system call of its own.
+pub(crate) fn joins_frames(headers: &HeaderMap) -> bool {
+    is_known(headers)
+}
+
+fn is_known(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT);
-    !agent.is_some_and(|agent| {
-        THRIFTY
+    agent.is_some_and(|agent| {
+        COMMANDS
             .iter()
             .any(|name| agent.as_bytes().starts_with(name))
     })

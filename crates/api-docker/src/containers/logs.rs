@@ -1,10 +1,10 @@
 //! A container's log, read back and followed.
 
 use super::attach::media_type;
-use super::frame;
 use crate::body::{self, Response, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::hearing;
 use engine::{Log, LogQuery, LogRecord, LogStream};
 use types::Timestamp;
 
@@ -14,7 +14,14 @@ struct Form {
     tty: bool,
     timestamps: bool,
     details: bool,
+    /// Records of one stream share a frame.
+    joined: bool,
 }
+
+/// The most of a frame that records share: what docker's command has room for at first.
+const FRAME: usize = 32 << 10;
+/// The head of a frame: stream, three zeroes, big-endian length.
+const HEAD: usize = 8;
 
 pub(crate) async fn logs(call: Call) -> Result<Response> {
     let query = &call.query;
@@ -39,6 +46,7 @@ pub(crate) async fn logs(call: Call) -> Result<Response> {
         tty,
         timestamps: query.flag("timestamps"),
         details: query.flag("details"),
+        joined: hearing::joins_frames(&call.headers),
     };
     let log = containers.logs(&id, wanted)?;
     let (writer, response) = body::stream(media_type(call.version, tty).name());
@@ -58,10 +66,10 @@ async fn send(mut log: Log, writer: &Writer, form: Form) {
         match log.next().await {
             Ok(Some(record)) => {
                 // What is there already goes along: a chunk a record would be slow.
-                let mut bytes = form.write(&record);
-                log.waiting()
-                    .for_each(|record| bytes.extend(form.write(&record)));
-                if writer.send(bytes).await.is_err() {
+                let mut chunk = Chunk::new(form);
+                chunk.push(&record);
+                log.waiting().for_each(|record| chunk.push(&record));
+                if writer.send(chunk.bytes).await.is_err() {
                     return;
                 }
             }
@@ -71,27 +79,64 @@ async fn send(mut log: Log, writer: &Writer, form: Form) {
     }
 }
 
-impl Form {
-    fn write(self, record: &LogRecord) -> Vec<u8> {
-        let mut line = String::with_capacity(record.line.len() + 32);
-        if self.timestamps {
-            line.push_str(&fixed(record.at));
-            line.push(' ');
+/// Records as they are sent.
+struct Chunk {
+    form: Form,
+    bytes: Vec<u8>,
+    /// Where the last frame begins, and of which stream it is.
+    last: Option<(usize, LogStream)>,
+}
+
+impl Chunk {
+    fn new(form: Form) -> Self {
+        Self {
+            form,
+            bytes: Vec::new(),
+            last: None,
         }
-        if self.details {
+    }
+
+    fn push(&mut self, record: &LogRecord) {
+        if self.form.tty {
+            return self.line(record);
+        }
+        let joined = self.last.filter(|(start, stream)| {
+            let length = self.bytes.len() - start + record.line.len();
+            self.form.joined && *stream == record.stream && length <= FRAME
+        });
+        let start = joined.map_or(self.bytes.len(), |(start, _)| start);
+        if joined.is_none() {
+            let number = match record.stream {
+                LogStream::Stdout => 1,
+                LogStream::Stderr => 2,
+            };
+            self.bytes.extend([number, 0, 0, 0, 0, 0, 0, 0]);
+            self.last = Some((start, record.stream));
+        }
+        self.line(record);
+        let length = self.bytes.len() - start - HEAD;
+        let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        if let Some(place) = self
+            .bytes
+            .get_mut(start + HEAD - length.len()..start + HEAD)
+        {
+            place.copy_from_slice(&length);
+        }
+    }
+
+    fn line(&mut self, record: &LogRecord) {
+        if self.form.timestamps {
+            self.bytes.extend(fixed(record.at).bytes());
+            self.bytes.push(b' ');
+        }
+        if self.form.details {
             let pairs = record.attributes.iter();
             let pairs = pairs.map(|(key, value)| format!("{}={}", escape(key), escape(value)));
-            line.push_str(&pairs.collect::<Vec<_>>().join(","));
-            line.push(' ');
+            self.bytes
+                .extend(pairs.collect::<Vec<_>>().join(",").bytes());
+            self.bytes.push(b' ');
         }
-        line.push_str(&record.line);
-        if self.tty {
-            return line.into_bytes();
-        }
-        match record.stream {
-            LogStream::Stdout => frame(1, line.as_bytes()),
-            LogStream::Stderr => frame(2, line.as_bytes()),
-        }
+        self.bytes.extend_from_slice(record.line.as_bytes());
     }
 }
 
@@ -131,17 +176,33 @@ mod tests {
             line: "a\n".to_owned(),
             attributes: [("k,".to_owned(), "v w".to_owned())].into(),
         };
-        let form = |tty, timestamps, details| Form {
-            tty,
-            timestamps,
-            details,
+        let written = |(tty, timestamps, details), records: &[&LogRecord], joined| {
+            let mut chunk = Chunk::new(Form {
+                tty,
+                timestamps,
+                details,
+                joined,
+            });
+            records.iter().for_each(|record| chunk.push(record));
+            chunk.bytes
         };
-        assert_eq!(form(true, false, false).write(&record), b"a\n");
-        assert_eq!(
-            form(false, false, false).write(&record),
-            b"\x02\0\0\0\0\0\0\x02a\n"
-        );
+        let plain = (false, false, false);
+        assert_eq!(written((true, false, false), &[&record], false), b"a\n");
+        let alone = b"\x02\0\0\0\0\0\0\x02a\n";
+        assert_eq!(written(plain, &[&record], false), alone);
         let full = b"2000-02-29T00:00:00.500000000Z k%2C=v+w a\n";
-        assert_eq!(form(true, true, true).write(&record), full);
+        assert_eq!(written((true, true, true), &[&record], false), full);
+        let other = LogRecord {
+            stream: LogStream::Stdout,
+            ..record.clone()
+        };
+        let three = [&record, &record, &other];
+        let apart = written(plain, &three, false);
+        assert_eq!(
+            apart,
+            b"\x02\0\0\0\0\0\0\x02a\n\x02\0\0\0\0\0\0\x02a\n\x01\0\0\0\0\0\0\x02a\n"
+        );
+        let joined = written(plain, &three, true);
+        assert_eq!(joined, b"\x02\0\0\0\0\0\0\x04a\na\n\x01\0\0\0\0\0\0\x02a\n");
     }
 }
