@@ -74,6 +74,17 @@ impl Layout {
         }
     }
 
+    /// As [`Self::total`], with a block more if an inode may end where the image would.
+    ///
+    /// COMPAT: fsck.erofs 1.5 reads a header of attributes behind every inode.
+    pub(crate) fn length(&self) -> u64 {
+        let total = self.total();
+        let last = self.open.iter().find(|open| open.block + 1 == total);
+        let has_space = last.is_some_and(|open| open.used < BLOCK64);
+        let data = self.region.start + self.region.begun < total;
+        if has_space || data { total } else { total + 1 }
+    }
+
     /// Takes consecutive blocks for data.
     pub(crate) fn data(&mut self, blocks: u64) -> Result<u64, Error> {
         let start = self.end;
@@ -161,6 +172,15 @@ mod tests {
             assert_eq!(offset % SLOT, 0);
         }
         assert_eq!(layout.region().begun, 4);
+    }
+
+    #[test]
+    fn an_image_does_not_end_with_its_last_inode() {
+        let mut layout = Layout::new();
+        layout.inode(4032).unwrap();
+        assert_eq!((layout.total(), layout.length()), (2, 2));
+        layout.inode(64).unwrap();
+        assert_eq!((layout.total(), layout.length()), (2, 3));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Output {
     pub(crate) fn flush(&mut self) -> Result<u64, Error> {
         self.flush_data()?;
         self.flush_inodes()?;
-        let length = self.layout.total() * BLOCK64;
+        let length = self.layout.length() * BLOCK64;
         self.file.set_len(length).map_err(|source| Error::Io {
             attempt: "set the length of",
             source,

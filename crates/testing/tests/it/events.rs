@@ -2,6 +2,12 @@
 
 use testing::TestHost;
 
+/// What happened in the last ten minutes.
+pub(crate) fn told(host: &TestHost, args: &[&str]) -> String {
+    let args = [&["events", "--since", "10m", "--until", "0s"], args].concat();
+    host.cli(&args).success().text()
+}
+
 #[test]
 fn a_containers_life_is_told_in_order() {
     let host = TestHost::start();
@@ -9,18 +15,8 @@ fn a_containers_life_is_told_in_order() {
     host.cli(&["run", "--name", &name, "busybox", "sh", "-c", "exit 4"])
         .code(4);
     host.cli(&["rm", &name]).success();
-    let ran = host.cli(&[
-        "events",
-        "--since",
-        "10m",
-        "--until",
-        "0s",
-        "--filter",
-        &format!("container={name}"),
-        "--format",
-        "{{.Action}}",
-    ]);
-    let text = ran.success().text();
+    let filter = format!("container={name}");
+    let text = told(&host, &["--filter", &filter, "--format", "{{.Action}}"]);
     let told: Vec<_> = text.lines().collect();
     assert_eq!(
         told,
@@ -37,18 +33,8 @@ fn an_event_is_one_line_with_its_attributes() {
         "run", "--rm", "--name", &name, "busybox", "sh", "-c", "exit 4",
     ])
     .code(4);
-    let ran = host.cli(&[
-        "events",
-        "--since",
-        "10m",
-        "--until",
-        "0s",
-        "--filter",
-        &format!("container={name}"),
-        "--filter",
-        "event=die",
-    ]);
-    let text = ran.success().text();
+    let filter = format!("container={name}");
+    let text = told(&host, &["--filter", &filter, "--filter", "event=die"]);
     assert!(text.contains(" container die "), "{text}");
     assert!(text.contains("exitCode=4"), "{text}");
     assert!(text.contains("image=busybox"), "{text}");
@@ -57,18 +43,7 @@ fn an_event_is_one_line_with_its_attributes() {
 /// The events of images since the start, `ACTION ID NAME`.
 fn of_images(host: &TestHost) -> Vec<String> {
     let format = "{{.Action}} {{.ID}} {{.Actor.Attributes.name}}";
-    let ran = host.cli(&[
-        "events",
-        "--since",
-        "10m",
-        "--until",
-        "0s",
-        "--filter",
-        "type=image",
-        "--format",
-        format,
-    ]);
-    let text = ran.success().text();
+    let text = told(host, &["--filter", "type=image", "--format", format]);
     text.lines().map(str::to_owned).collect()
 }
 

@@ -49,20 +49,11 @@ fn health_follows_the_answers_and_is_told() {
     assert_eq!(health(&host, &name), "unhealthy");
 
     let filter = format!("container={name}");
-    let told = host.cli(&[
-        "events",
-        "--since",
-        "10m",
-        "--until",
-        "0s",
-        "--filter",
-        &filter,
-        "--filter",
-        "event=health_status",
-        "--format",
-        "{{.Action}}",
-    ]);
-    let told = told.success().text();
+    let filters = ["--filter", &filter, "--filter", "event=health_status"];
+    let told = crate::events::told(
+        &host,
+        &[&filters[..], &["--format", "{{.Action}}"]].concat(),
+    );
     let told: Vec<_> = told.lines().collect();
     let expected = ["healthy", "unhealthy", "healthy"].map(|s| format!("health_status: {s}"));
     assert_eq!(told, expected);
