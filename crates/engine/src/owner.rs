@@ -251,11 +251,17 @@ impl Owner {
         container: Container,
         events: Vec<Event>,
     ) -> Result<(), Error> {
+        let batch = self.show(action, container)?;
+        self.context.commit(action, batch, events).await
+    }
+
+    /// Shows `container` to readers, and gives what makes its state durable.
+    fn show(&self, action: &'static str, container: Container) -> Result<Batch, Error> {
         let mut batch = Batch::new();
         let put = batch.put(self.id().as_str(), &container.state);
         put.map_err(Error::store(action))?;
         self.handle.publish(container);
-        self.context.commit(action, batch, events).await
+        Ok(batch)
     }
 
     /// What stands against an operation on a running program.

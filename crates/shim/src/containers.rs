@@ -173,13 +173,8 @@ impl Sandbox {
     /// Brings the cgroup that was made ahead to what the container asks for.
     fn settle_cgroup(&mut self, new: &New, cgroup: Cgroup, ahead: &mut Rest) -> Result<Cgroup> {
         let request = new.cgroup_request();
-        let hierarchies = self.hierarchies.take();
-        let serves = hierarchies.as_ref().is_some_and(|hierarchies| {
-            let serves = cgroup.serves(hierarchies, &request);
-            serves.unwrap_or(false)
-        });
-        self.hierarchies = hierarchies;
-        if !serves {
+        let serves = |hierarchies| cgroup.serves(hierarchies, &request).unwrap_or(false);
+        if !self.hierarchies.as_ref().is_some_and(serves) {
             // It is to be in more hierarchies.
             ahead.stock.leave_out("cgroup");
             cgroup.delete()?;

@@ -165,12 +165,12 @@ impl Owner {
         let event = container.record.event("start", []);
         // Its supervisor tells the next daemon, if this one dies before that is on record: the
         // caller need not wait for it.
-        self.handle.publish(container.clone());
+        let action = "record a start";
+        let batch = self.show(action, container)?;
         if let Some(reply) = self.starting.take() {
             answer(reply, Ok(()));
         }
-        self.commit_state("record a start", container, vec![event])
-            .await
+        self.context.commit(action, batch, vec![event]).await
     }
 
     /// A program that cannot be executed leaves a container that has exited so.
