@@ -1,5 +1,6 @@
 //! What the services share.
 
+use crate::events::Durable;
 use crate::execs::Registry;
 use crate::files::Rewrite;
 use crate::index::Index;
@@ -60,6 +61,24 @@ impl Context {
         committed.map_err(Error::store(action))
     }
 
+    /// Like [`Self::commit`], but what outlives this daemon when this returns outlives a loss of
+    /// power only later: nothing that the disk holds may depend on it yet.
+    pub(crate) fn keep(
+        &self,
+        action: &'static str,
+        batch: Batch,
+        events: Vec<Event>,
+        durable: Durable,
+    ) -> Result<(), Error> {
+        let kept = self.events.keep(batch, events, durable);
+        kept.map_err(Error::store(action))
+    }
+
+    /// Makes durable what was kept, before something is done that depends on it.
+    pub(crate) async fn sync(&self, action: &'static str) -> Result<(), Error> {
+        self.events.sync().await.map_err(Error::store(action))
+    }
+
     /// Brings the files of a running container to its networks; it runs on if they cannot be
     /// written.
     pub(crate) fn rewrite_files(
@@ -105,6 +124,13 @@ impl Context {
                 drop(releasing.await);
             }
             context.log_keepers.end(&record.id).await;
+            // A container that a loss of power brought back would have lost its files; one that
+            // goes when it ends is removed again.
+            let lasting = !record.spec.auto_remove;
+            if lasting && let Err(error) = context.sync("make a removal durable").await {
+                tracing::warn!(container.id = %record.id, %error, "a container's files are kept");
+                return;
+            }
             context.discard(&record.id).await;
             context.unmount_volumes(&record).await;
             context.remove_anonymous(&record, removal).await;

@@ -3,7 +3,7 @@
 use crate::{Error, Event, EventType};
 use metadata::{Batch, Database, Entry, Span};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -16,14 +16,28 @@ const BEHIND: usize = 1_024;
 /// How long an event waits for another's commit.
 const MOMENT: Duration = Duration::from_millis(50);
 
+/// When what is kept is made durable, unless a commit does so before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durable {
+    /// At once, while its caller goes on.
+    Now,
+    /// After a moment: nothing waits for it.
+    Soon,
+}
+
+/// Events, and when each happened.
+type Happened = Vec<(Timestamp, Event)>;
+
 /// The events of this daemon and those before it on this root.
 #[derive(Clone, Debug)]
 pub struct Events {
     database: Arc<Database>,
     live: broadcast::Sender<Arc<Entry<Event>>>,
     tracker: TaskTracker,
-    waiting: Arc<Mutex<Vec<(Timestamp, Event)>>>,
+    waiting: Arc<Mutex<Happened>>,
     told: Arc<AtomicU64>,
+    /// Whether a task will make durable what is kept.
+    syncing: Arc<AtomicBool>,
 }
 
 impl Events {
@@ -34,6 +48,7 @@ impl Events {
             live: broadcast::Sender::new(BEHIND),
             waiting: Arc::default(),
             told: Arc::default(),
+            syncing: Arc::default(),
         }
     }
 
@@ -98,7 +113,7 @@ impl Events {
         let events = self.clone();
         self.tracker.spawn(async move {
             tokio::time::sleep(MOMENT).await;
-            if let Err(error) = events.commit(Batch::new(), Vec::new()).await {
+            if let Err(error) = events.keep(Batch::new(), Vec::new(), Durable::Soon) {
                 tracing::warn!(%error, "cannot record an event");
             }
         });
@@ -114,23 +129,92 @@ impl Events {
     /// these.
     pub(crate) async fn commit(
         &self,
-        mut batch: Batch,
+        batch: Batch,
         events: Vec<Event>,
     ) -> Result<(), metadata::Error> {
-        let now = Timestamp::now();
-        let mut all = std::mem::take(&mut *self.lock());
-        all.extend(events.into_iter().map(|event| (now, event)));
-        if all.is_empty() && batch.is_empty() {
+        let Some((batch, all)) = self.gather(batch, events)? else {
             return Ok(());
-        }
-        for (at, event) in &all {
-            batch.append(*at, event)?;
-        }
+        };
         let database = Arc::clone(&self.database);
         let sequences = match crate::context::brief(move || database.commit(batch)).await {
             Ok(committed) => committed?,
             Err(stopping) => return Err(metadata::Error::interrupted(stopping)),
         };
+        self.tell(all, sequences);
+        Ok(())
+    }
+
+    /// Like [`Self::commit`], but what outlives this daemon when this returns outlives a loss of
+    /// power only later.
+    pub(crate) fn keep(
+        &self,
+        batch: Batch,
+        events: Vec<Event>,
+        durable: Durable,
+    ) -> Result<(), metadata::Error> {
+        let Some((batch, all)) = self.gather(batch, events)? else {
+            return Ok(());
+        };
+        let sequences = self.database.append(batch)?;
+        self.tell(all, sequences);
+        self.sync_behind(durable);
+        Ok(())
+    }
+
+    /// Makes durable what was kept.
+    pub(crate) async fn sync(&self) -> Result<(), metadata::Error> {
+        if self.database.is_synced() {
+            return Ok(());
+        }
+        let database = Arc::clone(&self.database);
+        match crate::context::brief(move || database.sync()).await {
+            Ok(synced) => synced,
+            Err(stopping) => Err(metadata::Error::interrupted(stopping)),
+        }
+    }
+
+    fn sync_behind(&self, durable: Durable) {
+        let later = durable == Durable::Soon;
+        if later && self.syncing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let events = self.clone();
+        self.tracker.spawn(async move {
+            if later {
+                tokio::time::sleep(MOMENT).await;
+                events.syncing.store(false, Ordering::Relaxed);
+            }
+            let database = Arc::clone(&events.database);
+            let settle = move || match later {
+                true => database.sync().and_then(|()| database.checkpoint()),
+                false => database.sync(),
+            };
+            if let Ok(Err(error)) = crate::context::blocking(settle).await {
+                tracing::warn!(%error, "what was recorded would not outlive a loss of power");
+            }
+        });
+    }
+
+    /// `batch` with `events` and those that wait, and when each happened; `None` if that is
+    /// nothing.
+    fn gather(
+        &self,
+        mut batch: Batch,
+        events: Vec<Event>,
+    ) -> Result<Option<(Batch, Happened)>, metadata::Error> {
+        let now = Timestamp::now();
+        let mut all = std::mem::take(&mut *self.lock());
+        all.extend(events.into_iter().map(|event| (now, event)));
+        if all.is_empty() && batch.is_empty() {
+            return Ok(None);
+        }
+        for (at, event) in &all {
+            batch.append(*at, event)?;
+        }
+        Ok(Some((batch, all)))
+    }
+
+    fn tell(&self, all: Happened, sequences: Vec<u64>) {
         self.told.fetch_add(all.len() as u64, Ordering::Relaxed);
         for ((at, event), sequence) in all.into_iter().zip(sequences) {
             // Nobody watching is no failure.
@@ -140,10 +224,9 @@ impl Events {
                 event,
             })));
         }
-        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Timestamp, Event)>> {
+    fn lock(&self) -> MutexGuard<'_, Happened> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

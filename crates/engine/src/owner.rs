@@ -10,7 +10,8 @@
 //!      remove --> gone (its files are removed behind)
 //! ```
 //!
-//! Every arrow is committed before its caller is answered. Making a container and removing
+//! Every arrow is on record before its caller is answered, and durable before a program is
+//! started or a file removed. Making a container and removing
 //! it are the only operations of several steps on disk: a directory under `ROOT/containers`
 //! without a record is swept at the daemon's start, as is a live shim without one.
 
@@ -29,6 +30,7 @@ pub(crate) use handle::Handle;
 pub(crate) use start::chain;
 
 use crate::context::Context;
+use crate::events::Durable;
 use crate::{
     Container, EndpointSpec, Error, Event, HealthResult, Problem, Removal, Status, Update,
 };
@@ -253,6 +255,18 @@ impl Owner {
     ) -> Result<(), Error> {
         let batch = self.show(action, container)?;
         self.context.commit(action, batch, events).await
+    }
+
+    /// Shows `container` to readers, and keeps its state with `events`: for the next daemon at
+    /// once, over a loss of power soon.
+    fn keep_state(
+        &self,
+        action: &'static str,
+        container: Container,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        let batch = self.show(action, container)?;
+        self.context.keep(action, batch, events, Durable::Soon)
     }
 
     /// Shows `container` to readers, and gives what makes its state durable.

@@ -1,19 +1,20 @@
 //! Changes prepared before the writer's turn.
 
-use crate::{Error, Record, Write, journal, record};
+use crate::change::Change;
+use crate::{Error, Record, journal, record};
 use serde::Serialize;
 use types::Timestamp;
 
 #[derive(Debug)]
-enum Change {
+enum Step {
     Put(&'static str, String, Vec<u8>),
     Remove(&'static str, String),
     Append(Vec<u8>),
 }
 
-/// Changes that need no look at the database, so that many callers' share one commit.
+/// Changes that need no look at the database, so that many callers' share one sync.
 #[derive(Debug, Default)]
-pub struct Batch(Vec<Change>);
+pub struct Batch(Vec<Step>);
 
 impl Batch {
     /// No changes.
@@ -24,18 +25,18 @@ impl Batch {
     /// Stores `record` under `key`, in place of what is there.
     pub fn put<R: Record>(&mut self, key: &str, record: &R) -> Result<(), Error> {
         let bytes = record::encode(record)?;
-        self.0.push(Change::Put(R::TABLE, key.to_owned(), bytes));
+        self.0.push(Step::Put(R::TABLE, key.to_owned(), bytes));
         Ok(())
     }
 
     /// Takes the record under `key` away, if there is one.
     pub fn remove<R: Record>(&mut self, key: &str) {
-        self.0.push(Change::Remove(R::TABLE, key.to_owned()));
+        self.0.push(Step::Remove(R::TABLE, key.to_owned()));
     }
 
     /// Puts `event` at the end of the journal.
     pub fn append(&mut self, at: Timestamp, event: &impl Serialize) -> Result<(), Error> {
-        self.0.push(Change::Append(journal::encode(at, event)?));
+        self.0.push(Step::Append(journal::encode(at, event)?));
         Ok(())
     }
 
@@ -49,16 +50,19 @@ impl Batch {
         self.0.extend(other.0);
     }
 
-    /// Makes the changes; gives the journal's sequence numbers in the order of the appends.
-    pub(crate) fn apply(&self, write: &Write) -> Result<Vec<u64>, Error> {
-        let mut sequences = Vec::new();
-        for change in &self.0 {
-            match change {
-                Change::Put(table, key, bytes) => write.put_bytes(table, key, bytes)?,
-                Change::Remove(table, key) => write.remove_key(table, key).map(drop)?,
-                Change::Append(bytes) => sequences.push(write.append_bytes(bytes)?),
+    /// The changes, with places in the journal from `next` on; and these places.
+    pub(crate) fn placed(self, next: u64) -> (Vec<Change>, Vec<u64>) {
+        let mut places = Vec::new();
+        let place = |step| match step {
+            Step::Put(table, key, bytes) => Change::Put(table.into(), key, bytes),
+            Step::Remove(table, key) => Change::Remove(table.into(), key),
+            Step::Append(bytes) => {
+                let sequence = next.saturating_add(places.len() as u64);
+                places.push(sequence);
+                Change::Append(sequence, bytes)
             }
-        }
-        Ok(sequences)
+        };
+        let changes = self.0.into_iter().map(place).collect();
+        (changes, places)
     }
 }

@@ -9,6 +9,9 @@ use types::Timestamp;
 /// How many entries are kept.
 pub const JOURNAL_BOUND: u64 = 8_192;
 
+/// The first entry's place.
+pub(crate) const FIRST: u64 = 1;
+
 pub(crate) const NAME: &str = "journal";
 /// Sequence number to time (eight bytes, little end first) and JSON document.
 pub(crate) const TABLE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new(NAME);
@@ -36,6 +39,10 @@ pub struct Span {
 }
 
 impl Span {
+    pub(crate) fn is_behind(&self, sequence: u64) -> bool {
+        self.after.is_none_or(|after| sequence > after)
+    }
+
     fn holds(&self, at: Timestamp) -> bool {
         self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until)
     }
@@ -51,7 +58,8 @@ pub(crate) fn encode(at: Timestamp, event: &impl serde::Serialize) -> Result<Vec
     Ok(bytes)
 }
 
-fn decode<E: DeserializeOwned>(
+/// The entry at a place, if it is of `span`.
+pub(crate) fn decode<E: DeserializeOwned>(
     sequence: u64,
     bytes: &[u8],
     span: &Span,
@@ -76,19 +84,25 @@ fn decode<E: DeserializeOwned>(
     }))
 }
 
-/// Puts an encoded entry at the end and drops the oldest beyond the bound.
-pub(crate) fn append(
+/// Puts an encoded entry at its place and drops the oldest beyond the bound.
+pub(crate) fn insert(
     table: &mut Table<'_, u64, &'static [u8]>,
+    place: u64,
     bytes: &[u8],
-) -> Result<u64, Error> {
+) -> Result<(), Error> {
     let failed = || Error::store::<redb::StorageError>("append to", NAME);
-    let last = table.last().map_err(failed())?.map(|(key, _)| key.value());
-    let sequence = last.map_or(1, |last| last.saturating_add(1));
-    table.insert(sequence, bytes).map_err(failed())?;
+    table.insert(place, bytes).map_err(failed())?;
     while table.len().map_err(failed())? > JOURNAL_BOUND {
         table.pop_first().map_err(failed())?;
     }
-    Ok(sequence)
+    Ok(())
+}
+
+/// The place of the newest entry.
+pub(crate) fn last(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<Option<u64>, Error> {
+    let last = table.last();
+    let last = last.map_err(Error::store("read", NAME))?;
+    Ok(last.map(|(place, _)| place.value()))
 }
 
 /// The entries of `span`, the oldest first.

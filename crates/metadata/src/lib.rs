@@ -1,14 +1,17 @@
 //! The daemon's database: versioned records of intent and the journal of events.
 //!
-//! It knows one file, how its records and versions are encoded, and that a commit is
-//! durable when it returns. It must not know what any record means. Read first:
+//! It knows one file of tables and a log ahead of it, how records and versions are encoded,
+//! and that a commit is durable when it returns. It must not know what any record means. Read first:
 //! [`Database`], [`Record`], [`Batch`].
 
 mod batch;
+mod change;
 mod database;
 mod error;
 mod journal;
-mod queue;
+mod lock;
+mod log;
+mod pending;
 mod record;
 mod store;
 mod transaction;

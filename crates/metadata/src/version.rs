@@ -5,7 +5,9 @@ use redb::{Builder, ReadableDatabase, ReadableTable, TableDefinition, TableHandl
 use std::path::Path;
 
 /// The version of the database's tables written now.
-pub const VERSION: u32 = 1;
+///
+/// Since 2 there may be a log ahead of the tables, which an older corten would not see.
+pub const VERSION: u32 = 2;
 
 const NAME: &str = "corten";
 const TABLE: TableDefinition<'static, &'static str, u32> = TableDefinition::new(NAME);
@@ -15,7 +17,7 @@ const KEY: &str = "version";
 pub(crate) type Step = fn(&Write) -> Result<(), Error>;
 
 /// The step from version `n` is at index `n - 1`.
-pub(crate) const STEPS: [Step; VERSION as usize - 1] = [];
+pub(crate) const STEPS: [Step; VERSION as usize - 1] = [|_| Ok(())];
 
 /// Refuses a newer database before anything is written to it. What cannot be read without a
 /// repair is judged after that, by [`settle`].

@@ -58,7 +58,7 @@ impl Paths {
         self.root.join("lock")
     }
 
-    /// The database.
+    /// The database; its log is beside it, with `.log` behind the name.
     pub fn database(&self) -> PathBuf {
         self.root.join("metadata.redb")
     }

@@ -1,6 +1,7 @@
 //! Making a container.
 
 use super::Containers;
+use crate::events::Durable;
 use crate::owner::Handle;
 use crate::{
     Container, ContainerRecord, ContainerSpec, ContainerState, Error, MountPoint, ResourceSpec,
@@ -121,7 +122,9 @@ impl Containers {
             .put(id.as_str(), &state)
             .map_err(Error::store(action))?;
         let event = record.event("create", []);
-        if let Err(error) = self.context.commit(action, batch, vec![event]).await {
+        // It is durable before it is started.
+        let kept = self.context.keep(action, batch, vec![event], Durable::Now);
+        if let Err(error) = kept {
             resolved.undo(&self.context).await;
             return Err(error);
         }

@@ -114,12 +114,9 @@ impl Owner {
                 .await;
         }
         self.plan_restart(&mut container);
-        self.commit_state(
-            "record an exit",
-            container,
-            std::iter::once(die).chain(left).collect(),
-        )
-        .await?;
+        // Its supervisor's record of the exit is durable.
+        let events = std::iter::once(die).chain(left).collect();
+        self.keep_state("record an exit", container, events)?;
         self.release();
         Ok(Remains::Here)
     }

@@ -40,7 +40,8 @@ impl Owner {
         let events = self.events("connect", record, &state);
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
         let join = crate::context::blocking(move || context.networks.join(&id, &planned));
-        let record = self.commit_state("record a container's networks", container, events);
+        // Both are durable before the process starts.
+        let record = async { self.keep_state("record a container's networks", container, events) };
         // At once: links of a container of which nothing runs are swept, on record or not.
         let (joined, recorded) = tokio::join!(join, record);
         recorded?;

@@ -1,6 +1,7 @@
 //! Removing a container.
 
 use super::{Owner, Remains, Removing, Reply, answer};
+use crate::events::Durable;
 use crate::{Container, ContainerRecord, ContainerState, Error, Event, Problem, Removal, Status};
 use metadata::Batch;
 use types::Signal;
@@ -90,8 +91,10 @@ impl Owner {
         let mut batch = Batch::new();
         batch.remove::<ContainerRecord>(self.id().as_str());
         batch.remove::<ContainerState>(self.id().as_str());
-        let committed = self.context.commit("record a removal", batch, events).await;
-        if let Err(error) = committed {
+        let kept = self
+            .context
+            .keep("record a removal", batch, events, Durable::Soon);
+        if let Err(error) = kept {
             container.state.status = Status::Dead;
             container.state.error = error.to_string();
             self.handle.publish(container);

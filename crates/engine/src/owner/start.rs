@@ -2,6 +2,7 @@
 
 use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
+use crate::events::Durable;
 use crate::spec::Bundle;
 use crate::{Container, ContainerRecord, Error, Problem, Status};
 use std::sync::Arc;
@@ -143,6 +144,8 @@ impl Owner {
         };
         // The namespace is held until the container's process is in it.
         let (bundle, _network) = crate::context::brief(prepare).await??;
+        // What runs is on record, whatever becomes of us.
+        self.context.sync("make a container durable").await?;
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
         let run = self.context.tasks.run(create).await;
         let task = run.map_err(Error::task("start", self.id()))?;
@@ -170,7 +173,7 @@ impl Owner {
         if let Some(reply) = self.starting.take() {
             answer(reply, Ok(()));
         }
-        self.context.commit(action, batch, vec![event]).await
+        self.context.keep(action, batch, vec![event], Durable::Soon)
     }
 
     /// A program that cannot be executed leaves a container that has exited so.

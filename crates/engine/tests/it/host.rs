@@ -33,12 +33,17 @@ fn sibling(name: &str) -> Option<PathBuf> {
 impl Host {
     /// `None`, with a word why, where containers cannot be run.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_over(|paths| Database::open(&paths.database()).unwrap()).await
+    }
+
+    /// The same, over the database that `open` gives.
+    pub(crate) async fn start_over(open: impl FnOnce(&Paths) -> Database) -> Option<Self> {
         if !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/busybox").is_file() {
             println!("skipped: needs root and a static /usr/bin/busybox");
             return None;
         }
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let host = Self::open(dir).await?;
+        let host = Self::open_over(dir, open).await?;
         let archive = busybox();
         let import = Import {
             reference: Some("busybox".parse().unwrap()),
@@ -52,11 +57,18 @@ impl Host {
 
     /// An engine over what is in `dir`.
     pub(crate) async fn open(dir: Arc<tempfile::TempDir>) -> Option<Self> {
+        Self::open_over(dir, |paths| Database::open(&paths.database()).unwrap()).await
+    }
+
+    async fn open_over(
+        dir: Arc<tempfile::TempDir>,
+        open: impl FnOnce(&Paths) -> Database,
+    ) -> Option<Self> {
         let (shim, unpack) = (sibling("corten-shim")?, sibling("corten-unpack")?);
         let paths = Paths::under(&dir.path().join("root"), &dir.path().join("run"));
         std::fs::create_dir_all(&paths.root).unwrap();
         std::fs::create_dir_all(&paths.run).unwrap();
-        let database = Arc::new(Database::open(&paths.database()).unwrap());
+        let database = Arc::new(open(&paths));
         let options = Options {
             unpack,
             hello: None,

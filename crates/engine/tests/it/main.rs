@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod attach;
+mod durable;
 mod exec;
 mod host;
 mod lifecycle;

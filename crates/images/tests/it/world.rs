@@ -79,7 +79,7 @@ impl World {
         let mut found = BTreeSet::new();
         walk(&root, &mut |path| {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
-            if name != "metadata.redb" {
+            if !name.starts_with("metadata.redb") {
                 found.insert(name.to_owned());
             }
         });
