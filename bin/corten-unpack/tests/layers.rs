@@ -4,6 +4,7 @@
 mod support;
 
 use sha2::{Digest as _, Sha256};
+use snapshot::{Draft, Layers, Output, Snapshotter};
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +13,7 @@ use support::{
 };
 use tar::EntryType;
 use types::{Layer, Paths};
-use unpack::{Compression, Layers};
+use unpack::{Compression, Unpacked};
 
 fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
@@ -283,38 +284,87 @@ fn a_big_directory_is_listed_and_every_name_is_found() {
     }
 }
 
+/// A layer of the sample, unpacked and not yet named.
+fn draft(layers: &Layers) -> (Draft, Unpacked) {
+    let draft = layers.create().expect("a draft");
+    let stream = stream(gzip(&sample()));
+    let unpacked = match draft.output().expect("an output") {
+        Output::Image(file) => worker().layer(stream, file).expect("start").wait(),
+        Output::Tree(dir) => worker().tree(stream, dir).expect("start").wait(),
+    };
+    (draft, unpacked.expect("unpack"))
+}
+
 #[test]
 fn a_committed_layer_is_found_by_its_diff_id_and_a_draft_leaves_nothing() {
+    for snapshotter in Snapshotter::ALL {
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(dir.path(), dir.path());
+        let layers = Layers::open(&paths, Some(snapshotter)).expect("open");
+        let left = || {
+            let names = fs::read_dir(paths.layers()).expect("list");
+            let mut names: Vec<_> = names
+                .map(|entry| entry.expect("read").file_name())
+                .collect();
+            names.sort();
+            names
+        };
+        let (first, unpacked) = draft(&layers);
+        assert_eq!(layers.find(&unpacked.diff_id), None);
+        drop(first);
+        assert_eq!(layers.list().expect("list"), []);
+        let (second, unpacked) = draft(&layers);
+        let layer = second.commit(&unpacked.diff_id).expect("commit");
+        let (third, _) = draft(&layers);
+        assert_eq!(
+            third.commit(&unpacked.diff_id).expect("commit again"),
+            layer
+        );
+        assert_eq!(left(), ["sha256", "sha512"]);
+        assert_eq!(layers.find(&unpacked.diff_id), Some(layer.clone()));
+        assert_eq!(
+            layers.list().expect("list"),
+            std::slice::from_ref(&unpacked.diff_id)
+        );
+        match &layer {
+            Layer::Erofs(path) => {
+                assert_eq!(snapshotter, Snapshotter::Erofs);
+                assert_eq!(fs::metadata(path).expect("stat").nlink(), 1);
+                assert!(look(&Mounted::erofs(path).root()).contains_key(b"big".as_slice()));
+            }
+            Layer::Directory(path) => assert!(look(path).contains_key(b"big".as_slice())),
+        }
+        // Another form for new ones changes nothing of those that are there.
+        for other in Snapshotter::ALL {
+            let again = Layers::open(&paths, Some(other)).expect("open again");
+            assert_eq!(again.find(&unpacked.diff_id), Some(layer.clone()));
+        }
+        assert!(layers.size(&unpacked.diff_id).expect("measure") >= 100_000);
+        layers.remove(&unpacked.diff_id).expect("remove");
+        assert_eq!(layers.find(&unpacked.diff_id), None);
+        assert_eq!(layers.size(&unpacked.diff_id).expect("measure"), 0);
+        assert_eq!(left(), ["sha256", "sha512"]);
+    }
+}
+
+#[test]
+fn a_tree_that_a_crash_left_unfinished_goes_with_the_next_start() {
     let dir = tempfile::tempdir().expect("a directory");
-    let layers = Layers::open(&Paths::under(dir.path(), dir.path())).expect("open");
-    let run = || {
-        let draft = layers.create().expect("a draft");
-        let job = worker().layer(stream(gzip(&sample())), draft.output().expect("a file"));
-        (draft, job.expect("start").wait().expect("unpack"))
-    };
-    let (draft, unpacked) = run();
-    assert_eq!(layers.find(&unpacked.diff_id), None);
-    drop(draft);
-    assert_eq!(layers.list().expect("list"), []);
-    let (draft, unpacked) = run();
-    let layer = draft.commit(&unpacked.diff_id).expect("commit");
-    let (draft, _) = run();
-    assert_eq!(
-        draft.commit(&unpacked.diff_id).expect("commit again"),
-        layer
-    );
-    assert_eq!(layers.find(&unpacked.diff_id), Some(layer.clone()));
-    assert_eq!(
-        layers.list().expect("list"),
-        std::slice::from_ref(&unpacked.diff_id)
-    );
-    let Layer::Erofs(path) = layer else {
-        unreachable!()
-    };
-    assert_eq!(fs::metadata(&path).expect("stat").nlink(), 1);
-    assert!(look(&Mounted::erofs(&path).root()).contains_key(b"big".as_slice()));
-    layers.remove(&unpacked.diff_id).expect("remove");
-    assert_eq!(layers.find(&unpacked.diff_id), None);
+    let paths = Paths::under(dir.path(), dir.path());
+    let layers = Layers::open(&paths, Some(Snapshotter::Overlay)).expect("open");
+    let (unfinished, _) = draft(&layers);
+    let own = fs::read_dir(paths.layers())
+        .expect("list")
+        .map(|entry| entry.expect("read"));
+    let own = own
+        .map(|entry| entry.path())
+        .find(|path| path.join("etc").is_dir());
+    // It is there as it would be after a crash, under the name of an earlier process.
+    fs::rename(own.expect("the draft"), paths.layers().join("draft-1-1")).expect("rename");
+    drop(unfinished);
+    assert_eq!(fs::read_dir(paths.layers()).expect("list").count(), 3);
+    drop(Layers::open(&paths, None).expect("open again"));
+    assert_eq!(fs::read_dir(paths.layers()).expect("list").count(), 2);
 }
 
 #[test]
@@ -399,7 +449,7 @@ fn a_layer_is_mounted_once_for_all_until_one_cannot_be() {
         root: folder.path().into(),
         ..Paths::system()
     };
-    let layers = Layers::open(&paths).expect("open");
+    let layers = Layers::open(&paths, Some(Snapshotter::Erofs)).expect("open");
     let there = Layer::Erofs(image.path());
     let missing = Layer::Erofs(folder.path().join("missing.erofs"));
     let first = layers.mounts(&[there.clone(), missing, there.clone()]);

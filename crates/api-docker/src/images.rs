@@ -40,8 +40,10 @@ where
 }
 
 pub(crate) async fn inspect(call: Call) -> Result<Response> {
-    let image = call.api.engine.images().resolve(call.name())?;
-    Ok(body::ok(&document::inspect(&image, call.version)))
+    let images = call.api.engine.images();
+    let image = images.resolve(call.name())?;
+    let driver = images.snapshotter().name();
+    Ok(body::ok(&document::inspect(&image, call.version, driver)))
 }
 
 pub(crate) async fn history(call: Call) -> Result<Response> {

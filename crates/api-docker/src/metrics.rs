@@ -207,7 +207,7 @@ impl Api {
             ("architecture", std::env::consts::ARCH),
             ("commit", ""),
             ("daemon_id", &self.about.id),
-            ("graphdriver", "erofs"),
+            ("graphdriver", self.engine.images().snapshotter().name()),
             ("kernel", &host.kernel),
             ("os", &host.system),
             ("os_type", "linux"),

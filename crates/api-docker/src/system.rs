@@ -89,7 +89,7 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         containers_paused: count(counts.paused),
         containers_stopped: count(counts.stopped),
         images: count(images),
-        driver: "erofs".to_owned(),
+        driver: api.engine.images().snapshotter().to_string(),
         driver_status: Some(Vec::new()),
         plugins: plugins(),
         memory_limit: true,

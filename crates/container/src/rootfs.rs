@@ -16,7 +16,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::feature::Feature;
-use sys::mount::{Change, Extent, set_attributes};
+use sys::mount::{Change, Extent, attribute, set_attributes};
 use types::{Layer, Writable};
 
 /// An overlay, and what it is made of.
@@ -95,8 +95,16 @@ fn map(tree: OwnedFd, path: &Path, userns: Option<BorrowedFd<'_>>) -> Result<Own
 }
 
 fn directory(path: &Path) -> Result<OwnedFd, Error> {
-    open_tree(CWD, path, crate::plan::clone_flags(Extent::Mount))
-        .map_err(|errno| Error::host("open layer", path)(errno.into()))
+    let tree = open_tree(CWD, path, crate::plan::clone_flags(Extent::Mount))
+        .map_err(|errno| Error::host("open layer", path)(errno.into()))?;
+    // As a mount of an image is.
+    let change = Change {
+        set: attribute::RDONLY | attribute::NODEV,
+        ..Change::default()
+    };
+    set_attributes(tree.as_fd(), c"", &change, Extent::Mount)
+        .map_err(Error::host("make read-only layer", path))?;
+    Ok(tree)
 }
 
 fn erofs(path: &Path) -> Result<OwnedFd, Error> {

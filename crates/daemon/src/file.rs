@@ -30,6 +30,7 @@ pub(crate) struct File {
     pub(crate) shutdown_timeout: Option<u64>,
     pub(crate) log_driver: Option<String>,
     pub(crate) log_opts: BTreeMap<String, String>,
+    pub(crate) storage_driver: Option<String>,
     pub(crate) init: Option<bool>,
     pub(crate) cgroup_parent: Option<String>,
     pub(crate) registry_mirrors: Vec<String>,
@@ -60,7 +61,7 @@ pub(crate) struct File {
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 42] = [
+const KNOWN: [&str; 43] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -79,6 +80,7 @@ const KNOWN: [&str; 42] = [
     "shutdown-timeout",
     "log-driver",
     "log-opts",
+    "storage-driver",
     "init",
     "cgroup-parent",
     "registry-mirrors",

@@ -67,6 +67,9 @@ pub(crate) struct Flags {
     /// Option of that driver, key=value (repeatable)
     #[arg(long = "log-opt", value_name = "OPTION")]
     pub(crate) log_opts: Vec<String>,
+    /// How layers are kept and roots made: erofs, overlay2 or vfs; else the best that works
+    #[arg(short, long, value_name = "DRIVER")]
+    pub(crate) storage_driver: Option<String>,
     /// Give containers an init
     #[arg(long)]
     pub(crate) init: bool,

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) log_driver: Option<String>,
     pub(crate) log_opts: BTreeMap<String, String>,
     pub(crate) init: bool,
+    /// `None`: the best that works.
+    pub(crate) storage_driver: Option<images::Snapshotter>,
     pub(crate) cgroup_parent: String,
     pub(crate) registries: images::Settings,
     pub(crate) networks: engine::NetworkSettings,
@@ -114,6 +116,7 @@ impl Settings {
             ),
             log_driver: flags.log_driver.clone().or(file.log_driver),
             log_opts,
+            storage_driver: storage_driver(flags, file.storage_driver.as_deref())?,
             init: flags.init || file.init.unwrap_or_default(),
             cgroup_parent: flags
                 .cgroup_parent
@@ -139,6 +142,17 @@ pub(crate) fn pair(what: &str, text: &str) -> anyhow::Result<(String, String)> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => bail!("bad attribute format for {what}: {text}"),
     }
+}
+
+fn storage_driver(
+    flags: &Flags,
+    file: Option<&str>,
+) -> anyhow::Result<Option<images::Snapshotter>> {
+    let name = flags.storage_driver.as_deref().or(file);
+    Ok(name
+        .filter(|name| !name.is_empty())
+        .map(str::parse)
+        .transpose()?)
 }
 
 fn log_level(text: Option<&str>, debug: bool) -> anyhow::Result<LevelFilter> {
@@ -215,6 +229,11 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
         file.log_driver.clone(),
     );
     check("log-opts", list(&flags.log_opts), list(&map));
+    check(
+        "storage-driver",
+        flags.storage_driver.clone(),
+        file.storage_driver.clone(),
+    );
     check("init", switch(flags.init), shown(file.init));
     check(
         "cgroup-parent",

@@ -24,6 +24,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         Options {
             unpack: sibling("corten-unpack")?,
             hello: sibling("corten-hello").ok(),
+            snapshotter: settings.storage_driver,
             registries: settings.registries.clone(),
             users: Arc::new(ImageUsers::new(Arc::clone(&database))),
             steps: images::Steps::default(),

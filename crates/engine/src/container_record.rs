@@ -16,8 +16,12 @@ pub struct ContainerRecord {
     pub created: Timestamp,
     /// The image's id, `sha256:...`.
     pub image_id: String,
-    /// Its root file system: the image's layers, the topmost first, and its writable part.
+    /// Its root file system: the image's layers, the topmost first, and its writable part; or
+    /// a copy of them.
     pub rootfs: Rootfs,
+    /// The layers that its root is a copy of, the topmost first; none if they are in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copied: Vec<Layer>,
     /// What was asked for, with what the image decides filled in.
     pub spec: ContainerSpec,
     /// Volumes and binds, resolved.

@@ -87,6 +87,7 @@ impl images::Users for ImageUsers {
                 types::Rootfs::Layers { lower, .. } => lower,
                 types::Rootfs::Directory(_) => Vec::new(),
             };
+            layers.extend(record.copied);
             layers.extend(record.mounts.into_iter().flat_map(|point| point.layers));
             layers
         };

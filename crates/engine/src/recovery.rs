@@ -29,7 +29,7 @@ pub(crate) async fn open(
 ) -> Result<Arc<Context>, Error> {
     let failed = |source| Error::Supervisors { source };
     let networks = crate::networks::Registry::open(&database, &config)?;
-    let snapshots = Snapshots::open(&config.paths);
+    let snapshots = Snapshots::open(&config.paths, images.snapshotter());
     let snapshots = Arc::new(snapshots.map_err(|source| Error::Containers { source })?);
     let ahead = crate::ahead::of(&config, &snapshots);
     let (tasks, events) = Tasks::open(&config.paths, &config.shim, ahead).map_err(failed)?;

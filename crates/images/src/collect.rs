@@ -6,7 +6,6 @@ use crate::requests::{ImageUsage, Usage};
 use crate::{Error, Images};
 use metadata::Database;
 use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::MetadataExt;
 use types::{Digest, Layer};
 
 /// What a collection removed.
@@ -33,17 +32,17 @@ impl Images {
         let needed = needed(&inner.database)?;
         let idle = |digest: &Digest| !needed.contains(digest) && !frozen.has(digest);
         let mut collected = Collected::default();
-        let layers = inner.layers.list().map_err(Error::unpack("layers"))?;
+        let layers = inner
+            .layers
+            .list()
+            .map_err(Error::snapshot("list layers"))?;
         for layer in layers.into_iter().filter(|layer| idle(layer)) {
-            let path = inner.layers.path(&layer);
-            if used.contains(&Layer::Erofs(path.clone())) {
+            if used.contains(&inner.layers.layer(&layer)) {
                 continue;
             }
-            collected.bytes += std::fs::metadata(&path).map_or(0, |m| m.blocks() * 512);
-            inner
-                .layers
-                .remove(&layer)
-                .map_err(Error::unpack(layer.to_string()))?;
+            let failed = || Error::snapshot(format!("remove layer {layer}"));
+            collected.bytes += inner.layers.size(&layer).map_err(failed())?;
+            inner.layers.remove(&layer).map_err(failed())?;
             inner.options.steps.reached("layer removed");
             collected.layers.push(layer);
         }
@@ -116,11 +115,11 @@ impl Images {
         for partial in partials.map_err(Error::content("list unfinished blobs"))? {
             sizes.insert(Part::Unfinished(partial.key), partial.allocated);
         }
-        for layer in self.0.layers.list().map_err(Error::unpack("layers"))? {
-            let path = self.0.layers.path(&layer);
-            if let Ok(metadata) = std::fs::metadata(path) {
-                sizes.insert(Part::Layer(layer), metadata.blocks() * 512);
-            }
+        let layers = self.0.layers.list();
+        for layer in layers.map_err(Error::snapshot("list layers"))? {
+            let size = self.0.layers.size(&layer);
+            let size = size.map_err(Error::snapshot(format!("measure layer {layer}")))?;
+            sizes.insert(Part::Layer(layer), size);
         }
         Ok(sizes)
     }

@@ -89,6 +89,14 @@ pub enum Error {
         /// Why.
         source: Box<unpack::Error>,
     },
+    /// A layer could not be kept or removed.
+    #[error("cannot {action}")]
+    Snapshot {
+        /// What was attempted, and on what.
+        action: String,
+        /// Why.
+        source: Box<snapshot::Error>,
+    },
     /// A blob could not be stored or read.
     #[error("cannot {action}")]
     Content {
@@ -221,6 +229,14 @@ impl Error {
         }
     }
 
+    pub(crate) fn snapshot(action: impl Into<String>) -> impl FnOnce(snapshot::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Snapshot {
+            action,
+            source: Box::new(source),
+        }
+    }
+
     pub(crate) fn malformed(subject: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed {
             subject: subject.into(),
@@ -265,6 +281,7 @@ impl Kind for Error {
             Self::Invalid { .. } | Self::Malformed { .. } => ErrorKind::InvalidArgument,
             Self::Registry { source } => source.kind(),
             Self::Unpack { source, .. } => source.kind(),
+            Self::Snapshot { source, .. } => source.kind(),
             Self::Content { source, .. } => source.kind(),
             Self::Metadata { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),

@@ -8,12 +8,13 @@ use crate::watch::Watcher;
 use crate::{Error, Image, Reference, Settings, Steps, Users};
 use metadata::Database;
 use registry::Registries;
+use snapshot::{Layers, Snapshotter};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use types::{Digest, Paths, Rootfs, Timestamp};
-use unpack::{Layers, Unpack};
+use unpack::Unpack;
 
 /// Layers that are fetched at once, over all pulls.
 const AT_ONCE: usize = 4;
@@ -25,6 +26,8 @@ pub struct Options {
     pub unpack: PathBuf,
     /// The executable that the built-in image `corten/hello` is made of.
     pub hello: Option<PathBuf>,
+    /// How new layers are kept; without it, the best that works is found out.
+    pub snapshotter: Option<Snapshotter>,
     /// How registries are spoken to.
     pub registries: Settings,
     /// Who else needs images.
@@ -63,7 +66,7 @@ impl Images {
         let content = content::Store::open(&paths.content())
             .map_err(Error::content("open the store of blobs"))?;
         let layers =
-            Layers::open(paths).map_err(Error::unpack("nothing: layers cannot be opened"))?;
+            Layers::open(paths, options.snapshotter).map_err(Error::snapshot("open layers"))?;
         let images = Self(Arc::new(Inner {
             database,
             content,
@@ -105,6 +108,11 @@ impl Images {
             let hold = frozen.hold(&self.0.holds, parts(&record));
             Ok(self.image(record, names, hold))
         })
+    }
+
+    /// How layers are kept, and roots are made.
+    pub fn snapshotter(&self) -> Snapshotter {
+        self.0.layers.snapshotter()
     }
 
     /// Mounts of a root's topmost layers, in their order, shared by all who ask.
@@ -203,10 +211,8 @@ impl Images {
     }
 
     fn image(&self, record: ImageRecord, names: Names, hold: crate::holds::Hold) -> Image {
-        let path = |layer: &crate::records::LayerRecord| {
-            types::Layer::Erofs(self.0.layers.path(&layer.diff_id))
-        };
-        let layers = record.layers.iter().rev().map(path).collect();
+        let layer = |layer: &crate::records::LayerRecord| self.0.layers.layer(&layer.diff_id);
+        let layers = record.layers.iter().rev().map(layer).collect();
         Image::of(record, names, layers, hold)
     }
 }

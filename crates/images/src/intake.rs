@@ -1,17 +1,18 @@
 //! A layer taken in: hashed, stored as it came and unpacked, all from one stream.
 
-use crate::Error;
 use crate::operation::Operation;
 use crate::records::LayerRecord;
+use crate::{Error, Images};
 use bytes::Bytes;
 use content::Ingest;
 use oci::image::{Descriptor, media_type};
+use snapshot::{Draft, Output};
 use std::io::{self, PipeWriter, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use types::{Algorithm, Digest};
-use unpack::{Compression, Draft, Job, Unpacked};
+use unpack::{Compression, Job, Unpacked};
 
 /// Chunks on their way from the network to the disk.
 const AHEAD: usize = 16;
@@ -100,12 +101,8 @@ impl Taking {
     fn run(mut self, stream: mpsc::Receiver<Option<Bytes>>) -> Result<LayerRecord, Error> {
         let images = self.operation.images.clone();
         let subject = self.subject();
-        let draft = images.0.layers.create();
-        let draft = draft.map_err(Error::unpack(&subject))?;
         let (theirs, mut ours) = io::pipe().map_err(Error::io("make a pipe"))?;
-        let output = draft.output().map_err(Error::unpack(&subject))?;
-        let job = images.0.worker.layer(theirs.into(), output);
-        let job = job.map_err(Error::unpack(&subject))?;
+        let (draft, job) = unpack(&images, theirs.into(), &subject)?;
         let fed = self.feed(stream, &mut ours);
         drop(ours);
         match fed {
@@ -232,6 +229,22 @@ fn media_type_of(unpacked: &Unpacked) -> &'static str {
     }
 }
 
+/// Starts to unpack a stream into a new draft.
+fn unpack(
+    images: &Images,
+    stream: OwnedFd,
+    subject: &str,
+) -> Result<(Draft, Job<Unpacked>), Error> {
+    let failed = || Error::snapshot(format!("begin {subject}"));
+    let draft = images.0.layers.create().map_err(failed())?;
+    let worker = &images.0.worker;
+    let job = match draft.output().map_err(failed())? {
+        Output::Image(file) => worker.layer(stream, file),
+        Output::Tree(dir) => worker.tree(stream, dir),
+    };
+    Ok((draft, job.map_err(Error::unpack(subject))?))
+}
+
 /// Unpacks a blob that is stored already; one without a media type is given the right one.
 pub(crate) fn unpack_stored(
     operation: &Operation,
@@ -242,10 +255,8 @@ pub(crate) fn unpack_stored(
     let subject = format!("layer {}", blob.digest);
     let file = inner.content.file(&blob.digest);
     let file = file.map_err(Error::content(format!("open {subject}")))?;
-    let draft = inner.layers.create().map_err(Error::unpack(&subject))?;
-    let output = draft.output().map_err(Error::unpack(&subject))?;
-    let job = inner.worker.layer(file.into(), output);
-    let unpacked = job.and_then(Job::wait).map_err(Error::unpack(&subject))?;
+    let (draft, job) = unpack(&operation.images, file.into(), &subject)?;
+    let unpacked = job.wait().map_err(Error::unpack(&subject))?;
     let mut blob = blob.clone();
     if blob.media_type.is_empty() {
         media_type_of(&unpacked).clone_into(&mut blob.media_type);
@@ -273,16 +284,14 @@ fn keep(
     blob: Descriptor,
 ) -> Result<LayerRecord, Error> {
     let layers = &operation.images.0.layers;
-    let committed = draft.commit(&unpacked.diff_id);
-    committed.map_err(Error::unpack(format!("layer {}", blob.digest)))?;
+    let failed = || Error::snapshot(format!("keep layer {}", blob.digest));
+    draft.commit(&unpacked.diff_id).map_err(failed())?;
     operation.reached("layer stored");
-    let path = layers.path(&unpacked.diff_id);
-    let metadata =
-        std::fs::metadata(&path).map_err(Error::io(format!("read {}", path.display())))?;
+    let written = layers.size(&unpacked.diff_id).map_err(failed())?;
     let layer = LayerRecord {
         diff_id: unpacked.diff_id.clone(),
         diff_size: unpacked.diff_size,
-        written: metadata.blocks() * 512,
+        written,
         blob,
     };
     operation.images.0.facts.learn(&layer);

@@ -45,6 +45,7 @@ pub use requests::{
     Force, ImageUsage, Import, Input, Loaded, Parents, Pull, Push, Removal, Remove, Usage,
 };
 pub use save::Archive;
+pub use snapshot::Snapshotter;
 pub use steps::Steps;
 pub use users::{NoUsers, User, Users};
 pub use watch::Happening;

@@ -1,14 +1,21 @@
-//! A container's root file system as layers and a writable part, prepared but not mounted.
+//! Layers of images on disk, and containers' roots made of them, prepared but not mounted.
 //!
-//! It knows the directories below `ROOT/containers/ID` that overlay writes to, and how to
-//! remove what a container left there. It must not know images, and mounts nothing.
-//! Read first: [`Snapshots`].
+//! It knows the forms of layers below `ROOT/layers`, the directories below `ROOT/containers/ID`
+//! that a container writes to, and how to remove what it left there. It must not know images or
+//! what is in archives. Read first: [`Snapshotter`], [`Layers`], [`Snapshots`].
 
+mod copy;
 mod error;
+mod gather;
+mod layers;
+mod mounts;
 mod skeleton;
 mod snapshots;
+mod snapshotter;
 mod usage;
 
 pub use error::Error;
-pub use snapshots::{Leftover, Snapshots};
+pub use layers::{Draft, Layers, Output};
+pub use snapshots::{Leftover, Prepared, Snapshots};
+pub use snapshotter::{Snapshotter, UnknownSnapshotter};
 pub use usage::{Usage, measure};

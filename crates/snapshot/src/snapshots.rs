@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use types::{ContainerId, Layer, Paths, Rootfs, Writable};
 
 use crate::error::Error;
+use crate::snapshotter::Snapshotter;
 use crate::usage::{self, Usage};
 
 /// Overlay's two directories in a container's own.
 const UPPER: &str = "upper";
 const WORK: &str = "work";
+/// What changed in a copy, while somebody reads it.
+const GATHERED: &str = "changed";
 /// Starts the name of what is being removed: no id has it.
 const REMOVED: &str = "#";
 
@@ -25,6 +28,16 @@ pub struct Snapshots {
     fd: OwnedFd,
     /// The layer below all images.
     skeleton: PathBuf,
+    snapshotter: Snapshotter,
+}
+
+/// A container's root that was prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// What is mounted.
+    pub rootfs: Rootfs,
+    /// The layers that it is a copy of, the topmost first; none if they are in it.
+    pub copied: Vec<Layer>,
 }
 
 /// Something under `ROOT/containers` that a caller may not know of.
@@ -40,7 +53,7 @@ pub enum Leftover {
 
 impl Snapshots {
     /// Opens `ROOT/containers`, and makes it if it is not there.
-    pub fn open(paths: &Paths) -> Result<Self, Error> {
+    pub fn open(paths: &Paths, snapshotter: Snapshotter) -> Result<Self, Error> {
         use std::os::unix::fs::DirBuilderExt;
         let root = paths.containers();
         fs::DirBuilder::new()
@@ -51,7 +64,12 @@ impl Snapshots {
         let fd = rustix::fs::open(&root, directory(), Mode::empty())
             .map_err(Error::io("open", &root))?;
         let skeleton = crate::skeleton::make(paths)?;
-        Ok(Self { root, fd, skeleton })
+        Ok(Self {
+            root,
+            fd,
+            skeleton,
+            snapshotter,
+        })
     }
 
     /// Makes the writable part of a container over `layers`, the topmost first. Below them is
@@ -59,22 +77,31 @@ impl Snapshots {
     ///
     /// The container's own directory may exist; nothing is mounted, and nothing synced:
     /// after a crash before the container's record is durable, it is a [`Leftover`].
-    pub fn prepare(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Rootfs, Error> {
+    pub fn prepare(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Prepared, Error> {
         if layers.is_empty() {
             return Err(Error::NoLayer(id.clone()));
         }
-        self.make(id)?;
-        Ok(self.rootfs(id, layers))
+        match self.snapshotter {
+            Snapshotter::Erofs | Snapshotter::Overlay => {
+                self.make(id)?;
+                Ok(self.overlay(id, layers))
+            }
+            Snapshotter::Copy => self.copy(id, layers),
+        }
     }
 
-    /// Makes the writable part alone, for a container of which nothing else is known.
+    /// Makes the writable part alone, for a container of which nothing else is known. A copy
+    /// is not made ahead.
     pub fn prepare_ahead(&self, id: &ContainerId) -> Result<(), Error> {
-        self.make(id)
+        match self.snapshotter {
+            Snapshotter::Erofs | Snapshotter::Overlay => self.make(id),
+            Snapshotter::Copy => self.make_container(id).map(drop),
+        }
     }
 
     /// As [`Self::prepare`], where [`Self::prepare_ahead`] was called; if that failed it is made
     /// now.
-    pub fn take_prepared(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Rootfs, Error> {
+    pub fn take_prepared(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Prepared, Error> {
         let has = |part: &str| {
             let path = Path::new(id.as_str()).join(part);
             rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
@@ -83,40 +110,86 @@ impl Snapshots {
         if layers.is_empty() || !has(WORK) {
             return self.prepare(id, layers);
         }
-        Ok(self.rootfs(id, layers))
+        Ok(self.overlay(id, layers))
     }
 
-    fn rootfs(&self, id: &ContainerId, mut layers: Vec<Layer>) -> Rootfs {
+    fn overlay(&self, id: &ContainerId, mut layers: Vec<Layer>) -> Prepared {
         let dir = self.root.join(id);
         layers.push(Layer::Directory(self.skeleton.clone()));
-        Rootfs::Layers {
-            lower: layers,
-            writable: Some(Writable {
-                upper: dir.join(UPPER),
-                work: dir.join(WORK),
-            }),
+        Prepared {
+            rootfs: Rootfs::Layers {
+                lower: layers,
+                writable: Some(Writable {
+                    upper: dir.join(UPPER),
+                    work: dir.join(WORK),
+                }),
+            },
+            copied: Vec::new(),
+        }
+    }
+
+    /// The copy stands where an overlay's written part would: all of it is the container's.
+    fn copy(&self, id: &ContainerId, mut layers: Vec<Layer>) -> Result<Prepared, Error> {
+        let own = self.make_container(id)?;
+        let tree = self.root.join(id).join(UPPER);
+        self.make_upper(id, &own)?;
+        let fd = rustix::fs::openat(&own, UPPER, directory(), Mode::empty())
+            .map_err(Error::io("open", &tree))?;
+        layers.push(Layer::Directory(self.skeleton.clone()));
+        crate::copy::layers(&layers, &fd, &tree)?;
+        Ok(Prepared {
+            rootfs: Rootfs::Directory(tree),
+            copied: layers,
+        })
+    }
+
+    fn make_container(&self, id: &ContainerId) -> Result<OwnedFd, Error> {
+        match rustix::fs::mkdirat(&self.fd, id.as_ref() as &Path, mode(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => self.open_container(id),
+            Err(error) => Err(Error::io("create", &self.root.join(id))(error)),
         }
     }
 
     fn make(&self, id: &ContainerId) -> Result<(), Error> {
-        let dir = self.root.join(id);
-        match rustix::fs::mkdirat(&self.fd, id.as_ref() as &Path, mode(0o700)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(Error::io("create", &dir)(error)),
+        let own = self.make_container(id)?;
+        self.make_upper(id, &own)?;
+        match rustix::fs::mkdirat(&own, WORK, mode(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(Error::io("create", &self.root.join(id).join(WORK))(error)),
         }
-        let own = self.open_container(id)?;
-        match rustix::fs::mkdirat(&own, UPPER, mode(0o755)) {
+    }
+
+    fn make_upper(&self, id: &ContainerId, own: &OwnedFd) -> Result<(), Error> {
+        let dir = self.root.join(id);
+        match rustix::fs::mkdirat(own, UPPER, mode(0o755)) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Err(Error::Exists(id.clone())),
             Err(error) => return Err(Error::io("create", &dir.join(UPPER))(error)),
         }
         // The process's umask is the daemon's business, the root's mode is the container's.
-        rustix::fs::chmodat(&own, UPPER, mode(0o755), AtFlags::empty())
-            .map_err(Error::io("change the mode of", &dir.join(UPPER)))?;
-        match rustix::fs::mkdirat(&own, WORK, mode(0o700)) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(error) => Err(Error::io("create", &dir.join(WORK))(error)),
-        }
+        rustix::fs::chmodat(own, UPPER, mode(0o755), AtFlags::empty())
+            .map_err(Error::io("change the mode of", &dir.join(UPPER)))
+    }
+
+    /// What changed in a root that is a copy, as overlay would have written it: by paths, a
+    /// directory before what is in it, and whether that is gone. It stays until
+    /// [`Self::remove_gathered`].
+    pub fn gather<'a>(
+        &self,
+        id: &ContainerId,
+        changed: impl Iterator<Item = (&'a [u8], bool)>,
+    ) -> Result<OwnedFd, Error> {
+        let own = self.open_container(id)?;
+        let path = self.root.join(id).join(GATHERED);
+        remove(&own, OsStr::new(GATHERED), &path)?;
+        crate::gather::gather(&own, (UPPER, GATHERED), changed).map_err(Error::io("gather", &path))
+    }
+
+    /// Removes what [`Self::gather`] made.
+    pub fn remove_gathered(&self, id: &ContainerId) -> Result<(), Error> {
+        let own = self.open_container(id)?;
+        let path = self.root.join(id).join(GATHERED);
+        remove(&own, OsStr::new(GATHERED), &path)
     }
 
     /// Removes a container's whole directory: writable part, log, exit record.

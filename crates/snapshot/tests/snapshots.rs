@@ -1,7 +1,7 @@
 //! Writable parts on a real file system.
 
 use rustix::fs::{AtFlags, IFlags, Mode, OFlags};
-use snapshot::{Error, Leftover, Snapshots};
+use snapshot::{Error, Leftover, Snapshots, Snapshotter};
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -19,7 +19,7 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let paths = Paths::under(&dir.path().join("root"), &dir.path().join("run"));
         Self {
-            snapshots: Snapshots::open(&paths).expect("open"),
+            snapshots: Snapshots::open(&paths, Snapshotter::Erofs).expect("open"),
             id: "c1".parse().expect("an id"),
             dir,
         }
@@ -27,7 +27,8 @@ impl Fixture {
 
     fn prepare(&self) -> Writable {
         let layers = vec![Layer::Erofs(PathBuf::from("/layer"))];
-        match self.snapshots.prepare(&self.id, layers).expect("prepare") {
+        let prepared = self.snapshots.prepare(&self.id, layers).expect("prepare");
+        match prepared.rootfs {
             Rootfs::Layers {
                 writable: Some(writable),
                 ..

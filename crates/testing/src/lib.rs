@@ -119,6 +119,10 @@ impl TestHost {
             .append(true)
             .open(log)
             .expect("a log file");
+        // The whole suite runs with another way to keep layers too.
+        let storage = std::env::var("CORTEN_TEST_STORAGE").ok();
+        let storage = storage.map(|driver| format!("--storage-driver={driver}"));
+        let storage = storage.filter(|_| !flags.contains(&"--storage-driver"));
         let mut enter = self.entering();
         let daemon = enter
             .arg(binary("corten"))
@@ -126,6 +130,7 @@ impl TestHost {
             .arg(&self.paths.root)
             .arg("--run")
             .arg(&self.paths.run)
+            .args(storage)
             .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second descriptor"))

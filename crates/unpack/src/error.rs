@@ -82,23 +82,12 @@ pub enum Error {
     /// The worker refused the input.
     #[error("unpack")]
     Refused(#[from] Refusal),
-    /// The store of layers failed.
-    #[error("{attempt} {}", .path.display())]
-    Store {
-        /// What was attempted.
-        attempt: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// The system's words.
-        #[source]
-        source: io::Error,
-    },
 }
 
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Start { source, .. } | Self::Store { source, .. } => of_io(source),
+            Self::Start { source, .. } => of_io(source),
             Self::Worker { .. } => ErrorKind::Internal,
             Self::Refused(refusal) => refusal.kind(),
         }

@@ -39,7 +39,7 @@ impl Unpack {
     }
 
     /// Unpacks a layer's stream into `blob`, an empty file open for reading and writing, as
-    /// EROFS. The file is complete but not durable when the job is done: see [`crate::Draft::commit`].
+    /// EROFS. The file is complete but not durable when the job is done.
     ///
     /// The caller that has no file for the stream makes a pipe (`std::io::pipe`), gives the
     /// reading end and writes from another thread; closing the writing end is the stream's end.

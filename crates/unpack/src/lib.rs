@@ -2,21 +2,17 @@
 //!
 //! It knows how tar streams are decompressed, hashed and applied, and how the process
 //! that does so is confined. It must not know registries, image names or the database.
-//! Read first: [`Unpack`] (the caller's side), [`Layers`] (where blobs are kept),
-//! [`worker`] (what runs in `corten-unpack`).
+//! Read first: [`Unpack`] (the caller's side), [`worker`] (what runs in `corten-unpack`).
 
 mod error;
 mod files;
 mod job;
-mod layers;
 mod limits;
-mod mounts;
 mod outcome;
 pub mod worker;
 
 pub use error::{Error, Refusal};
 pub use files::{Detail, Owner, Pack, Packed, Place, Placed};
 pub use job::{Answer, Job, Unpack, sibling};
-pub use layers::{Draft, Layers};
 pub use limits::Limits;
 pub use outcome::{Compression, Link, Member, Outcome, Split, Unpacked, VERSION};

@@ -36,6 +36,11 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it with its directories in `home`, and waits until it answers.
     pub(crate) fn start(binaries: &Path, home: &Path) -> Result<Self> {
+        Self::start_with(binaries, home, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(binaries: &Path, home: &Path, flags: &[&str]) -> Result<Self> {
         let socket = format!("unix://{}", home.join("run/corten.sock").display());
         let log = std::fs::File::create(home.join("daemon.log"))?;
         let child = Command::new(binaries.join("corten"))
@@ -45,6 +50,7 @@ impl Daemon {
             .arg("--run")
             .arg(home.join("run"))
             .args(["-H", &socket])
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;

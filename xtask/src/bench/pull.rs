@@ -1,5 +1,5 @@
-//! `pull` of a large image into an empty store, and the first `run` of it: corten, docker,
-//! containerd, podman.
+//! `pull` of a large image into an empty store, and the first `run` of it: corten with images
+//! and with trees of files, docker, containerd, podman.
 
 mod bound;
 mod debian;
@@ -59,11 +59,20 @@ fn compare(options: &Options, binaries: &Path, scratch: &Path) -> Result<()> {
     };
     let address = options.registry.clone();
     let address = address.unwrap_or_else(|| Registry::ADDRESS.to_owned());
-    let mut daemon = Daemon::start(binaries, scratch)?;
+    let mut daemon = Daemon::start_with(binaries, scratch, &["--storage-driver", "erofs"])?;
+    let places = scratch.join("files");
+    fs::create_dir_all(&places)?;
+    let mut files = Daemon::start_with(binaries, &places, &["--storage-driver", "overlay2"])?;
     let reference = format!("{address}/corten-bench/debian:1");
     publish(&daemon, &made.archive, &reference)?;
-    let outcome = time(options, &daemon, &made, &reference);
+    let mut all = vec![
+        Engine::corten("corten, EROFS", &daemon),
+        Engine::corten("corten, file layers", &files),
+    ];
+    all.extend(engines::peers(options));
+    let outcome = time(options, &all, &made, &reference);
     daemon.stop()?;
+    files.stop()?;
     if let Some(registry) = &mut registry {
         registry.stop()?;
     }
@@ -84,9 +93,7 @@ fn publish(daemon: &Daemon, archive: &Path, reference: &str) -> Result<()> {
     Ok(())
 }
 
-fn time(options: &Options, daemon: &Daemon, made: &debian::Made, reference: &str) -> Result<()> {
-    let mut all = vec![Engine::corten(daemon)];
-    all.extend(engines::peers(options));
+fn time(options: &Options, all: &[Engine], made: &debian::Made, reference: &str) -> Result<()> {
     let mut bound = Vec::new();
     let mut wall = vec![Vec::new(); all.len()];
     let mut cpu = vec![Vec::new(); all.len()];

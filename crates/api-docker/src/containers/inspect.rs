@@ -61,7 +61,7 @@ fn document(inspection: &Inspection, networks: &engine::Networks) -> Inspect {
         log_path: inspection.log_path.as_deref().map(text).unwrap_or_default(),
         name: format!("/{}", record.name),
         restart_count: container.state.restart_count.into(),
-        driver: "erofs".to_owned(),
+        driver: inspection.storage_driver.to_owned(),
         platform: "linux".to_owned(),
         app_armor_profile: spec.security.apparmor.clone().unwrap_or_default(),
         exec_ids: or_null(inspection.execs.iter().map(ToString::to_string).collect()),
@@ -70,7 +70,7 @@ fn document(inspection: &Inspection, networks: &engine::Networks) -> Inspect {
             ..host_config::show(spec)
         },
         graph_driver: GraphDriver {
-            name: "erofs".to_owned(),
+            name: inspection.storage_driver.to_owned(),
             data: None,
         },
         mounts: record.mounts.iter().map(mount_point).collect(),

@@ -35,7 +35,7 @@ pub(crate) fn parent(image: &Image) -> String {
     parent.map(ToString::to_string).unwrap_or_default()
 }
 
-pub(crate) fn inspect(image: &Image, version: ApiVersion) -> Inspect {
+pub(crate) fn inspect(image: &Image, version: ApiVersion, driver: &str) -> Inspect {
     let config = &image.config;
     let other = |key: &str| {
         let value = config.other.get(key).and_then(serde_json::Value::as_str);
@@ -62,7 +62,7 @@ pub(crate) fn inspect(image: &Image, version: ApiVersion) -> Inspect {
         virtual_size: virtual_size(version, image.size),
         graph_driver: GraphDriver {
             data: None,
-            name: "erofs".to_owned(),
+            name: driver.to_owned(),
         },
         root_fs: RootFs {
             r#type: "layers".to_owned(),

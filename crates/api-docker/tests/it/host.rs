@@ -203,6 +203,7 @@ async fn api(paths: &Paths, stopping: CancellationToken) -> Api {
     let options = Options {
         unpack: built.join("corten-unpack"),
         hello: Some(built.join("corten-hello")),
+        snapshotter: None,
         registries: images::Settings::default(),
         users: Arc::new(ImageUsers::new(Arc::clone(&database))),
         steps: images::Steps::default(),

@@ -154,6 +154,10 @@ impl Options {
             self.layers.push(types::Layer::Erofs(path.into()));
             return Ok(());
         }
+        if let Some(path) = option.strip_prefix("corten.tree=") {
+            self.layers.push(types::Layer::Directory(path.into()));
+            return Ok(());
+        }
         match option {
             "defaults" | "" | "silent" | "loud" => {}
             "bind" => self.bind = self.bind.or(Some(Extent::Mount)),

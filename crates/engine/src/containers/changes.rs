@@ -1,7 +1,8 @@
 //! What a container changed of its image's files.
 //!
 //! Overlay keeps what a container wrote apart: that part alone is walked, through
-//! descriptors, and compared with the layers under it.
+//! descriptors, and compared with the layers under it. A root that is a copy of them is walked
+//! as a whole.
 
 use super::Containers;
 use super::archive::{is_place, is_stub};
@@ -50,21 +51,29 @@ impl Containers {
     pub async fn changes(&self, id: &ContainerId) -> Result<Vec<Change>, Error> {
         let handle = self.context.index.container(id)?;
         let container = handle.snapshot();
-        blocking(move || changes(&container)).await?
+        let found = blocking(move || changes(&container)).await??;
+        let shown = |(path, kind): (Vec<u8>, ChangeKind)| Change {
+            path: format!("/{}", String::from_utf8_lossy(&path)),
+            kind,
+        };
+        Ok(found.into_iter().map(shown).collect())
     }
 }
 
-pub(super) fn changes(container: &Container) -> Result<Vec<Change>, Error> {
+/// What changed, by paths without a leading slash.
+pub(super) fn changes(container: &Container) -> Result<Vec<(Vec<u8>, ChangeKind)>, Error> {
     let id = container.id();
-    let Rootfs::Layers {
-        lower,
-        writable: Some(writable),
-    } = &container.record.rootfs
-    else {
-        return Ok(Vec::new());
+    let record = &container.record;
+    let (written, lower, whole) = match &record.rootfs {
+        Rootfs::Layers {
+            lower,
+            writable: Some(writable),
+        } => (&writable.upper, lower, false),
+        Rootfs::Directory(copy) if !record.copied.is_empty() => (copy, &record.copied, true),
+        _ => return Ok(Vec::new()),
     };
-    let upper = rustix::fs::open(&writable.upper, directory(), Mode::empty())
-        .map_err(|error| Error::io("open", &writable.upper)(error.into()))?;
+    let upper = rustix::fs::open(written, directory(), Mode::empty())
+        .map_err(|error| Error::io("open", written)(error.into()))?;
     let rootfs = Rootfs::Layers {
         lower: lower.clone(),
         writable: None,
@@ -77,6 +86,7 @@ pub(super) fn changes(container: &Container) -> Result<Vec<Change>, Error> {
     Comparison {
         upper,
         image,
+        whole,
         found: Vec::new(),
     }
     .run()
@@ -86,7 +96,9 @@ pub(super) fn changes(container: &Container) -> Result<Vec<Change>, Error> {
 struct Comparison {
     upper: OwnedFd,
     image: OwnedFd,
-    found: Vec<Change>,
+    /// The written part is a whole root: what is not in it is gone.
+    whole: bool,
+    found: Vec<(Vec<u8>, ChangeKind)>,
 }
 
 /// A directory on the way down.
@@ -104,12 +116,16 @@ struct Level {
 }
 
 impl Comparison {
-    fn run(mut self) -> Result<Vec<Change>, Error> {
+    fn run(mut self) -> Result<Vec<(Vec<u8>, ChangeKind)>, Error> {
+        let mut names = names(&self.upper, b"")?;
+        if self.whole {
+            self.add_hidden(b"", &mut names)?;
+        }
         let mut levels = vec![Level {
             path: Vec::new(),
-            names: names(&self.upper, b"")?,
+            names,
             below: true,
-            opaque: false,
+            opaque: self.whole,
             told: true,
         }];
         while let Some(level) = levels.last_mut() {
@@ -143,7 +159,7 @@ impl Comparison {
             return Ok(None);
         };
         let kind = FileType::from_raw_mode(now.st_mode);
-        if kind == FileType::CharacterDevice && now.st_rdev == 0 {
+        if !self.whole && kind == FileType::CharacterDevice && now.st_rdev == 0 {
             if before.is_some() {
                 self.tell(levels, &path, ChangeKind::Deleted);
             }
@@ -177,14 +193,10 @@ impl Comparison {
             Err(error) => return Err(failed(&path)(error)),
         };
         let mut names = names(&dir, &path)?;
-        let opaque = below && attribute(&dir, OPAQUE) == Some(b"y".to_vec());
+        let hides = || self.whole || attribute(&dir, OPAQUE) == Some(b"y".to_vec());
+        let opaque = below && hides();
         if opaque {
-            // What the image has and this has not is gone without a mark of its own.
-            let old = open(&self.image, &path, directory()).map_err(failed(&path))?;
-            let kept: BTreeSet<CString> = names.iter().cloned().collect();
-            let all = self::names(&old, &path)?;
-            names.extend(all.into_iter().filter(|name| !kept.contains(name)));
-            names.sort_unstable_by(|one, other| other.cmp(one));
+            self.add_hidden(&path, &mut names)?;
         }
         Ok(Some(Level {
             path,
@@ -195,13 +207,25 @@ impl Comparison {
         }))
     }
 
+    /// What the image has and the written part has not is gone without a mark of its own.
+    fn add_hidden(&self, path: &[u8], names: &mut Vec<CString>) -> Result<(), Error> {
+        let shown: &[u8] = if path.is_empty() { b"." } else { path };
+        let old = open(&self.image, shown, directory()).map_err(failed(path))?;
+        let kept: BTreeSet<CString> = names.iter().cloned().collect();
+        let all = self::names(&old, path)?;
+        names.extend(all.into_iter().filter(|name| !kept.contains(name)));
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(())
+    }
+
     /// Adds a change; the directories above it are changed by it.
     fn tell(&mut self, levels: &mut [Level], path: &[u8], kind: ChangeKind) {
         for level in levels.iter_mut().filter(|level| !level.told) {
             level.told = true;
-            self.found.push(change(&level.path, ChangeKind::Modified));
+            let path = level.path.clone();
+            self.found.push((path, ChangeKind::Modified));
         }
-        self.found.push(change(path, kind));
+        self.found.push((path.to_vec(), kind));
     }
 
     fn differs(&self, path: &[u8], before: &Stat, now: &Stat) -> Result<bool, Error> {
@@ -228,13 +252,6 @@ impl Comparison {
             }
             _ => Ok(false),
         }
-    }
-}
-
-fn change(path: &[u8], kind: ChangeKind) -> Change {
-    Change {
-        path: format!("/{}", String::from_utf8_lossy(path)),
-        kind,
     }
 }
 

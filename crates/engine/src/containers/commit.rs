@@ -3,10 +3,11 @@
 use super::Containers;
 use super::archive::{OWN_FILES, is_stub};
 use crate::context::blocking;
-use crate::{Container, ContainerSpec, Error, Problem, Status};
+use crate::{ChangeKind, Container, ContainerSpec, Error, Problem, Status};
 use images::{Commit, Image, Reference};
 use oci::image::ExecConfig;
 use rustix::fs::{AtFlags, Mode, OFlags};
+use snapshot::Snapshots;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -99,8 +100,9 @@ impl Containers {
         // It is not removed or started while its files are read.
         let _files = handle.files().read_owned().await;
         let (upper, hidden) = {
-            let container = Arc::clone(container);
-            blocking(move || written(&container)).await??
+            let (container, snapshots) =
+                (Arc::clone(container), Arc::clone(&self.context.snapshots));
+            blocking(move || written(&container, &snapshots)).await??
         };
         let order = Pack {
             detail: Detail::Layer,
@@ -141,29 +143,44 @@ impl Containers {
                 }
             }) as Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>,
         );
-        image.await.map_err(|source| Error::Image {
+        let made = image.await.map_err(|source| Error::Image {
             image: container.record.image_id.clone(),
             kind: source.kind(),
             source: Box::new(source),
-        })
+        });
+        if !container.record.copied.is_empty() {
+            let (snapshots, id) = (Arc::clone(&self.context.snapshots), id.clone());
+            // What is left goes with the next one, or with the container.
+            drop(blocking(move || snapshots.remove_gathered(&id)).await);
+        }
+        made
     }
 }
 
 /// The part that the container wrote, and what in it is not the container's.
-fn written(container: &Container) -> Result<(OwnedFd, Vec<String>), Error> {
-    let Rootfs::Layers {
-        writable: Some(writable),
-        ..
-    } = &container.record.rootfs
-    else {
-        return Err(Error::Unsupported {
-            option: "commit".to_owned(),
-            reason: "the container has no layers of its own",
-        });
+fn written(container: &Container, snapshots: &Snapshots) -> Result<(OwnedFd, Vec<String>), Error> {
+    let changes = super::changes::changes(container)?;
+    let upper = match &container.record.rootfs {
+        Rootfs::Layers {
+            writable: Some(writable),
+            ..
+        } => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::open(&writable.upper, flags, Mode::empty())
+                .map_err(|error| Error::io("open", &writable.upper)(error.into()))?
+        }
+        _ => {
+            let id = container.id();
+            let gone = |kind| kind == ChangeKind::Deleted;
+            let changed = changes.iter().map(|(path, kind)| (&**path, gone(*kind)));
+            let gathered = snapshots.gather(id, changed);
+            gathered.map_err(|source| Error::Snapshot {
+                action: "gather what changed in",
+                id: id.clone(),
+                source,
+            })?
+        }
     };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let upper = rustix::fs::open(&writable.upper, flags, Mode::empty())
-        .map_err(|error| Error::io("open", &writable.upper)(error.into()))?;
     let paths = OWN_FILES
         .iter()
         .map(|(target, _)| target.trim_start_matches('/'));
@@ -173,8 +190,7 @@ fn written(container: &Container) -> Result<(OwnedFd, Vec<String>), Error> {
     });
     let mut hidden: Vec<String> = hidden.map(str::to_owned).collect();
     // Where only mounts are, nothing was changed.
-    let changes = super::changes::changes(container)?;
-    let unchanged = |place: &&str| !changes.iter().any(|change| change.path[1..] == **place);
+    let unchanged = |place: &&str| !changes.iter().any(|(path, _)| *path == place.as_bytes());
     hidden.extend(
         super::archive::PLACES
             .iter()

@@ -92,14 +92,14 @@ impl Containers {
             };
             crate::context::brief(prepare).await?
         };
-        let rootfs = prepared.map_err(|source| Error::Snapshot {
+        let prepared = prepared.map_err(|source| Error::Snapshot {
             action: "make",
             id: id.clone(),
             source,
         })?;
         let resolved = crate::mount_points::resolve(&spec, &self.context).await?;
         let mounts = resolved.points.clone();
-        if let Err(error) = self.fill(id, &rootfs, &mounts).await {
+        if let Err(error) = self.fill(id, &prepared.rootfs, &mounts).await {
             resolved.undo(&self.context).await;
             return Err(error);
         }
@@ -108,7 +108,8 @@ impl Containers {
             name: name.to_owned(),
             created: Timestamp::now(),
             image_id: image.id,
-            rootfs,
+            rootfs: prepared.rootfs,
+            copied: prepared.copied,
             spec,
             mounts,
         };

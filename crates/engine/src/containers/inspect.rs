@@ -11,6 +11,8 @@ use types::{ContainerId, ExecId};
 pub struct Inspection {
     /// Its record and state.
     pub container: Arc<Container>,
+    /// How its root was made.
+    pub storage_driver: &'static str,
     /// Its log's file, if its driver keeps one.
     pub log_path: Option<PathBuf>,
     /// The file mounted as `/etc/hostname`.
@@ -39,6 +41,7 @@ impl Containers {
             hostname_path: files.join(crate::files::HOSTNAME),
             hosts_path: files.join(crate::files::HOSTS),
             resolv_conf_path: files.join(crate::files::RESOLV_CONF),
+            storage_driver: self.context.images.snapshotter().name(),
             links: crate::links::shown(&container.record, &self.context.index),
             execs: self.context.execs.of(id),
             container,

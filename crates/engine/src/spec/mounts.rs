@@ -181,8 +181,10 @@ fn of_point(point: &MountPoint) -> Mount {
         }
         "image" => {
             for layer in &point.layers {
-                let (Layer::Erofs(path) | Layer::Directory(path)) = layer;
-                push(&format!("corten.layer={}", path.display()));
+                push(&match layer {
+                    Layer::Erofs(path) => format!("corten.layer={}", path.display()),
+                    Layer::Directory(path) => format!("corten.tree={}", path.display()),
+                });
             }
             push("ro");
             ("corten.layers", point.source.as_str())

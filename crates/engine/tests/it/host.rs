@@ -72,6 +72,7 @@ impl Host {
         let options = Options {
             unpack,
             hello: None,
+            snapshotter: None,
             registries: images::Settings::default(),
             users: Arc::new(ImageUsers::new(Arc::clone(&database))),
             steps: images::Steps::default(),

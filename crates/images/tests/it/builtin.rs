@@ -12,11 +12,14 @@ fn the_builtin_image_is_made_when_it_is_first_asked_for() {
         image.config.config.cmd.as_deref(),
         Some(&["/hello".to_owned()][..])
     );
-    let [Layer::Erofs(path)] = image.layers.as_slice() else {
-        panic!("{:?}", image.layers);
-    };
-    let blob = std::fs::read(path).unwrap();
-    assert_eq!(blob[1024..1028], 0xE0F5_E1E2_u32.to_le_bytes());
+    match image.layers.as_slice() {
+        [Layer::Erofs(path)] => {
+            let blob = std::fs::read(path).unwrap();
+            assert_eq!(blob[1024..1028], 0xE0F5_E1E2_u32.to_le_bytes());
+        }
+        [Layer::Directory(path)] => assert!(path.join("hello").is_file()),
+        layers => panic!("{layers:?}"),
+    }
     let again = images.resolve("docker.io/corten/hello:latest").unwrap();
     assert_eq!(again.id, image.id);
     let id = image.id.hex()[..12].to_owned();

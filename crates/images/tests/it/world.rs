@@ -1,6 +1,6 @@
 //! A store of its own in a temporary directory.
 
-use images::{Images, Input, NoUsers, Options, Settings, Steps, User, Users};
+use images::{Images, Input, NoUsers, Options, Settings, Snapshotter, Steps, User, Users};
 use metadata::Database;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -67,17 +67,20 @@ impl World {
         Options {
             unpack: sibling("corten-unpack"),
             hello: Some(sibling("corten-hello")),
+            snapshotter: Some(snapshotter()),
             registries: self.settings.clone(),
             users: Arc::clone(&self.users),
             steps: self.steps.clone(),
         }
     }
 
-    /// Every file below the root but the database, by name.
+    /// Every file below the root but the database, by name; a layer that is a tree as one.
     pub(crate) fn files(&self) -> BTreeSet<String> {
         let root = self.dir.path().join("root");
         let mut found = BTreeSet::new();
-        walk(&root, &mut |path| {
+        let layers = root.join("layers");
+        let is_layer = |path: &Path| path.parent().and_then(Path::parent) == Some(&layers);
+        walk(&root, &is_layer, &mut |path| {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
             if !name.starts_with("metadata.redb") {
                 found.insert(name.to_owned());
@@ -89,16 +92,35 @@ impl World {
     /// Bytes on disk of those files.
     pub(crate) fn du(&self) -> u64 {
         let root = self.dir.path().join("root");
-        let blocks = |name: &String| std::fs::metadata(root.join(name)).unwrap().blocks() * 512;
-        self.files().iter().map(blocks).sum()
+        let files = self.files();
+        files.iter().map(|name| blocks(&root.join(name))).sum()
     }
 }
 
-fn walk(dir: &Path, found: &mut impl FnMut(&Path)) {
+/// How layers are kept: a whole run of the tests may be told another way.
+pub(crate) fn snapshotter() -> Snapshotter {
+    let named = std::env::var("CORTEN_TEST_STORAGE");
+    named.map_or(Snapshotter::Erofs, |name| name.parse().unwrap())
+}
+
+/// Bytes on disk of a file, or of a tree without links in it.
+fn blocks(path: &Path) -> u64 {
+    let metadata = std::fs::symlink_metadata(path).unwrap();
+    let below: u64 = match metadata.is_dir() {
+        true => {
+            let entries = std::fs::read_dir(path).unwrap();
+            entries.map(|entry| blocks(&entry.unwrap().path())).sum()
+        }
+        false => 0,
+    };
+    metadata.blocks() * 512 + below
+}
+
+fn walk(dir: &Path, whole: &impl Fn(&Path) -> bool, found: &mut impl FnMut(&Path)) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => walk(&path, found),
+        match path.is_dir() && !whole(&path) {
+            true => walk(&path, whole, found),
             false => found(&path),
         }
     }

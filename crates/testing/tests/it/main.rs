@@ -44,6 +44,7 @@ mod security;
 mod self_start;
 mod spare;
 mod stop;
+mod storage;
 mod streams;
 mod system;
 mod tcp;

@@ -20,11 +20,11 @@ const RUN: &[&str] = &["run", "--rm", "--network", "none", IMAGE, "/bin/true"];
 const CLEAN: &[&str] = &["rmi", "-f", IMAGE];
 
 impl Engine {
-    pub(super) fn corten(daemon: &Daemon) -> Self {
+    pub(super) fn corten(name: &str, daemon: &Daemon) -> Self {
         let command = daemon.corten(&[]);
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         Self {
-            name: "corten".to_owned(),
+            name: name.to_owned(),
             client: words
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
