@@ -1,5 +1,6 @@
-//! Seizing, following, counting and killing, by ptrace(2).
+//! Seizing, following, counting, killing and failing, by ptrace(2).
 
+use crate::changes;
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
@@ -30,13 +31,22 @@ pub(crate) enum Victim {
     Child(String),
 }
 
+/// What becomes of the victim at its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is killed, at any call.
+    Kill,
+    /// A call that changes files fails with this error.
+    Fail(i32),
+}
+
 /// What became of the victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// How many system calls were counted.
     pub(crate) calls: u64,
-    /// Whether it was killed.
-    pub(crate) killed: bool,
+    /// Whether it met its fate.
+    pub(crate) met: bool,
 }
 
 /// A process seized with all its threads.
@@ -44,8 +54,11 @@ pub(crate) struct Trace {
     root: Pid,
     victim: Victim,
     at: Option<u64>,
+    fate: Fate,
     calls: u64,
-    killed: bool,
+    met: bool,
+    /// A thread whose call is not done, until it returns.
+    failing: Option<Pid>,
     /// The victim, once it is known.
     target: Option<Pid>,
     /// Threads that are traced, and the process of each.
@@ -78,16 +91,23 @@ fn is_named(process: Pid, name: &str) -> bool {
 
 impl Trace {
     /// Seizes `process`, to kill `victim` as it enters or leaves its system call number `at`
-    /// (each call has two halves, numbered from 1); `None` only counts.
-    pub(crate) fn seize(process: Pid, victim: Victim, at: Option<u64>) -> Result<Self, Errno> {
+    /// (each call has two halves, numbered from 1), or to let its change number `at` fail;
+    /// `None` only counts.
+    pub(crate) fn seize(
+        process: Pid,
+        victim: Victim,
+        (at, fate): (Option<u64>, Fate),
+    ) -> Result<Self, Errno> {
         let target = (victim == Victim::Itself).then_some(process);
         let processes = BTreeMap::new();
         let mut trace = Self {
             root: process,
             victim,
             at,
+            fate,
             calls: 0,
-            killed: false,
+            met: false,
+            failing: None,
             target,
             processes,
         };
@@ -99,7 +119,7 @@ impl Trace {
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome {
             calls: self.calls,
-            killed: self.killed,
+            met: self.met,
         }
     }
 
@@ -135,7 +155,7 @@ impl Trace {
                     }
                 }
             }
-            if self.killed {
+            if self.met && self.fate == Fate::Kill {
                 self.take_strangers();
             }
             if idle && stop.load(Ordering::Relaxed) {
@@ -181,13 +201,32 @@ impl Trace {
     fn called(&mut self, thread: Pid) {
         let process = self.processes.get(&thread).copied();
         if process.is_some() && process == self.target {
-            self.calls += 1;
-            if self.at == Some(self.calls) {
-                self.killed = true;
-                kill(self.target.unwrap_or(thread), Signal::SIGKILL).ok();
+            match self.fate {
+                Fate::Kill => self.kill_at(thread),
+                Fate::Fail(errno) => self.fail_at(thread, errno),
             }
         }
         self.go_on(thread, None);
+    }
+
+    fn kill_at(&mut self, thread: Pid) {
+        self.calls += 1;
+        if self.at == Some(self.calls) {
+            self.met = true;
+            kill(self.target.unwrap_or(thread), Signal::SIGKILL).ok();
+        }
+    }
+
+    fn fail_at(&mut self, thread: Pid, errno: i32) {
+        if self.failing == Some(thread) {
+            self.failing = None;
+            self.met = changes::answer(thread, errno).is_ok();
+        } else if changes::enters(thread) {
+            self.calls += 1;
+            if self.at == Some(self.calls) && changes::skip(thread).is_ok() {
+                self.failing = Some(thread);
+            }
+        }
     }
 
     fn event(&mut self, thread: Pid, event: i32) {

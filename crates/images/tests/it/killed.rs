@@ -149,14 +149,17 @@ async fn cut(verb: &str, victim: &str, at: Option<u64>, server: &Server) -> (u64
     let dir = world.dir.path().display();
     let task = format!("{verb} {} {dir} {}", usize::MAX, server.address);
     let name = victim.to_owned();
-    let traced = tokio::task::spawn_blocking(move || traced(&task, &name, at));
-    let (calls, killed) = traced.await.unwrap();
     let label = format!("{verb} at call {at:?} of {victim}");
+    let at: Vec<String> = at.iter().map(u64::to_string).collect();
+    let traced = tokio::task::spawn_blocking(move || traced(&task, &name, &at));
+    let (calls, killed, _) = traced.await.unwrap();
     go_on(&world, verb, &before, &label, server).await;
     (calls, killed)
 }
 
-fn traced(task: &str, victim: &str, at: Option<u64>) -> (u64, bool) {
+/// Runs an operation in a process that the tracer follows with these arguments; gives how many
+/// calls there were, whether the victim met its fate, and whether the process got through.
+pub(crate) fn traced(task: &str, victim: &str, arguments: &[String]) -> (u64, bool, bool) {
     let mut shell = Command::new("sh");
     let mut shell = shell
         .args(["-c", "read go; exec \"$0\" \"$@\" </dev/null"])
@@ -170,7 +173,7 @@ fn traced(task: &str, victim: &str, at: Option<u64>) -> (u64, bool) {
         .unwrap();
     let mut tracer = Command::new(sibling("corten-fault"))
         .args([&shell.id().to_string(), victim])
-        .args(at.map(|at| at.to_string()))
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -179,12 +182,12 @@ fn traced(task: &str, victim: &str, at: Option<u64>) -> (u64, bool) {
     assert_eq!(answers.next().unwrap().unwrap(), "seized");
     let mut stdin = shell.stdin.take().unwrap();
     stdin.write_all(b"go\n").unwrap();
-    shell.wait().unwrap();
+    let done = shell.wait().unwrap().success();
     drop(tracer.stdin.take());
     let answer = answers.next().unwrap().unwrap();
     tracer.wait().unwrap();
     let (calls, fate) = answer.split_once(' ').unwrap();
-    (calls.parse().unwrap(), fate == "killed")
+    (calls.parse().unwrap(), fate != "spared", done)
 }
 
 fn file(layer: &types::Layer) -> &std::path::Path {
@@ -202,7 +205,7 @@ pub(crate) async fn give(images: &Images, name: &str, content: &str) {
     images.import(request, input(bytes)).await.unwrap();
 }
 
-async fn act(images: &Images, verb: &str, address: &str) {
+pub(crate) async fn act(images: &Images, verb: &str, address: &str) {
     try_act(images, verb, address).await.unwrap();
 }
 
@@ -243,6 +246,7 @@ pub(crate) async fn try_act(
             images.pull(pull, Progress::none()).await?;
         }
         "builtin" => drop(images.resolve("corten/hello")?),
+        "tag" => drop(images.tag("base", &"app:1".parse()?)?),
         _ => drop(images.remove("app:1", Remove::default())?),
     }
     Ok(())

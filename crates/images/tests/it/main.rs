@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod broken;
 mod builtin;
 mod faults;
 mod import;
