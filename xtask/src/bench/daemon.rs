@@ -91,3 +91,12 @@ impl Daemon {
         Ok(())
     }
 }
+
+impl Drop for Daemon {
+    /// Of a measurement that broke off nothing stays.
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            drop(self.stop());
+        }
+    }
+}

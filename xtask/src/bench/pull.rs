@@ -179,3 +179,12 @@ impl Registry {
         Ok(())
     }
 }
+
+impl Drop for Registry {
+    /// Of a measurement that broke off nothing stays.
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            drop(self.stop());
+        }
+    }
+}
