@@ -17,6 +17,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/nft", "nftables"),
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/ping", "iputils-ping"),
+    ("/usr/sbin/iptables", "iptables"),
+    ("/usr/lib/cni/bridge", "containernetworking-plugins"),
 ];
 
 /// Installs the packages whose files are missing; each is named before.

@@ -1,0 +1,178 @@
+//! Attachments kept on disk, so that a deletion after any restart knows what was added.
+//!
+//! COMPAT: the files are libcni's (`cniCacheV1`), in the same directory and under the same
+//! names: what it added is deleted here, and the other way round.
+
+use crate::{Attachment, Error, Network, Success, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+const KIND: &str = "cniCacheV1";
+
+/// The directory of attachments (`/var/lib/cni/results`).
+#[derive(Debug)]
+pub(crate) struct Cache {
+    directory: PathBuf,
+}
+
+/// An attachment that was added, or was about to be.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) attachment: Attachment,
+    /// What was made; nothing if the addition did not end.
+    pub(crate) success: Option<Success>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    kind: String,
+    container_id: String,
+    config: String,
+    if_name: String,
+    network_name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    netns: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cni_args: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capability_args: Option<crate::Capabilities>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+}
+
+impl Cache {
+    /// Attachments below `root`, `/var/lib/cni` by default.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self {
+            directory: root.join("results"),
+        }
+    }
+
+    fn file(&self, network: &str, attachment: &Attachment) -> PathBuf {
+        let (container, interface) = (&attachment.container, &attachment.interface);
+        self.directory
+            .join(format!("{network}-{container}-{interface}"))
+    }
+
+    /// Keeps an attachment: before anything is made without a result, and then with it, which
+    /// is on disk when this returns.
+    pub(crate) fn keep(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        made: Option<(&Success, Version)>,
+    ) -> Result<(), Error> {
+        let path = self.file(&network.name, attachment);
+        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+        let write = || {
+            let result = made.map(|(success, version)| success.write(version));
+            let record = Record {
+                kind: KIND.to_owned(),
+                container_id: attachment.container.clone(),
+                config: STANDARD.encode(network.document.to_string()),
+                if_name: attachment.interface.clone(),
+                network_name: network.name.clone(),
+                netns: attachment.netns.clone(),
+                cni_args: attachment.args.clone(),
+                capability_args: Some(attachment.capabilities.clone()),
+                result: result.transpose().map_err(invalid)?,
+            };
+            fs::create_dir_all(&self.directory)?;
+            replace(&path, &serde_json::to_vec(&record)?, made.is_some())
+        };
+        write().map_err(Error::io("write", &path))
+    }
+
+    /// The entry of an attachment, if it is there and of this network.
+    pub(crate) fn find(
+        &self,
+        network: &str,
+        attachment: &Attachment,
+    ) -> Result<Option<Entry>, Error> {
+        let path = self.file(network, attachment);
+        Ok(self.read(&path)?.and_then(|(own, entry)| {
+            // "a-b" with "c" has the same file name as "a" with "b-c".
+            let same = own == network
+                && entry.attachment.container == attachment.container
+                && entry.attachment.interface == attachment.interface;
+            same.then_some(entry)
+        }))
+    }
+
+    /// Every entry of a network.
+    pub(crate) fn of_network(&self, network: &str) -> Result<Vec<Entry>, Error> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(Error::io("read", &self.directory))?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(Error::io("read", &self.directory))?;
+            let name = entry.file_name();
+            let ours = name.to_str().is_some_and(|name| name.starts_with(network));
+            if !ours {
+                continue;
+            }
+            let read = self.read(&entry.path())?;
+            found.extend(read.filter(|(own, _)| own == network).map(|(_, e)| e));
+        }
+        Ok(found)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<(String, Entry)>, Error> {
+        let text = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(Error::io("read", path))?,
+        };
+        // What is no record tells nothing; an older libcni kept bare results.
+        let Ok(record) = serde_json::from_slice::<Record>(&text) else {
+            return Ok(None);
+        };
+        let result = record.result.as_ref();
+        let success = result.and_then(|result| Success::read(result, Version::V100).ok());
+        let entry = Entry {
+            attachment: Attachment {
+                container: record.container_id,
+                netns: record.netns,
+                interface: record.if_name,
+                args: record.cni_args,
+                capabilities: record.capability_args.unwrap_or_default(),
+            },
+            success,
+        };
+        Ok(Some((record.network_name, entry)))
+    }
+
+    /// Forgets an attachment.
+    pub(crate) fn forget(&self, network: &str, attachment: &Attachment) -> Result<(), Error> {
+        let path = self.file(network, attachment);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(Error::io("remove", &path)),
+        }
+    }
+}
+
+/// Replaces a file by rename; on disk when this returns if it is to be `durable`.
+fn replace(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // A name that no attachment has: identifiers do not begin with a dot.
+    let new = folder.join(format!(".{name}.new"));
+    let mut file = File::create(&new)?;
+    file.write_all(content)?;
+    if durable {
+        file.sync_all()?;
+    }
+    fs::rename(&new, path)?;
+    if durable {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
