@@ -24,8 +24,10 @@ pub(crate) struct Cache {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) attachment: Attachment,
-    /// What was made; nothing if the addition did not end.
+    /// What was made, up to the last plugin that was done.
     pub(crate) success: Option<Success>,
+    /// The places of the plugins that were done in process.
+    pub(crate) in_process: Vec<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +46,18 @@ struct Record {
     capability_args: Option<crate::Capabilities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
+    /// Ours: who added is who deletes.
+    #[serde(default, rename = "inProcess", skip_serializing_if = "Vec::is_empty")]
+    in_process: Vec<usize>,
+}
+
+/// What is known of an addition, and whether this is to be on disk at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress<'a> {
+    pub(crate) version: Version,
+    pub(crate) made: Option<&'a Success>,
+    pub(crate) in_process: &'a [usize],
+    pub(crate) durable: bool,
 }
 
 impl Cache {
@@ -60,18 +74,19 @@ impl Cache {
             .join(format!("{network}-{container}-{interface}"))
     }
 
-    /// Keeps an attachment: before anything is made without a result, and then with it, which
-    /// is on disk when this returns.
+    /// Keeps an attachment: before anything is made, after each plugin, and then on disk.
     pub(crate) fn keep(
         &self,
         network: &Network,
         attachment: &Attachment,
-        made: Option<(&Success, Version)>,
+        progress: Progress<'_>,
     ) -> Result<(), Error> {
         let path = self.file(&network.name, attachment);
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
         let write = || {
-            let result = made.map(|(success, version)| success.write(version));
+            // The oldest versions have no form for what is nothing yet.
+            let made = progress.made.filter(|made| **made != Success::default());
+            let result = made.map(|success| success.write(progress.version));
             let record = Record {
                 kind: KIND.to_owned(),
                 container_id: attachment.container.clone(),
@@ -82,9 +97,10 @@ impl Cache {
                 cni_args: attachment.args.clone(),
                 capability_args: Some(attachment.capabilities.clone()),
                 result: result.transpose().map_err(invalid)?,
+                in_process: progress.in_process.to_vec(),
             };
             fs::create_dir_all(&self.directory)?;
-            replace(&path, &serde_json::to_vec(&record)?, made.is_some())
+            replace(&path, &serde_json::to_vec(&record)?, progress.durable)
         };
         write().map_err(Error::io("write", &path))
     }
@@ -145,6 +161,7 @@ impl Cache {
                 capabilities: record.capability_args.unwrap_or_default(),
             },
             success,
+            in_process: record.in_process,
         };
         Ok(Some((record.network_name, entry)))
     }

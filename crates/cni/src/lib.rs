@@ -6,6 +6,7 @@
 //! Read first: [`Directory`], [`Attachment`], [`Runtime`].
 
 mod attachment;
+mod builtin;
 mod cache;
 mod directory;
 mod error;

@@ -30,6 +30,8 @@ pub(crate) struct Plugins {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) plugin: &'a str,
+    /// Its place in the network.
+    pub(crate) place: usize,
     pub(crate) command: &'static str,
     pub(crate) attachment: Option<&'a Attachment>,
 }
@@ -144,6 +146,7 @@ impl Plugins {
     fn ask_versions(&self, plugin: &str) -> Result<Vec<Version>, Error> {
         let call = Call {
             plugin,
+            place: 0,
             command: "VERSION",
             attachment: None,
         };

@@ -1,48 +1,26 @@
 //! The operations on a network: ADD, DEL, CHECK, GC, STATUS.
 
+mod operation;
+
 use crate::attachment::Deletion;
-use crate::cache::Cache;
+use crate::builtin::{self, Builtin, Firewall, Subject, recognise};
+use crate::cache::{Cache, Progress};
 use crate::plugin::{Call, Plugins, document};
 use crate::{Attachment, Error, Limits, Network, PluginConfig, Success, Version};
+use operation::{Operation, Way, told};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+
+/// The firewall's table of what is done in process.
+const TABLE: &str = "corten-cni";
 
 /// Adds containers to networks, and deletes them.
 #[derive(Debug)]
 pub struct Runtime {
     plugins: Plugins,
     cache: Cache,
-}
-
-/// One operation: a network with the version that all its plugins speak, and for whom.
-#[derive(Clone, Copy)]
-struct Operation<'a> {
-    network: &'a Network,
-    version: Version,
-    attachment: Option<&'a Attachment>,
-}
-
-impl<'a> Operation<'a> {
-    fn call(&self, plugin: &'a PluginConfig, command: &'static str) -> Call<'a> {
-        Call {
-            plugin: &plugin.kind,
-            command,
-            attachment: self.attachment,
-        }
-    }
-
-    /// A plugin's configuration with what the runtime puts in.
-    fn told(
-        &self,
-        plugin: &PluginConfig,
-        previous: Option<&Success>,
-    ) -> Result<Map<String, Value>, Error> {
-        let told = plugin.told(&self.network.name, self.version, previous, self.attachment);
-        told.map_err(|reason| Error::Config {
-            origin: self.network.name.clone(),
-            reason,
-        })
-    }
+    /// For what is done in process, if anything is.
+    firewall: Option<Firewall>,
 }
 
 impl Runtime {
@@ -52,16 +30,73 @@ impl Runtime {
         Self {
             plugins: Plugins::new(path, limits),
             cache: Cache::new(root),
+            firewall: None,
         }
+    }
+
+    /// The same, with the reference plugins bridge, ptp, host-local, portmap and loopback done
+    /// in process, as far as their options are known here. Of one that is, no executable has to
+    /// be there; [`Self::executed`] tells of the others. Who added an attachment deletes it.
+    #[must_use]
+    pub fn in_process(mut self) -> Self {
+        self.firewall = Some(Firewall::new(TABLE));
+        self
+    }
+
+    /// The plugins of a network that are executed, and what of each is not known in process.
+    pub fn executed(
+        &self,
+        network: &Network,
+        attachment: Option<&Attachment>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let ways = self.ways(network, attachment, None)?;
+        let plugins = network.plugins.iter().map(|plugin| plugin.kind.clone());
+        let executed = plugins.zip(ways).filter_map(|(kind, way)| match way {
+            Way::Executed(why) => Some((kind, why)),
+            Way::InProcess(_) => None,
+        });
+        Ok(executed.collect())
+    }
+
+    /// How each plugin's part is done. Those of `decided` were done in process, the others were
+    /// not; without it, whatever can be is.
+    fn ways(
+        &self,
+        network: &Network,
+        attachment: Option<&Attachment>,
+        decided: Option<&[usize]>,
+    ) -> Result<Vec<Way>, Error> {
+        let way = |(place, plugin): (usize, &PluginConfig)| {
+            let foreign = decided.is_some_and(|decided| !decided.contains(&place));
+            if self.firewall.is_none() || foreign {
+                return Ok(Way::Executed("in process is off for it".into()));
+            }
+            let told = told(network, place, (Version::V110, None), attachment)?;
+            let known = recognise(&plugin.kind, &told, attachment);
+            Ok(known.map_or_else(Way::Executed, Way::InProcess))
+        };
+        network.plugins.iter().enumerate().map(way).collect()
     }
 
     /// The newest of the network's versions that all its plugins speak. An error names the
     /// plugin that is missing or speaks none.
     pub fn validate(&self, network: &Network) -> Result<Version, Error> {
+        Ok(self.operation(network, None, None)?.version)
+    }
+
+    fn operation<'a>(
+        &self,
+        network: &'a Network,
+        attachment: Option<&'a Attachment>,
+        decided: Option<&[usize]>,
+    ) -> Result<Operation<'a>, Error> {
+        let ways = self.ways(network, attachment, decided)?;
         let mut common = network.versions.clone();
-        for plugin in &network.plugins {
-            let spoken = self.plugins.versions(&plugin.kind)?;
-            common.retain(|version| spoken.contains(version));
+        for (plugin, way) in network.plugins.iter().zip(&ways) {
+            if let Way::Executed(_) = way {
+                let spoken = self.plugins.versions(&plugin.kind)?;
+                common.retain(|version| spoken.contains(version));
+            }
             if common.is_empty() {
                 let wanted = network.versions.iter().map(|version| version.name());
                 return Err(Error::Version {
@@ -71,20 +106,12 @@ impl Runtime {
                 });
             }
         }
-        // The newest comes first.
-        Ok(common.first().copied().unwrap_or(Version::V010))
-    }
-
-    fn operation<'a>(
-        &self,
-        network: &'a Network,
-        attachment: Option<&'a Attachment>,
-    ) -> Result<Operation<'a>, Error> {
-        let version = self.validate(network)?;
         Ok(Operation {
             network,
-            version,
+            // The newest comes first.
+            version: common.first().copied().unwrap_or(Version::V010),
             attachment,
+            ways,
         })
     }
 
@@ -92,46 +119,99 @@ impl Runtime {
     /// deleted again.
     ///
     /// # Errors
-    /// A plugin's, with its code; [`Error::NotUndone`] if something may be left.
+    /// A plugin's, with its code; [`Error::NotUndone`] if something may be left; and if the
+    /// attachment is there: it is deleted first.
     pub fn add(&self, network: &Network, attachment: &Attachment) -> Result<Success, Error> {
         attachment.check(Deletion::No)?;
-        let operation = self.operation(network, Some(attachment))?;
-        self.cache.keep(network, attachment, None)?;
+        let operation = self.operation(network, Some(attachment), None)?;
+        if self.cache.find(&network.name, attachment)?.is_some() {
+            return Err(Error::Attachment {
+                field: "container id",
+                value: attachment.container.clone(),
+                reason: "was added to this network, and has to be deleted first",
+            });
+        }
         let mut made = None;
-        for (place, plugin) in network.plugins.iter().enumerate() {
-            match self.add_one(&operation, plugin, made.as_ref()) {
+        for place in 0..network.plugins.len() {
+            let done = self
+                .keep(&operation, made.as_ref(), false)
+                .and_then(|()| self.add_one(&operation, place, made.as_ref()));
+            match done {
                 Ok(success) => made = Some(success),
-                Err(cause) => {
-                    let tried = &network.plugins[..=place];
-                    return Err(self.undo(&operation, tried, made.as_ref(), cause));
-                }
+                Err(cause) => return Err(self.undo(&operation, place + 1, made.as_ref(), cause)),
             }
         }
         let made = made.unwrap_or_default();
-        let kept = Some((&made, operation.version));
-        match self.cache.keep(network, attachment, kept) {
+        match self.keep(&operation, Some(&made), true) {
             Ok(()) => Ok(made),
-            Err(cause) => Err(self.undo(&operation, &network.plugins, Some(&made), cause)),
+            Err(cause) => {
+                let all = network.plugins.len();
+                Err(self.undo(&operation, all, Some(&made), cause))
+            }
         }
+    }
+
+    fn keep(
+        &self,
+        operation: &Operation<'_>,
+        made: Option<&Success>,
+        durable: bool,
+    ) -> Result<(), Error> {
+        let Some(attachment) = operation.attachment else {
+            return Ok(());
+        };
+        let progress = Progress {
+            // Older ones have no form for all that there can be.
+            version: operation.version.max(Version::V031),
+            made,
+            in_process: &operation.in_process(),
+            durable,
+        };
+        self.cache.keep(operation.network, attachment, progress)
     }
 
     fn add_one(
         &self,
         operation: &Operation<'_>,
-        plugin: &PluginConfig,
+        place: usize,
         previous: Option<&Success>,
     ) -> Result<Success, Error> {
-        let told = operation.told(plugin, previous)?;
-        let call = operation.call(plugin, "ADD");
+        let call = operation.call(place, "ADD");
+        if let Way::InProcess(own) = &operation.ways[place] {
+            return self.within(operation, (call, own), previous, Builtin::add);
+        }
+        let told = operation.told(place, previous)?;
         let answer = document(call, &self.plugins.call(call, &told)?)?;
         Success::read(&answer, operation.version).map_err(|reason| call.broke(reason))
     }
 
-    /// Deletes what the plugins tried to add; gives the error to return.
+    /// Does a plugin's part in process.
+    fn within<T>(
+        &self,
+        operation: &Operation<'_>,
+        (call, own): (Call<'_>, &Builtin),
+        previous: Option<&Success>,
+        work: impl FnOnce(&Builtin, &Subject<'_>) -> Result<T, builtin::Failure>,
+    ) -> Result<T, Error> {
+        let (Some(attachment), Some(firewall)) = (operation.attachment, &self.firewall) else {
+            return Err(call.broke("it is of no attachment"));
+        };
+        let told = operation.told(call.place, None)?;
+        let subject = Subject {
+            network: operation.network,
+            attachment,
+            asked: builtin::asked(&told).map_err(|reason| call.broke(reason))?,
+            previous,
+            firewall,
+        };
+        work(own, &subject).map_err(|failure| call.refused(failure.code, failure.message))
+    }
+
+    /// Deletes what the first plugins tried to add; gives the error to return.
     fn undo(
         &self,
         operation: &Operation<'_>,
-        tried: &[PluginConfig],
+        tried: usize,
         made: Option<&Success>,
         cause: Error,
     ) -> Error {
@@ -146,20 +226,24 @@ impl Runtime {
         Error::NotUndone { cause, left }
     }
 
-    /// Calls DEL of each plugin, the last first, whether others fail or not.
+    /// Does DEL of the first plugins, the last of them first, whether others fail or not.
     fn delete_each(
         &self,
         operation: &Operation<'_>,
-        plugins: &[PluginConfig],
+        plugins: usize,
         made: Option<&Success>,
     ) -> Vec<Error> {
         let previous = made.filter(|_| operation.version >= Version::V040);
-        let delete = |plugin: &PluginConfig| {
-            let told = operation.told(plugin, previous)?;
-            self.silent(operation.call(plugin, "DEL"), &told)
+        let delete = |place: usize| {
+            let call = operation.call(place, "DEL");
+            if let Way::InProcess(own) = &operation.ways[place] {
+                return self.within(operation, (call, own), made, Builtin::delete);
+            }
+            let told = operation.told(place, previous)?;
+            self.silent(call, &told)
         };
-        let plugins = plugins.iter().rev();
-        plugins.filter_map(|plugin| delete(plugin).err()).collect()
+        let places = (0..plugins).rev();
+        places.filter_map(|place| delete(place).err()).collect()
     }
 
     /// Calls an operation that has no result.
@@ -177,14 +261,14 @@ impl Runtime {
     pub fn delete(&self, network: &Network, attachment: &Attachment) -> Result<(), Error> {
         attachment.check(Deletion::Yes)?;
         let kept = self.cache.find(&network.name, attachment)?;
-        let (mut told, made) = match kept {
-            Some(entry) => (entry.attachment, entry.success),
-            None => (attachment.clone(), None),
+        let (mut told, made, decided) = match kept {
+            Some(entry) => (entry.attachment, entry.success, Some(entry.in_process)),
+            None => (attachment.clone(), None, None),
         };
         // The namespace is where the caller says, or gone.
         told.netns.clone_from(&attachment.netns);
-        let operation = self.operation(network, Some(&told))?;
-        let failed = self.delete_each(&operation, &network.plugins, made.as_ref());
+        let operation = self.operation(network, Some(&told), decided.as_deref())?;
+        let failed = self.delete_each(&operation, network.plugins.len(), made.as_ref());
         if !failed.is_empty() {
             return Err(Error::Several(failed));
         }
@@ -197,7 +281,12 @@ impl Runtime {
         if network.disable_check {
             return Ok(());
         }
-        let operation = self.operation(network, Some(attachment))?;
+        let kept = self.cache.find(&network.name, attachment)?;
+        let (success, decided) = match kept {
+            Some(entry) => (entry.success, Some(entry.in_process)),
+            None => (None, None),
+        };
+        let operation = self.operation(network, Some(attachment), decided.as_deref())?;
         if operation.version < Version::V040 {
             return Err(Error::NoSuchOperation {
                 network: network.name.clone(),
@@ -205,16 +294,19 @@ impl Runtime {
                 command: "CHECK",
             });
         }
-        let kept = self.cache.find(&network.name, attachment)?;
-        let success = kept.and_then(|entry| entry.success);
         let success = success.ok_or(Error::Attachment {
             field: "container id",
             value: attachment.container.clone(),
             reason: "was not added to this network",
         })?;
-        for plugin in &network.plugins {
-            let told = operation.told(plugin, Some(&success))?;
-            self.silent(operation.call(plugin, "CHECK"), &told)?;
+        for (place, way) in operation.ways.iter().enumerate() {
+            let call = operation.call(place, "CHECK");
+            if let Way::InProcess(own) = way {
+                self.within(&operation, (call, own), Some(&success), Builtin::check)?;
+                continue;
+            }
+            let told = operation.told(place, Some(&success))?;
+            self.silent(call, &told)?;
         }
         Ok(())
     }
@@ -225,7 +317,7 @@ impl Runtime {
         if network.disable_gc {
             return Ok(());
         }
-        let operation = self.operation(network, None)?;
+        let operation = self.operation(network, None, None)?;
         let mut failed = Vec::new();
         for entry in self.cache.of_network(&network.name)? {
             let own = &entry.attachment;
@@ -246,19 +338,23 @@ impl Runtime {
     }
 
     fn collect_each(&self, operation: &Operation<'_>, valid: &[(String, String)]) -> Vec<Error> {
-        let valid = valid
-            .iter()
-            .map(|(container, interface)| json!({ "containerID": container, "ifname": interface }));
-        let valid = Value::from_iter(valid);
-        let collect = |plugin: &PluginConfig| {
-            let mut told = operation.told(plugin, None)?;
+        let pair = |(container, interface): &(String, String)| json!({ "containerID": container, "ifname": interface });
+        let named: Value = valid.iter().map(pair).collect();
+        let collect = |place: usize| {
+            let call = operation.call(place, "GC");
+            if let (Way::InProcess(own), Some(firewall)) = (&operation.ways[place], &self.firewall)
+            {
+                let done = own.collect(operation.network, valid, firewall);
+                return done.map_err(|failure| call.refused(failure.code, failure.message));
+            }
+            let mut told = operation.told(place, None)?;
             // The first text of the specification had the second name.
-            told.insert("cni.dev/valid-attachments".into(), valid.clone());
-            told.insert("cni.dev/attachments".into(), valid.clone());
-            self.silent(operation.call(plugin, "GC"), &told)
+            told.insert("cni.dev/valid-attachments".into(), named.clone());
+            told.insert("cni.dev/attachments".into(), named.clone());
+            self.silent(call, &told)
         };
-        let plugins = operation.network.plugins.iter();
-        plugins.filter_map(|plugin| collect(plugin).err()).collect()
+        let places = 0..operation.ways.len();
+        places.filter_map(|place| collect(place).err()).collect()
     }
 
     /// Whether containers can be added; plugins are asked if they can tell (1.1), and must be
@@ -268,13 +364,15 @@ impl Runtime {
     /// The first plugin's that cannot, with its code ([`crate::Code::NOT_AVAILABLE`],
     /// [`crate::Code::LIMITED`]).
     pub fn status(&self, network: &Network) -> Result<(), Error> {
-        let operation = self.operation(network, None)?;
+        let operation = self.operation(network, None, None)?;
         if operation.version < Version::V110 {
             return Ok(());
         }
-        for plugin in &network.plugins {
-            let told = operation.told(plugin, None)?;
-            self.silent(operation.call(plugin, "STATUS"), &told)?;
+        for (place, way) in operation.ways.iter().enumerate() {
+            if let Way::Executed(_) = way {
+                let told = operation.told(place, None)?;
+                self.silent(operation.call(place, "STATUS"), &told)?;
+            }
         }
         Ok(())
     }

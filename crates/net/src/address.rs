@@ -58,6 +58,21 @@ pub fn add(socket: &mut Socket, link: Link, address: IpAddr, prefix: u8) -> Resu
 /// The addresses of `link` that somebody gave it and that mean the same elsewhere, each with
 /// its prefix length: neither leased ones nor those of the link alone.
 pub fn lasting(socket: &mut Socket, link: Link) -> Result<Vec<(IpAddr, u8)>, Error> {
+    chosen(socket, link, |flags, scope| {
+        flags & PERMANENT != 0 && scope == UNIVERSE
+    })
+}
+
+/// Every address of `link`, each with its prefix length.
+pub fn all(socket: &mut Socket, link: Link) -> Result<Vec<(IpAddr, u8)>, Error> {
+    chosen(socket, link, |_, _| true)
+}
+
+fn chosen(
+    socket: &mut Socket,
+    link: Link,
+    choose: impl Fn(u8, u8) -> bool,
+) -> Result<Vec<(IpAddr, u8)>, Error> {
     let mut found = Vec::new();
     let message = Message::new(GETADDR, Flags::DUMP, &[0; 8]);
     let told = socket.dump(message, |_, body| {
@@ -66,8 +81,7 @@ pub fn lasting(socket: &mut Socket, link: Link) -> Result<Vec<(IpAddr, u8)>, Err
         else {
             return;
         };
-        let lasting = flags & PERMANENT != 0 && scope == UNIVERSE;
-        if u32::from_ne_bytes([i0, i1, i2, i3]) != link.index || !lasting {
+        if u32::from_ne_bytes([i0, i1, i2, i3]) != link.index || !choose(flags, scope) {
             return;
         }
         let attributes = Attributes::new(rest);

@@ -14,6 +14,7 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_NET_NS_FD: u16 = 28;
@@ -185,6 +186,43 @@ pub fn add_pair(
         .map_err(failed("make veth pair", host))
 }
 
+/// Whether a bridge sends packets back by the port that they came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hairpin {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
+
+/// Makes a link a port of the bridge `master`, and changes nothing else of it.
+pub fn set_master(
+    socket: &mut Socket,
+    link: Link,
+    master: Link,
+    hairpin: Hairpin,
+) -> Result<(), Error> {
+    let mode = u8::from(hairpin == Hairpin::On);
+    let change = || Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false));
+    let port = change().with_nested(IFLA_LINKINFO, |m| {
+        m.with(IFLA_INFO_SLAVE_KIND, b"bridge")
+            .with_nested(IFLA_INFO_SLAVE_DATA, |m| m.with(IFLA_BRPORT_MODE, &[mode]))
+    });
+    let join = change().with_u32(IFLA_MASTER, master.index);
+    socket
+        .batch(vec![join, port])
+        .map_err(|refused| failed("join", &link.index.to_string())(refused.source))
+}
+
+/// Gives a link an Ethernet address; a bridge that has one does not take its ports'.
+pub fn set_mac(socket: &mut Socket, link: Link, mac: Mac) -> Result<(), Error> {
+    let message =
+        Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false)).with(IFLA_ADDRESS, &mac);
+    socket
+        .request(message)
+        .map_err(failed("change", &link.index.to_string()))
+}
+
 /// Brings a link that is there into the network of `master`, and sets it up.
 pub fn join(socket: &mut Socket, wanted: &Settings<'_>, master: Link) -> Result<(), Error> {
     let message = Message::new(NEWLINK, Flags::CHANGE, &info(0, true));
@@ -322,6 +360,60 @@ pub fn alias(socket: &mut Socket, name: &str) -> Result<(Link, Option<String>), 
     });
     match (told, index) {
         (Ok(()), Some(index)) => Ok((Link { index }, alias)),
+        (Err(error), _) if error.raw_os_error() != Some(19) => Err(failed("find", name)(error)),
+        _ => Err(Error::NoLink {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// What a link is and does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// The link.
+    pub link: Link,
+    /// `bridge`, `veth` and so on; empty for hardware and the loopback.
+    pub kind: String,
+    /// Its Ethernet address; none for links without one.
+    pub mac: Option<Mac>,
+    /// The largest packet in bytes.
+    pub mtu: u32,
+    /// Whether it was set up.
+    pub up: bool,
+    /// Whether packets pass (`IF_OPER_UP`).
+    pub running: bool,
+    /// The bridge it is a port of.
+    pub master: Option<Link>,
+}
+
+/// The link called `name`, and what it is and does.
+pub fn details(socket: &mut Socket, name: &str) -> Result<Details, Error> {
+    const OPER_UP: &[u8] = &[6];
+    let mut found = None;
+    let message = Message::new(GETLINK, Flags::TELL, &info(0, false)).with_text(IFLA_IFNAME, name);
+    let told = socket.tell(message, |_, body| {
+        let Some((fixed, rest)) = body.split_first_chunk::<16>() else {
+            return;
+        };
+        let attributes = Attributes::new(rest);
+        let word = |at: usize| fixed[at..at + 4].try_into().map_or(0, u32::from_ne_bytes);
+        let kind = attributes.find_kind(IFLA_LINKINFO).map(Attributes::new);
+        found = Some(Details {
+            link: Link { index: word(4) },
+            kind: kind
+                .and_then(|kind| kind.find_text(IFLA_INFO_KIND))
+                .unwrap_or_default(),
+            mac: attributes
+                .find_kind(IFLA_ADDRESS)
+                .and_then(|mac| mac.try_into().ok()),
+            mtu: attributes.find_u32(IFLA_MTU).unwrap_or(0),
+            up: word(8) & UP != 0,
+            running: attributes.find_kind(IFLA_OPERSTATE) == Some(OPER_UP),
+            master: attributes.find_u32(IFLA_MASTER).map(|index| Link { index }),
+        });
+    });
+    match (told, found) {
+        (Ok(()), Some(details)) => Ok(details),
         (Err(error), _) if error.raw_os_error() != Some(19) => Err(failed("find", name)(error)),
         _ => Err(Error::NoLink {
             name: name.to_owned(),

@@ -69,10 +69,10 @@ fn defaults() {
 }
 
 /// Runs `work` on a thread in the namespace, with a socket opened there.
-pub(crate) fn within<T: Send>(
+pub fn within<T: Send, E: From<Error> + Send>(
     netns: BorrowedFd<'_>,
-    work: impl FnOnce(&mut Socket) -> Result<T, Error> + Send,
-) -> Result<T, Error> {
+    work: impl FnOnce(&mut Socket) -> Result<T, E> + Send,
+) -> Result<T, E> {
     let ask = |source: io::Error| Error::Ask {
         what: "the sandbox's network namespace",
         source,
@@ -85,7 +85,7 @@ pub(crate) fn within<T: Send>(
         });
         thread
             .join()
-            .unwrap_or_else(|_| Err(ask(io::Error::other("the thread panicked"))))
+            .unwrap_or_else(|_| Err(ask(io::Error::other("the thread panicked")).into()))
     })
 }
 

@@ -7,7 +7,7 @@ mod batch;
 mod expression;
 mod set;
 
-pub use batch::{Batch, Chain, Hook};
+pub use batch::{Batch, Chain, Hook, elements};
 pub use expression::{
     Checksum, Compare, Direction, Expression, Family, Field, Meta, Register, Verdict,
 };

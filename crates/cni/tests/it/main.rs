@@ -4,5 +4,6 @@ mod chain;
 mod directory;
 #[path = "../../../net/tests/it/hosts.rs"]
 mod hosts;
+mod in_process;
 mod plugins;
 mod pods;

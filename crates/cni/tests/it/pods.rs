@@ -8,10 +8,21 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where Debian has the reference plugins.
 pub(crate) const REFERENCE: &str = "/usr/lib/cni";
+
+/// How the reference plugins' part is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By themselves.
+    Executed,
+    /// In process: there are none.
+    InProcess,
+}
+
+pub(crate) const WAYS: [Way; 2] = [Way::Executed, Way::InProcess];
 
 /// Runs a script on the host.
 pub(crate) fn sh(script: &str) -> String {
@@ -58,6 +69,16 @@ impl Host {
 
     pub(crate) fn runtime(&self) -> Runtime {
         self.runtime_with(Limits::default())
+    }
+
+    pub(crate) fn runtime_of(&self, way: Way) -> Runtime {
+        match way {
+            Way::Executed => self.runtime(),
+            Way::InProcess => {
+                let path = vec![self.path("bin")];
+                Runtime::new(path, self.directory.path(), Limits::default()).in_process()
+            }
+        }
     }
 
     pub(crate) fn runtime_with(&self, limits: Limits) -> Runtime {
@@ -112,6 +133,18 @@ pub(crate) fn can_get(from: Option<&Peer>, target: &str) -> bool {
         read.is_ok() && answer == "hello\n"
     };
     from.map_or_else(get, |peer| peer.within(get))
+}
+
+/// The same, some seconds long if it should: the reference plugins' addresses of IPv6 are usable
+/// only when the kernel has looked for duplicates.
+pub(crate) fn gets(from: Option<&Peer>, target: &str, should: bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let got = can_get(from, target);
+        if got == should || Instant::now() > end {
+            return got;
+        }
+    }
 }
 
 /// A neighbour of the host at 192.0.2.2, the host at 192.0.2.1; the same in IPv6.

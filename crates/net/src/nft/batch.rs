@@ -2,7 +2,8 @@
 
 use super::{Element, Expression, Set};
 use crate::Error;
-use netlink::{Flags, Message, Socket};
+use netlink::{Attributes, Flags, Message, Socket};
+use std::io;
 
 const SUBSYSTEM: u16 = 10 << 8;
 const BEGIN: u16 = 0x10;
@@ -14,6 +15,7 @@ const NEWRULE: u16 = SUBSYSTEM | 6;
 const DELRULE: u16 = SUBSYSTEM | 8;
 const NEWSET: u16 = SUBSYSTEM | 9;
 const NEWSETELEM: u16 = SUBSYSTEM | 12;
+const GETSETELEM: u16 = SUBSYSTEM | 13;
 const DELSETELEM: u16 = SUBSYSTEM | 14;
 /// The first attribute of every message of a table's parts: the table's name.
 const TABLE: u16 = 1;
@@ -179,5 +181,25 @@ impl<'a> Batch<'a> {
                 change: refused.index,
                 source: refused.source,
             })
+    }
+}
+
+/// The elements of a set; none if there is no such table or set.
+pub fn elements(socket: &mut Socket, table: &str, set: &str) -> Result<Vec<Element>, Error> {
+    let mut found = Vec::new();
+    let message = Message::new(GETSETELEM, Flags::DUMP, &INET)
+        .with_text(TABLE, table)
+        .with_text(2, set);
+    let told = socket.dump(message, |_, body| {
+        let attributes = Attributes::new(body.get(INET.len()..).unwrap_or_default());
+        found.extend(Element::read_all(&attributes));
+    });
+    match told {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(Error::Ask {
+            what: "a set of its firewall",
+            source,
+        }),
+        Ok(()) => Ok(found),
     }
 }

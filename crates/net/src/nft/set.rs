@@ -1,6 +1,6 @@
 //! Sets and maps: one look-up, however many elements.
 
-use netlink::Message;
+use netlink::{Attributes, Message};
 
 const INTERVAL: u32 = 4;
 const MAP: u32 = 8;
@@ -172,6 +172,36 @@ impl Element {
             });
         }
         elements
+    }
+
+    /// Its key, or the first of its range; parts of several are padded to whole registers.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// What a map gives for it.
+    pub fn given(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The elements that an answer of the kernel lists.
+    pub(super) fn read_all(attributes: &Attributes<'_>) -> Vec<Self> {
+        let listed = attributes.find_kind(3).map(Attributes::new);
+        let value = |of: &Attributes<'_>, kind| {
+            let nested = of.find_kind(kind).map(Attributes::new)?;
+            nested.find_kind(1).map(<[u8]>::to_vec)
+        };
+        let one = |(_, bytes)| {
+            let own = Attributes::new(bytes);
+            let flags = own.find_kind(3);
+            Self {
+                key: value(&own, 1).unwrap_or_default(),
+                last: value(&own, 10),
+                data: value(&own, 2).unwrap_or_default(),
+                end: flags.is_some_and(|flags| flags.last() == Some(&1)),
+            }
+        };
+        listed.into_iter().flatten().map(one).collect()
     }
 
     pub(super) fn write_all(message: Message, elements: &[Self]) -> Message {

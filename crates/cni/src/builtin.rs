@@ -1,0 +1,167 @@
+//! Plugins that need no executable: what they do is done in process, over netlink.
+//!
+//! A configuration with a word that is not known here is left to the executable, whole:
+//! [`recognise`] says which word it is.
+
+mod bridge;
+mod document;
+mod firewall;
+mod links;
+mod loopback;
+mod portmap;
+mod ptp;
+mod range;
+mod store;
+
+use crate::{Attachment, Capabilities, Code, Network, Success};
+pub(crate) use firewall::Firewall;
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::io;
+
+/// A plugin whose configuration is understood.
+#[derive(Debug)]
+pub(crate) enum Builtin {
+    Loopback,
+    Bridge(Box<bridge::Bridge>),
+    Ptp(Box<ptp::Ptp>),
+    Portmap,
+}
+
+/// What an operation is about.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) attachment: &'a Attachment,
+    /// What is asked for, as far as the plugin has the capability.
+    pub(crate) asked: Capabilities,
+    pub(crate) previous: Option<&'a Success>,
+    pub(crate) firewall: &'a Firewall,
+}
+
+/// Why it was not done: a plugin's error.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::INTERNAL,
+            message: message.into(),
+        }
+    }
+
+    fn config(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::INVALID_CONFIG,
+            message: message.into(),
+        }
+    }
+
+    fn io(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self {
+            code: Code::IO,
+            message: format!("{what}: {error}"),
+        }
+    }
+}
+
+impl From<net::Error> for Failure {
+    fn from(error: net::Error) -> Self {
+        match std::error::Error::source(&error) {
+            Some(source) => Self::new(format!("{error}: {source}")),
+            None => Self::new(error.to_string()),
+        }
+    }
+}
+
+/// The plugin that does this in process, or why none does.
+pub(crate) fn recognise(
+    kind: &str,
+    told: &Map<String, Value>,
+    attachment: Option<&Attachment>,
+) -> Result<Builtin, String> {
+    if let (Some(attachment), "bridge" | "ptp") = (attachment, kind) {
+        known(&attachment.args)?;
+    }
+    match kind {
+        "loopback" => document::read::<document::Plain>(told).map(|_| Builtin::Loopback),
+        "bridge" => bridge::Bridge::of(told).map(|own| Builtin::Bridge(Box::new(own))),
+        "ptp" => ptp::Ptp::of(told).map(|own| Builtin::Ptp(Box::new(own))),
+        "portmap" => portmap::of(told, &asked(told)?).map(|()| Builtin::Portmap),
+        _ => Err(format!("type {kind}")),
+    }
+}
+
+/// What `CNI_ARGS` asks of plugins that give addresses, or what they refuse in it, is theirs.
+fn known(args: &[(String, String)]) -> Result<(), String> {
+    let ignored = |(name, value): &(String, String)| {
+        name == "IgnoreUnknown" && matches!(value.as_str(), "1" | "true" | "TRUE" | "True")
+    };
+    let lenient = args.iter().any(ignored);
+    let strange = args.iter().find(|pair| {
+        let asks = pair.0 == "IP" || pair.0 == "MAC";
+        asks || !(lenient || ignored(pair))
+    });
+    match strange {
+        Some((name, _)) => Err(format!("CNI_ARGS {name}")),
+        None => Ok(()),
+    }
+}
+
+impl Builtin {
+    pub(crate) fn add(&self, subject: &Subject<'_>) -> Result<Success, Failure> {
+        match self {
+            Self::Loopback => loopback::add(subject),
+            Self::Bridge(own) => own.add(subject),
+            Self::Ptp(own) => own.add(subject),
+            Self::Portmap => portmap::add(subject),
+        }
+    }
+
+    pub(crate) fn delete(&self, subject: &Subject<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Loopback => loopback::delete(subject),
+            Self::Bridge(own) => own.delete(subject),
+            Self::Ptp(own) => own.delete(subject),
+            Self::Portmap => portmap::delete(subject),
+        }
+    }
+
+    pub(crate) fn check(&self, subject: &Subject<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Loopback => loopback::check(subject),
+            Self::Bridge(own) => own.check(subject),
+            Self::Ptp(own) => own.check(subject),
+            Self::Portmap => portmap::check(subject),
+        }
+    }
+
+    /// Gives back what belongs to none of the valid attachments.
+    pub(crate) fn collect(
+        &self,
+        network: &Network,
+        valid: &[(String, String)],
+        firewall: &Firewall,
+    ) -> Result<(), Failure> {
+        let ranges = match self {
+            Self::Loopback | Self::Portmap => return Ok(()),
+            Self::Bridge(own) => own.ranges(),
+            Self::Ptp(own) => Some(own.ranges()),
+        };
+        let Some(ranges) = ranges else { return Ok(()) };
+        let gone = ranges.store(&network.name)?.collect(valid)?;
+        firewall.forget(&gone)
+    }
+}
+
+/// What a plugin is asked for in `runtimeConfig`.
+pub(crate) fn asked(told: &Map<String, Value>) -> Result<Capabilities, String> {
+    let asked = told.get("runtimeConfig").map(Capabilities::deserialize);
+    let asked = asked.transpose().map_err(|error| error.to_string())?;
+    Ok(asked.unwrap_or_default())
+}

@@ -1,0 +1,93 @@
+//! portmap: ports of the host that lead to the pod.
+
+use super::{Failure, Subject, document};
+use crate::{Capabilities, PortMapping, Success};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default = "usual")]
+    snat: bool,
+}
+
+fn usual() -> bool {
+    true
+}
+
+pub(crate) fn of(told: &Map<String, Value>, asked: &Capabilities) -> Result<(), String> {
+    understood(&asked.port_mappings)?;
+    let document: Document = document::read_own(told)?;
+    match document.snat {
+        true => Ok(()),
+        false => Err("option snat".into()),
+    }
+}
+
+/// Connections of UDP that are led astray before a port is mapped have to be forgotten by the
+/// kernel, which the executable does.
+fn understood(ports: &[PortMapping]) -> Result<(), String> {
+    let strange = ports
+        .iter()
+        .find(|port| !port.protocol.eq_ignore_ascii_case("tcp"));
+    match strange {
+        None => Ok(()),
+        Some(port) => Err(format!("port mapping of {}", port.protocol)),
+    }
+}
+
+/// The pod's first address of each family, with its prefix length.
+fn targets(subject: &Subject<'_>, success: &Success) -> Vec<(IpAddr, u8)> {
+    let own = |place: u32| {
+        let link = success.interfaces.get(place as usize);
+        link.is_none_or(|link| {
+            link.name == subject.attachment.interface && !link.sandbox.is_empty()
+        })
+    };
+    let addresses = success.ips.iter().filter(|a| a.interface.is_none_or(own));
+    let parts: Vec<_> = addresses.filter_map(|address| address.parts()).collect();
+    let first = |six: bool| parts.iter().find(|(ip, _)| ip.is_ipv6() == six).copied();
+    [first(false), first(true)].into_iter().flatten().collect()
+}
+
+pub(crate) fn add(subject: &Subject<'_>) -> Result<Success, Failure> {
+    let chained = || Failure::new("must be called as chained plugin");
+    let previous = subject.previous.ok_or_else(chained)?;
+    for port in &subject.asked.port_mappings {
+        for (name, number) in [("container", port.container_port), ("host", port.host_port)] {
+            if number == 0 {
+                return Err(Failure::config(format!("Invalid {name} port number: 0")));
+            }
+        }
+    }
+    if !subject.asked.port_mappings.is_empty() {
+        let targets = targets(subject, previous);
+        subject
+            .firewall
+            .publish(&targets, &subject.asked.port_mappings)?;
+    }
+    Ok(previous.clone())
+}
+
+pub(crate) fn delete(subject: &Subject<'_>) -> Result<(), Failure> {
+    match subject.previous {
+        Some(previous) if !subject.asked.port_mappings.is_empty() => {
+            let targets = targets(subject, previous);
+            subject
+                .firewall
+                .withdraw(&targets, &subject.asked.port_mappings)
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failure> {
+    let missing = || Failure::new("Required prevResult missing");
+    let previous = subject.previous.ok_or_else(missing)?;
+    let targets = targets(subject, previous);
+    subject
+        .firewall
+        .is_published(&targets, &subject.asked.port_mappings)
+}

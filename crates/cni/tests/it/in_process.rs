@@ -1,0 +1,298 @@
+//! What is done in process: mixed with the reference plugins, and left to them.
+
+use crate::chain::{bridge, with_port};
+use crate::hosts::{Peer, isolated};
+use crate::pods::{Host, WAYS, Way, attachment, gets, names, neighbour, netns_of, network, sh};
+use cni::{Attachment, Code, Network};
+use serde_json::{Value, json};
+
+/// A bridge whose configuration and addresses have this besides the usual.
+fn with(host: &Host, own: &Value, ipam: &Value) -> Network {
+    let mut plugin = json!({
+        "type": "bridge",
+        "bridge": "cni0",
+        "ipam": {"type": "host-local", "dataDir": host.path("networks"), "subnet": "10.86.0.0/29"},
+    });
+    let add = |to: &mut Value, from: &Value| {
+        let from = from.as_object().expect("an object").clone();
+        to.as_object_mut().expect("an object").extend(from);
+    };
+    add(&mut plugin, own);
+    add(&mut plugin["ipam"], ipam);
+    network(json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [plugin] }))
+}
+
+#[test]
+fn both_give_addresses_of_one_store_in_turn() {
+    if !isolated("in_process::both_give_addresses_of_one_store_in_turn") {
+        return;
+    }
+    let host = Host::new();
+    let network = with(&host, &json!({"capabilities": {"ips": true}}), &json!({}));
+    let pod = Peer::start();
+    let add = |n: usize, way: Way| {
+        let mut attachment = attachment(&format!("pod{n}"), &netns_of(&pod));
+        attachment.interface = format!("eth{n}");
+        let made = host.runtime_of(way).add(&network, &attachment);
+        (attachment, made)
+    };
+    let mut added = Vec::new();
+    for n in 0..5 {
+        let (attachment, made) = add(n, WAYS[n % 2]);
+        let made = made.expect("it is added");
+        assert_eq!(made.ips[0].address, format!("10.86.0.{}/29", n + 2));
+        let file = host.told(&format!("networks/net/10.86.0.{}", n + 2));
+        assert_eq!(file, format!("pod{n}\r\neth{n}"));
+        assert_eq!(
+            host.told("networks/net/last_reserved_ip.0"),
+            format!("10.86.0.{}", n + 2)
+        );
+        added.push(attachment);
+    }
+    let said = WAYS.map(|way| {
+        let (_, refused) = add(5, way);
+        let refused = refused.expect_err("none is left");
+        assert_eq!(host.kept().len(), 5);
+        refused.to_string()
+    });
+    assert_eq!(said[0], said[1]);
+    // Each is deleted by whoever added it.
+    let runtime = host.runtime().in_process();
+    for attachment in &added {
+        runtime.delete(&network, attachment).expect("it goes");
+    }
+    assert_eq!(
+        names(&host.path("networks/net")),
+        ["last_reserved_ip.0", "lock"]
+    );
+
+    // An address that is asked for.
+    let asking = |address: &str| {
+        let mut attachment = attachment("asking", &netns_of(&pod));
+        attachment.capabilities.ips = vec![address.to_owned()];
+        attachment
+    };
+    let outcomes = WAYS.map(|way| {
+        let runtime = host.runtime_of(way);
+        let made = runtime
+            .add(&network, &asking("10.86.0.4/29"))
+            .expect("it is free");
+        assert_eq!(made.ips[0].address, "10.86.0.4/29");
+        runtime
+            .delete(&network, &asking("10.86.0.4"))
+            .expect("it goes");
+        ["10.86.0.1", "10.99.0.1"].map(|address| {
+            let refused = runtime.add(&network, &asking(address));
+            refused
+                .expect_err(address)
+                .to_string()
+                .replace("[10.99.0.1]", "10.99.0.1")
+        })
+    });
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
+#[test]
+fn who_added_an_attachment_deletes_it() {
+    if !isolated("in_process::who_added_an_attachment_deletes_it") {
+        return;
+    }
+    for way in WAYS {
+        let host = Host::new();
+        let network = bridge(&host, &["10.88.0.0/16"]);
+        let pod = Peer::start();
+        let one = with_port(attachment("one", &netns_of(&pod)), 8080);
+        host.runtime_of(way)
+            .add(&network, &one)
+            .expect("it is added");
+        let rules = sh("nft list ruleset");
+        assert_eq!(
+            rules.contains("corten-cni"),
+            way == Way::InProcess,
+            "{rules}"
+        );
+        let deleting = host.runtime().in_process();
+        deleting.delete(&network, &one).expect("it goes");
+        let rules = sh("nft list ruleset");
+        assert!(
+            !rules.contains("10.88.0.2") && !rules.contains("8080"),
+            "{rules}"
+        );
+        sh("ip link del cni0");
+    }
+}
+
+#[test]
+fn what_is_not_known_in_process_is_named_and_executed() {
+    if !isolated("in_process::what_is_not_known_in_process_is_named_and_executed") {
+        return;
+    }
+    let host = Host::new();
+    let runtime = host.runtime_of(Way::Executed).in_process();
+    let ipam = |ipam: Value| with(&host, &json!({}), &ipam);
+    let own = |own: Value| with(&host, &own, &json!({}));
+    let one = |plugin: Value| {
+        network(json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [plugin] }))
+    };
+    let udp = || {
+        let mut attachment = with_port(attachment("one", "/run/netns/one"), 53);
+        attachment.capabilities.port_mappings[0].protocol = "udp".into();
+        attachment
+    };
+    let asking = |name: &str| Attachment {
+        args: vec![
+            ("IgnoreUnknown".into(), "1".into()),
+            (name.into(), "10.86.0.4".into()),
+        ],
+        ..attachment("one", "/run/netns/one")
+    };
+    let asking_for_nothing = || asking("K8S_POD_NAME");
+    let portmap = json!({"type": "portmap", "capabilities": {"portMappings": true}});
+    let mut snat = portmap.clone();
+    snat["snat"] = false.into();
+    for (network, attachment, named) in [
+        (own(json!({"vlan": 5})), None, "vlan"),
+        (own(json!({"promiscMode": true})), None, "promiscMode"),
+        (own(json!({"forceAddress": true})), None, "forceAddress"),
+        (own(json!({"macspoofchk": true})), None, "macspoofchk"),
+        (own(json!({"enabledad": true})), None, "enabledad"),
+        (own(json!({"args": {"cni": {}}})), None, "args"),
+        (own(json!({"mtu": "1400"})), None, "invalid type: string"),
+        (ipam(json!({"type": "static"})), None, "ipam type static"),
+        (
+            ipam(json!({"resolvConf": "/etc/resolv.conf"})),
+            None,
+            "resolvConf",
+        ),
+        (
+            ipam(json!({"routes": [{"dst": "::/0", "mtu": 1400}]})),
+            None,
+            "mtu",
+        ),
+        (one(snat), None, "snat"),
+        (one(portmap), Some(udp()), "port mapping of udp"),
+        (one(json!({"type": "bandwidth"})), None, "type bandwidth"),
+        (own(json!({})), Some(asking("IP")), "CNI_ARGS IP"),
+        (own(json!({})), Some(asking("MAC")), "CNI_ARGS MAC"),
+    ] {
+        let executed = runtime
+            .executed(&network, attachment.as_ref())
+            .expect(named);
+        let [(kind, why)] = &executed[..] else {
+            panic!("{named}: {executed:?}")
+        };
+        assert_eq!(*kind, network.plugins[0].kind);
+        assert!(why.contains(named), "{why}");
+    }
+    // It is done all the same.
+    let pod = Peer::start();
+    let asked = Attachment {
+        netns: netns_of(&pod),
+        ..asking("IP")
+    };
+    let network = own(json!({}));
+    let made = runtime.add(&network, &asked).expect("it is executed");
+    assert_eq!(made.ips[0].address, "10.86.0.4/29");
+    runtime.delete(&network, &asked).expect("it goes");
+    let known = own(json!({"vlan": 0, "hairpinMode": true, "mtu": 1400, "isDefaultGateway": true}));
+    let pod = asking_for_nothing();
+    assert_eq!(runtime.executed(&known, Some(&pod)).expect("it reads"), []);
+}
+
+#[test]
+fn wrong_configurations_are_refused_as_the_reference_does() {
+    if !isolated("in_process::wrong_configurations_are_refused_as_the_reference_does") {
+        return;
+    }
+    for ipam in [
+        json!({"subnet": "10.86.0.0/31"}),
+        json!({"subnet": "10.86.0.5/24"}),
+        json!({"subnet": "10.86.0.0/24", "rangeStart": "10.87.0.1"}),
+        json!({"subnet": "10.86.0.0/24", "rangeEnd": "10.87.0.1"}),
+        json!({"subnet": "10.86.0.0/24", "ranges": [[{"subnet": "10.86.0.0/25"}]]}),
+        json!({"subnet": "10.86.0.0/24", "ranges": [[]]}),
+        json!({"subnet": "10.86.0.0/24", "gateway": "x"}),
+    ] {
+        for way in WAYS {
+            let host = Host::new();
+            let network = with(&host, &json!({}), &ipam);
+            let pod = Peer::start();
+            let one = attachment("one", &netns_of(&pod));
+            let error = host.runtime_of(way).add(&network, &one);
+            assert!(error.is_err(), "{way:?} {ipam}");
+            assert_eq!(
+                pod.run("ip -br link | grep eth0 || true"),
+                "",
+                "{way:?} {ipam}"
+            );
+            let left = names(&host.path("networks/net"));
+            assert!(!left.iter().any(|name| name.starts_with("10.")), "{left:?}");
+        }
+    }
+}
+
+#[test]
+fn a_port_that_is_mapped_already_is_named_and_stays_where_it_leads() {
+    if !isolated("in_process::a_port_that_is_mapped_already_is_named_and_stays_where_it_leads") {
+        return;
+    }
+    let host = Host::new();
+    let outside = neighbour();
+    let network = bridge(&host, &["10.88.0.0/16"]);
+    let runtime = host.runtime_of(Way::InProcess);
+    let pods = [Peer::start(), Peer::start()];
+    let one = with_port(attachment("one", &netns_of(&pods[0])), 8080);
+    let two = with_port(attachment("two", &netns_of(&pods[1])), 8080);
+    runtime.add(&network, &one).expect("it is added");
+    pods[0].serve();
+    let error = runtime.add(&network, &two).expect_err("it is taken");
+    assert_eq!(
+        error.to_string(),
+        "network plugin portmap failed to ADD (code 999): port 8080 of the host is mapped already"
+    );
+    assert_eq!(error.code(), Some(Code::INTERNAL));
+    assert_eq!(host.kept(), ["pods-one-eth0"]);
+    assert!(gets(Some(&outside), "192.0.2.1:8080", true));
+    runtime.check(&network, &one).expect("it is as it was");
+    sh("nft delete table inet corten-cni");
+    runtime
+        .check(&network, &one)
+        .expect_err("others have removed it");
+    runtime
+        .delete(&network, &one)
+        .expect("it goes all the same");
+    runtime.add(&network, &two).expect("the table comes back");
+    runtime.delete(&network, &two).expect("it goes");
+}
+
+#[test]
+fn addresses_of_nobody_are_collected() {
+    if !isolated("in_process::addresses_of_nobody_are_collected") {
+        return;
+    }
+    let host = Host::new();
+    let mut document = bridge(&host, &["10.88.0.0/16"]).document;
+    document["cniVersion"] = "1.1.0".into();
+    let network = network(document);
+    let runtime = host.runtime_of(Way::InProcess);
+    let pods = [Peer::start(), Peer::start()];
+    for (n, pod) in pods.iter().enumerate() {
+        let one = attachment(&format!("pod{n}"), &netns_of(pod));
+        runtime.add(&network, &one).expect("it is added");
+    }
+    runtime.status(&network).expect("it can add");
+    // One is forgotten, and a crash left another.
+    std::fs::remove_file(host.path("results/pods-pod1-eth0")).expect("a file");
+    std::fs::write(host.path("networks/pods/10.88.0.9"), "").expect("a file");
+    let valid = [("pod0".to_owned(), "eth0".to_owned())];
+    runtime.collect(&network, &valid).expect("collected");
+    let left = names(&host.path("networks/pods"));
+    assert_eq!(left, ["10.88.0.2", "last_reserved_ip.0", "lock"]);
+    let rules = sh("nft list table inet corten-cni");
+    assert!(
+        rules.contains("10.88.0.2") && !rules.contains("10.88.0.3"),
+        "{rules}"
+    );
+    runtime.collect(&network, &[]).expect("collected");
+    assert!(!sh("nft list table inet corten-cni").contains("10.88.0.2"));
+}
