@@ -4,6 +4,8 @@ mod daemon;
 pub(crate) mod density;
 pub(crate) mod engines;
 mod layout;
+pub(crate) mod load;
+pub(crate) mod network;
 pub(crate) mod pull;
 pub(crate) mod runtimes;
 pub(crate) mod sizes;

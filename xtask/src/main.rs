@@ -47,6 +47,11 @@ enum Bench {
     Pull(bench::pull::Options),
     /// `run --rm` by the size of the image: bytes and layers
     Sizes(bench::sizes::Options),
+    /// What a published port and a bridge carry
+    Network(bench::network::Options),
+    /// The server and the clients of `network`
+    #[command(hide = true)]
+    Load(bench::load::Options),
     /// `run` of an OCI bundle
     Runtime(bench::runtimes::Options),
 }
@@ -63,6 +68,8 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Density(options)) => bench::density::run(&options),
         Task::Bench(Bench::Pull(options)) => bench::pull::run(&options),
         Task::Bench(Bench::Sizes(options)) => bench::sizes::run(&options),
+        Task::Bench(Bench::Network(options)) => bench::network::run(&options),
+        Task::Bench(Bench::Load(options)) => bench::load::run(&options),
         Task::Bench(Bench::Runtime(options)) => bench::runtimes::run(&options),
     };
     match outcome {

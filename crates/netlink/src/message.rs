@@ -117,6 +117,12 @@ impl Message {
     }
 
     /// The message with its length and `sequence` written in.
+    /// Wants no answer unless it is refused.
+    pub(crate) fn hush(&mut self) {
+        self.flags = Flags(self.flags.0 & !Flags::ACK);
+        self.bytes[6..8].copy_from_slice(&self.flags.0.to_ne_bytes());
+    }
+
     pub(crate) fn seal(&mut self, sequence: u32) -> &[u8] {
         let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes[0..4].copy_from_slice(&length.to_ne_bytes());

@@ -5,7 +5,10 @@ use crate::{Flags, Message};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
-use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+use rustix::net::sockopt::{
+    set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_send_buffer_size,
+    set_socket_send_buffer_size_force,
+};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send,
     socket_with,
@@ -127,49 +130,72 @@ impl Socket {
         self.batch(vec![message]).map_err(|refused| refused.source)
     }
 
-    /// Sends all messages at once and waits for every acknowledgement they ask for.
+    /// Sends a netfilter batch, of which all is carried out or nothing: the last message that
+    /// wants an acknowledgement gets one for all, so that their number has no bound.
+    pub fn transaction(&mut self, mut messages: Vec<Message>) -> Result<(), Refused> {
+        let wanting = messages.iter_mut().rev();
+        let wanting = wanting.filter(|message| message.flags.wants_acknowledgement());
+        wanting.skip(1).for_each(Message::hush);
+        self.batch(messages)
+    }
+
+    /// Sends all messages at once and reads every acknowledgement they ask for.
     ///
-    /// All are carried out up to the first refused one, in the routing family; between a
-    /// batch's begin and end all or none, in the netfilter family.
+    /// In the routing family all are carried out that are not refused.
     pub fn batch(&mut self, mut messages: Vec<Message>) -> Result<(), Refused> {
         let first = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
-        let mut awaited = 0_usize;
         for message in &mut messages {
             self.sequence = self.sequence.wrapping_add(1);
-            awaited += usize::from(message.flags.wants_acknowledgement());
             bytes.extend(message.seal(self.sequence));
         }
         let whole = |source| Refused { index: 0, source };
-        // A large batch must fit in one datagram, and its acknowledgements in the queue.
         if bytes.len() > BUFFER {
-            set_socket_send_buffer_size(&self.fd, bytes.len() * 2).map_err(|e| whole(e.into()))?;
-            set_socket_recv_buffer_size(&self.fd, bytes.len() * 4).map_err(|e| whole(e.into()))?;
+            self.make_room(bytes.len()).map_err(whole)?;
         }
         send(&self.fd, &bytes, SendFlags::empty()).map_err(|e| whole(e.into()))?;
-        let mut refused = None;
+        self.acknowledged(first, &messages)
+    }
+
+    /// A large batch must fit in one datagram, and what it is answered in the queue.
+    fn make_room(&self, length: usize) -> io::Result<()> {
+        let (send, receive) = (length * 2, length * 4);
+        // Beyond the system's limit only with the right to administer networks.
+        set_socket_send_buffer_size_force(&self.fd, send)
+            .or_else(|_| set_socket_send_buffer_size(&self.fd, send))?;
+        set_socket_recv_buffer_size_force(&self.fd, receive)
+            .or_else(|_| set_socket_recv_buffer_size(&self.fd, receive))?;
+        Ok(())
+    }
+
+    /// Reads the answers to `messages`, of which the first has the number `first`. The kernel
+    /// has queued all of them when it has taken the messages: one that is not there was lost.
+    fn acknowledged(&mut self, first: u32, messages: &[Message]) -> Result<(), Refused> {
+        let whole = |source| Refused { index: 0, source };
+        let wanting = messages.iter().map(|message| message.flags);
+        let mut awaited = wanting
+            .filter(|flags| flags.wants_acknowledgement())
+            .count();
+        let mut refused: Option<Refused> = None;
         while awaited > 0 {
-            let (length, _) = recv(&self.fd, &mut self.buffer[..], RecvFlags::empty())
-                .map_err(|e| whole(e.into()))?;
+            let length = match recv(&self.fd, &mut self.buffer[..], RecvFlags::DONTWAIT) {
+                Ok((length, _)) => length,
+                // Some found no room; those before them are there.
+                Err(Errno::NOBUFS) => continue,
+                // The begin of a refused netfilter batch answers alone.
+                Err(Errno::AGAIN) if refused.is_some() => break,
+                Err(Errno::AGAIN) => return Err(whole(Errno::NOBUFS.into())),
+                Err(errno) => return Err(whole(errno.into())),
+            };
             for answer in Answers(&self.buffer[..length]) {
                 let index = answer.sequence.wrapping_sub(first) as usize;
-                if answer.kind != ERROR || index >= messages.len() {
+                let Some(message) = messages.get(index).filter(|_| answer.kind == ERROR) else {
                     continue;
+                };
+                awaited -= usize::from(message.flags.wants_acknowledgement()).min(awaited);
+                if let Err(source) = answer.verdict() {
+                    refused.get_or_insert(Refused { index, source });
                 }
-                awaited = awaited
-                    .saturating_sub(usize::from(messages[index].flags.wants_acknowledgement()));
-                if let Err(source) = answer.verdict()
-                    && refused.is_none()
-                {
-                    refused = Some(Refused { index, source });
-                }
-            }
-            // The begin of a refused netfilter batch answers alone, and nothing else does.
-            if refused
-                .as_ref()
-                .is_some_and(|r: &Refused| !messages[r.index].flags.wants_acknowledgement())
-            {
-                break;
             }
         }
         refused.map_or(Ok(()), Err)

@@ -18,6 +18,7 @@ mod relay;
 mod request;
 mod sandbox;
 mod server;
+mod stream;
 
 pub use client::{Client, Error, end};
 pub use request::{Held, Place, Port, Request, Resolver, Sandbox, VERSION};

@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
@@ -17,8 +16,6 @@ const MEMORY: Duration = Duration::from_secs(90);
 const ASKERS: usize = 1024;
 /// Connections that wait to be accepted; the kernel has a limit of its own.
 const BACKLOG: i32 = 4096;
-/// What is passed on at a time.
-const CHUNK: usize = 64 * 1024;
 const DATAGRAM: usize = 65_536;
 
 /// A port that is passed on as long as this is there.
@@ -52,7 +49,7 @@ impl Relay {
 async fn pass_streams(listener: TcpListener, target: SocketAddr) {
     let mut connected = JoinSet::new();
     loop {
-        let Ok((mut from, _)) = listener.accept().await else {
+        let Ok((from, _)) = listener.accept().await else {
             // Out of descriptors, mostly: others must be given up first.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -60,11 +57,10 @@ async fn pass_streams(listener: TcpListener, target: SocketAddr) {
         while connected.try_join_next().is_some() {}
         connected.spawn_local(async move {
             // If nothing listens there, the connection ends as soon as it was made.
-            if let Ok(mut to) = TcpStream::connect(target).await {
+            if let Ok(to) = TcpStream::connect(target).await {
                 drop(from.set_nodelay(true));
                 drop(to.set_nodelay(true));
-                let passing = copy_bidirectional_with_sizes(&mut from, &mut to, CHUNK, CHUNK);
-                drop(passing.await);
+                drop(crate::stream::pass(&from, &to).await);
             }
         });
     }

@@ -41,9 +41,20 @@ impl Daemon {
 
     /// The same with more flags.
     pub(crate) fn start_with(binaries: &Path, home: &Path, flags: &[&str]) -> Result<Self> {
+        let command = Command::new(binaries.join("corten"));
+        Self::start_by(command, binaries, home, flags)
+    }
+
+    /// The same by a command that executes corten with its further arguments.
+    pub(crate) fn start_by(
+        mut command: Command,
+        binaries: &Path,
+        home: &Path,
+        flags: &[&str],
+    ) -> Result<Self> {
         let socket = format!("unix://{}", home.join("run/corten.sock").display());
         let log = std::fs::File::create(home.join("daemon.log"))?;
-        let child = Command::new(binaries.join("corten"))
+        let child = command
             .arg("daemon")
             .arg("--root")
             .arg(home.join("root"))

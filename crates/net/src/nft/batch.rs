@@ -175,7 +175,7 @@ impl<'a> Batch<'a> {
         self.messages.push(Message::new(END, Flags::BATCH, &WHOLE));
         let table = self.table.to_owned();
         socket
-            .batch(self.messages)
+            .transaction(self.messages)
             .map_err(|refused| Error::Firewall {
                 table,
                 change: refused.index,

@@ -113,6 +113,54 @@ fn a_refused_batch_changes_nothing() {
         .expect("the socket is still good");
 }
 
+/// More changes than answers find room in a socket's queue.
+const MANY: u16 = 20_000;
+
+#[test]
+fn a_batch_has_any_length() {
+    if !isolated("firewall::a_batch_has_any_length") {
+        return;
+    }
+    let mut socket = Socket::netfilter().expect("netlink");
+    let mut batch = publishing();
+    for port in 10_000..10_000 + MANY {
+        batch = batch.add("ports4", &[published(port, [10, 0, 0, 2], port)]);
+    }
+    batch.commit(&mut socket).expect("all of them are made");
+    let count = |socket: &str| socket.matches("10.0.0.2 .").count();
+    let listed = sh("nft list map inet corten-test ports4");
+    assert_eq!(count(&listed), usize::from(MANY));
+    let mut batch = Batch::new("corten-test");
+    for port in 10_000..10_000 + MANY {
+        batch = batch.remove("ports4", &[published(port, [10, 0, 0, 2], port)]);
+    }
+    batch.commit(&mut socket).expect("all of them are removed");
+    assert_eq!(count(&sh("nft list map inet corten-test ports4")), 0);
+}
+
+#[test]
+fn of_many_refused_changes_the_first_is_told() {
+    if !isolated("firewall::of_many_refused_changes_the_first_is_told") {
+        return;
+    }
+    let mut socket = Socket::netfilter().expect("netlink");
+    publishing().commit(&mut socket).expect("the table");
+    let mut batch = Batch::new("corten-test");
+    for port in 10_000..10_000 + MANY {
+        batch = batch.remove("ports4", &[published(port, [10, 0, 0, 2], port)]);
+    }
+    let error = batch
+        .commit(&mut socket)
+        .expect_err("none of them is there");
+    assert_eq!(
+        error.to_string(),
+        "cannot change firewall table corten-test (change 1)"
+    );
+    publishing()
+        .commit(&mut socket)
+        .expect("the socket is still good");
+}
+
 #[test]
 fn ranges_of_ports_are_one_element() {
     if !isolated("firewall::ranges_of_ports_are_one_element") {
