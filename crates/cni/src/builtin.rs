@@ -14,7 +14,8 @@ mod range;
 mod store;
 
 use crate::{Attachment, Capabilities, Code, Network, Success};
-pub(crate) use firewall::Firewall;
+use firewall::masked;
+pub(crate) use firewall::{Firewall, Placed};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -139,6 +140,18 @@ impl Builtin {
             Self::Ptp(own) => own.check(subject),
             Self::Portmap => portmap::check(subject),
         }
+    }
+
+    /// What the firewall has of an attachment that was added.
+    pub(crate) fn placed(&self, subject: &Subject<'_>) -> Result<Vec<Placed>, Failure> {
+        let masks = match self {
+            Self::Loopback => false,
+            Self::Bridge(own) => own.masks(),
+            Self::Ptp(own) => own.masks(),
+            Self::Portmap => return portmap::placed(subject),
+        };
+        let success = subject.previous.filter(|_| masks);
+        Ok(success.map(masked).unwrap_or_default())
     }
 
     /// Gives back what belongs to none of the valid attachments.

@@ -134,6 +134,9 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+    /// The table of what is done in process could not be restored.
+    #[error("the firewall's table of networks is not restored: {0}")]
+    Firewall(String),
     /// Some parts of an operation that goes on after failures failed.
     #[error("{}", join(.0))]
     Several(Vec<Error>),
@@ -198,7 +201,7 @@ impl Kind for Error {
                 Code::TRY_AGAIN | Code::NOT_AVAILABLE | Code::LIMITED => ErrorKind::Unavailable,
                 _ => ErrorKind::Internal,
             },
-            Self::Protocol { .. } => ErrorKind::Internal,
+            Self::Protocol { .. } | Self::Firewall(_) => ErrorKind::Internal,
             Self::Timeout { .. } => ErrorKind::DeadlineExceeded,
             Self::Io { source, .. } => source.kind().into(),
             Self::Several(errors) => errors.first().map_or(ErrorKind::Internal, Self::kind),

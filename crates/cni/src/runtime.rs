@@ -4,7 +4,7 @@ mod operation;
 
 use crate::attachment::Deletion;
 use crate::builtin::{self, Builtin, Firewall, Subject, recognise};
-use crate::cache::{Cache, Progress};
+use crate::cache::{Cache, Entry, Progress};
 use crate::plugin::{Call, Plugins, document};
 use crate::{Attachment, Error, Limits, Network, PluginConfig, Success, Version};
 use operation::{Operation, Way, told};
@@ -335,6 +335,39 @@ impl Runtime {
             true => Ok(()),
             false => Err(Error::Several(failed)),
         }
+    }
+
+    /// Has the firewall's table hold what the attachments of these networks have there, and
+    /// nothing else: when others have removed it, or a crash has left something.
+    ///
+    /// The networks are all of those that were added to in process.
+    pub fn restore(&self, networks: &[Network]) -> Result<(), Error> {
+        let Some(firewall) = &self.firewall else {
+            return Ok(());
+        };
+        let mut placed = Vec::new();
+        for network in networks {
+            for entry in self.cache.of_network(&network.name)? {
+                placed.extend(self.placed(network, &entry)?);
+            }
+        }
+        let restored = firewall.restore(&placed);
+        restored.map_err(|failure| Error::Firewall(failure.message))
+    }
+
+    /// What the firewall has of an attachment.
+    fn placed(&self, network: &Network, entry: &Entry) -> Result<Vec<builtin::Placed>, Error> {
+        let attachment = Some(&entry.attachment);
+        let operation = self.operation(network, attachment, Some(&entry.in_process))?;
+        let mut placed = Vec::new();
+        for (place, way) in operation.ways.iter().enumerate() {
+            if let Way::InProcess(own) = way {
+                let part = (operation.call(place, "ADD"), own);
+                let made = entry.success.as_ref();
+                placed.extend(self.within(&operation, part, made, Builtin::placed)?);
+            }
+        }
+        Ok(placed)
     }
 
     fn collect_each(&self, operation: &Operation<'_>, valid: &[(String, String)]) -> Vec<Error> {

@@ -90,6 +90,11 @@ impl Bridge {
         Some(self.document.mtu).filter(|mtu| *mtu != 0)
     }
 
+    /// Whether what pods send beyond their subnets is masqueraded.
+    pub(crate) fn masks(&self) -> bool {
+        self.document.ip_masq
+    }
+
     pub(crate) fn add(&self, subject: &Subject<'_>) -> Result<Success, Failure> {
         let attachment = subject.attachment;
         let mut host = links::host()?;

@@ -116,6 +116,10 @@ impl Kind {
         set(batch, self.bound, &bound, &target, false)
     }
 
+    const fn names(&self) -> [&'static str; 5] {
+        [self.masked, self.inside, self.hairpin, self.any, self.bound]
+    }
+
     fn only(&self) -> [E<'static>; 2] {
         [
             E::Meta(Meta::Family, R),
@@ -198,7 +202,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
 }
 
 /// An element, and the set that it is in.
-type Placed = (&'static str, Element);
+pub(crate) type Placed = (&'static str, Element);
 
 /// What makes a pod masked.
 fn masking(address: IpAddr, subnet: Subnet) -> [Placed; 2] {
@@ -211,7 +215,10 @@ fn masking(address: IpAddr, subnet: Subnet) -> [Placed; 2] {
 }
 
 /// What maps ports to a pod.
-fn mapping(targets: &[(IpAddr, u8)], ports: &[PortMapping]) -> Result<Vec<Placed>, Failure> {
+pub(crate) fn mapping(
+    targets: &[(IpAddr, u8)],
+    ports: &[PortMapping],
+) -> Result<Vec<Placed>, Failure> {
     let mut placed = Vec::new();
     for (address, prefix) in targets {
         let (kind, pod) = (Kind::of(*address), octets(*address));
@@ -304,24 +311,34 @@ impl Firewall {
 
     /// Adds all elements or none; the table is made if it is not there.
     fn add(&self, placed: &[Placed]) -> Result<(), net::Error> {
-        let fill = |batch: Batch<'static>| {
-            let add = |batch: Batch<'static>, (set, element): &Placed| {
-                batch.add(set, std::slice::from_ref(element))
-            };
-            placed.iter().fold(batch, add)
-        };
         let ask = |source| net::Error::Ask {
             what: "its firewall",
             source,
         };
         let mut socket = Socket::netfilter().map_err(ask)?;
         let gone = |source: &std::io::Error| source.kind() == std::io::ErrorKind::NotFound;
-        match fill(self.batch()).commit(&mut socket) {
+        match filled(self.batch(), placed).commit(&mut socket) {
             Err(net::Error::Firewall { source, .. }) if gone(&source) => {
-                fill(self.whole()).commit(&mut socket)
+                filled(self.whole(), placed).commit(&mut socket)
             }
             done => done,
         }
+    }
+
+    /// Has the table hold these elements and no others, all at once; without any it goes.
+    pub(crate) fn restore(&self, placed: &[Placed]) -> Result<(), Failure> {
+        let _turn = self.turn();
+        let mut socket = Self::socket()?;
+        let batch = match placed.is_empty() {
+            true => self.batch().table().delete_table(),
+            false => {
+                let sets = V4.names().into_iter().chain(V6.names());
+                filled(sets.fold(self.whole(), Batch::empty), placed)
+            }
+        };
+        batch.commit(&mut socket)?;
+        socket.close_behind();
+        Ok(())
     }
 
     /// Removes those elements of a set that `goes` names.
@@ -439,7 +456,13 @@ impl Firewall {
     }
 }
 
-fn masked(success: &Success) -> Vec<Placed> {
+fn filled(batch: Batch<'static>, placed: &[Placed]) -> Batch<'static> {
+    placed.iter().fold(batch, |batch, (set, element)| {
+        batch.add(set, std::slice::from_ref(element))
+    })
+}
+
+pub(crate) fn masked(success: &Success) -> Vec<Placed> {
     let parts = success.ips.iter().filter_map(|address| address.parts());
     let pods = parts.filter_map(|(ip, prefix)| Some((ip, Subnet::holding(ip, prefix)?)));
     pods.flat_map(|(ip, subnet)| masking(ip, subnet)).collect()

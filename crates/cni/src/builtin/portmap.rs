@@ -1,5 +1,6 @@
 //! portmap: ports of the host that lead to the pod.
 
+use super::firewall::{Placed, mapping};
 use super::{Failure, Subject, document};
 use crate::{Capabilities, PortMapping, Success};
 use serde::Deserialize;
@@ -81,6 +82,12 @@ pub(crate) fn delete(subject: &Subject<'_>) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// What the firewall has of it.
+pub(crate) fn placed(subject: &Subject<'_>) -> Result<Vec<Placed>, Failure> {
+    let targets = subject.previous.map(|success| targets(subject, success));
+    mapping(&targets.unwrap_or_default(), &subject.asked.port_mappings)
 }
 
 pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failure> {

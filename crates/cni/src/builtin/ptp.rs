@@ -67,6 +67,11 @@ impl Ptp {
         &self.ranges
     }
 
+    /// Whether what pods send beyond their subnets is masqueraded.
+    pub(crate) fn masks(&self) -> bool {
+        self.document.ip_masq
+    }
+
     pub(crate) fn add(&self, subject: &Subject<'_>) -> Result<Success, Failure> {
         let attachment = subject.attachment;
         let name = &attachment.interface;

@@ -266,6 +266,114 @@ fn a_port_that_is_mapped_already_is_named_and_stays_where_it_leads() {
 }
 
 #[test]
+fn what_others_remove_of_the_table_comes_back() {
+    if !isolated("in_process::what_others_remove_of_the_table_comes_back") {
+        return;
+    }
+    let host = Host::new();
+    let outside = neighbour();
+    let network = bridge(&host, &["10.88.0.0/16", "fd00:88::/64"]);
+    let pods = [Peer::start(), Peer::start()];
+    let one = with_port(attachment("one", &netns_of(&pods[0])), 8080);
+    let two = attachment("two", &netns_of(&pods[1]));
+    let runtime = || host.runtime_of(Way::InProcess);
+    runtime().add(&network, &one).expect("it is added");
+    runtime().add(&network, &two).expect("it is added");
+    pods[0].serve();
+    // Elements are in any order.
+    let table = || {
+        let text = sh("nft list table inet corten-cni");
+        let words = text
+            .split(['\n', ',', '{', '}'])
+            .map(|word| word.trim().to_owned());
+        let mut words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        words.sort();
+        words
+    };
+    let before = table();
+    let networks = [network];
+    sh("nft flush ruleset; nft add table inet others");
+    assert!(!gets(Some(&outside), "192.0.2.1:8080", false));
+    runtime().restore(&networks).expect("it comes back");
+    assert!(gets(Some(&outside), "192.0.2.1:8080", true));
+    assert_eq!(table(), before);
+    sh(
+        "nft flush chain inet corten-cni mapped; nft add element inet corten-cni masked4 { 10.88.0.99 }",
+    );
+    runtime().restore(&networks).expect("it comes back");
+    assert_eq!(table(), before);
+    runtime().delete(&networks[0], &one).expect("it goes");
+    runtime().delete(&networks[0], &two).expect("it goes");
+    runtime().restore(&networks).expect("nothing is left");
+    assert_eq!(sh("nft list tables"), "table inet others\n");
+}
+
+#[test]
+fn an_addition_that_a_kill_breaks_off_is_deleted_by_its_name() {
+    let name = "in_process::an_addition_that_a_kill_breaks_off_is_deleted_by_its_name";
+    if !isolated(name) {
+        return;
+    }
+    const PLACE: &str = "CORTEN_TEST_PLACE";
+    let killing = |directory: &std::path::Path| {
+        let ranges = json!([[{"subnet": "10.88.0.0/16"}]]);
+        network(json!({
+            "cniVersion": "1.0.0",
+            "name": "pods",
+            "plugins": [
+                {"type": "bridge", "isGateway": true, "ipMasq": true,
+                 "ipam": {"type": "host-local", "dataDir": directory.join("networks"), "ranges": ranges}},
+                {"type": "portmap", "capabilities": {"portMappings": true}},
+                {"type": "killing"},
+            ],
+        }))
+    };
+    let subject = |netns: &str| with_port(attachment("one", netns), 8080);
+    if let Some(place) = std::env::var_os(PLACE) {
+        let place = std::path::PathBuf::from(place);
+        let netns = std::fs::read_to_string(place.join("netns")).expect("a path");
+        let runtime = cni::Runtime::new(vec![place.join("bin")], &place, cni::Limits::default());
+        let added = runtime.in_process().add(&killing(&place), &subject(&netns));
+        panic!("it was to be killed: {added:?}");
+    }
+    let host = Host::new();
+    host.speaking(
+        "killing",
+        &["1.0.0"],
+        "[ $CNI_COMMAND = ADD ] && kill -9 $PPID; exit 0",
+    );
+    let pod = Peer::start();
+    std::fs::write(host.path("netns"), netns_of(&pod)).expect("a file");
+    let status = std::process::Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", name, "--nocapture"])
+        .env(PLACE, host.path(""))
+        .status()
+        .expect("it starts");
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(9)
+    );
+    assert!(pod.run("ip -br link").contains("eth0"), "it was there");
+    assert!(sh("nft list table inet corten-cni").contains("8080"));
+    let network = killing(&host.path(""));
+    let bare = attachment("one", &netns_of(&pod));
+    host.runtime_of(Way::InProcess)
+        .delete(&network, &bare)
+        .expect("it goes");
+    assert_eq!(pod.run("ip -br link | grep eth0 || true"), "");
+    let rules = sh("nft list table inet corten-cni");
+    assert!(
+        !rules.contains("8080") && !rules.contains("10.88"),
+        "{rules}"
+    );
+    assert_eq!(
+        names(&host.path("networks/pods")),
+        ["last_reserved_ip.0", "lock"]
+    );
+    assert_eq!(host.kept(), [""; 0]);
+}
+
+#[test]
 fn addresses_of_nobody_are_collected() {
     if !isolated("in_process::addresses_of_nobody_are_collected") {
         return;
