@@ -6,6 +6,7 @@
 
 pub mod address;
 mod bridge;
+pub mod conntrack;
 mod error;
 pub mod firewall;
 pub mod link;

@@ -11,11 +11,11 @@
 
 use super::Failure;
 use crate::{PortMapping, Success};
-use net::Subnet;
 use net::nft::{
     Batch, Chain, Compare, Direction, Element, Expression as E, Family, Field, Hook, Key, Meta,
     Register, Set, Verdict, elements,
 };
+use net::{Subnet, conntrack};
 use netlink::Socket;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -81,6 +81,7 @@ const V6: Kind = Kind {
 };
 
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 /// Connections whose destination was translated.
 const TRANSLATED: &[u8] = &32_u32.to_ne_bytes();
 const LOCAL: &[u8] = &2_u32.to_ne_bytes();
@@ -233,7 +234,7 @@ pub(crate) fn mapping(
             };
             let (set, element) = element;
             let element = element
-                .part(&[TCP])
+                .part(&[number(port)?])
                 .part(&port.host_port.to_be_bytes())
                 .data(&pod)
                 .data(&port.container_port.to_be_bytes());
@@ -246,6 +247,14 @@ pub(crate) fn mapping(
         }
     }
     Ok(placed)
+}
+
+fn number(port: &PortMapping) -> Result<u8, Failure> {
+    match port.protocol.to_ascii_lowercase().as_str() {
+        "tcp" => Ok(TCP),
+        "udp" => Ok(UDP),
+        other => Err(Failure::config(format!("port mapping of {other}"))),
+    }
 }
 
 fn host_address(port: &PortMapping) -> Result<Option<IpAddr>, Failure> {
@@ -412,7 +421,16 @@ impl Firewall {
             .map_err(|error| match self.taken(&placed) {
                 Some(port) => Failure::new(format!("port {port} of the host is mapped already")),
                 None => error.into(),
-            })
+            })?;
+        // Whoever sent to such a port before is remembered as led to the host itself.
+        let datagrams = ports
+            .iter()
+            .filter(|port| number(port).is_ok_and(|own| own == UDP));
+        let datagrams: Vec<_> = datagrams.map(|port| port.host_port).collect();
+        if !datagrams.is_empty() {
+            conntrack::forget(&mut Self::socket()?, UDP, &datagrams)?;
+        }
+        Ok(())
     }
 
     /// The first port that leads elsewhere.

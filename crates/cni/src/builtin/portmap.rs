@@ -27,13 +27,10 @@ pub(crate) fn of(told: &Map<String, Value>, asked: &Capabilities) -> Result<(), 
     }
 }
 
-/// Connections of UDP that are led astray before a port is mapped have to be forgotten by the
-/// kernel, which the executable does.
+/// TCP and UDP are led on; others are the executable's.
 fn understood(ports: &[PortMapping]) -> Result<(), String> {
-    let strange = ports
-        .iter()
-        .find(|port| !port.protocol.eq_ignore_ascii_case("tcp"));
-    match strange {
+    let known = |name: &str| name.eq_ignore_ascii_case("tcp") || name.eq_ignore_ascii_case("udp");
+    match ports.iter().find(|port| !known(&port.protocol)) {
         None => Ok(()),
         Some(port) => Err(format!("port mapping of {}", port.protocol)),
     }

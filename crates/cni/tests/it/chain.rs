@@ -6,6 +6,8 @@ use crate::pods::{
 };
 use cni::{Attachment, Code, Error, Network, PortMapping, Success};
 use serde_json::{Value, json};
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
 
 /// Bridge, host-local and portmap.
 pub(crate) fn bridge(host: &Host, subnets: &[&str]) -> Network {
@@ -256,6 +258,57 @@ fn pods_of_point_to_point_links_reach_each_other_and_the_outside() {
     });
     let [executed, in_process] = seen;
     assert_eq!(executed, in_process);
+}
+
+#[test]
+fn a_mapped_port_of_udp_is_reached_by_who_sent_to_it_before() {
+    if !isolated("chain::a_mapped_port_of_udp_is_reached_by_who_sent_to_it_before") {
+        return;
+    }
+    let outside = neighbour();
+    for (way, port) in WAYS.into_iter().zip([5353, 5354]) {
+        let host = Host::new();
+        let network = bridge(&host, &["10.88.0.0/16"]);
+        let runtime = host.runtime_of(way);
+        let pods = [Peer::start(), Peer::start()];
+        // With it the kernel begins to remember connections.
+        let one = with_port(attachment("one", &netns_of(&pods[0])), 8080);
+        runtime.add(&network, &one).expect("it is added");
+        let client = outside.within(move || {
+            let client = UdpSocket::bind("192.0.2.2:4000").expect("a port");
+            let patience = Some(Duration::from_millis(200));
+            client.set_read_timeout(patience).expect("a time");
+            client
+                .send_to(b"early", ("192.0.2.1", port))
+                .expect("it is sent");
+            client
+        });
+        let mut two = with_port(attachment("two", &netns_of(&pods[1])), port);
+        two.capabilities.port_mappings[0].protocol = "udp".into();
+        runtime.add(&network, &two).expect("it is added");
+        let server = pods[1].within(|| UdpSocket::bind("0.0.0.0:80").expect("a port"));
+        let serving = std::thread::spawn(move || {
+            let mut asked = [0; 16];
+            let (length, from) = server.recv_from(&mut asked).expect("it is asked");
+            server.send_to(&asked[..length], from).expect("it is sent");
+        });
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut answer = [0; 16];
+        let answered = loop {
+            client
+                .send_to(b"late", ("192.0.2.1", port))
+                .expect("it is sent");
+            match client.recv_from(&mut answer) {
+                Ok((length, _)) => break length,
+                Err(error) => assert!(Instant::now() < end, "{way:?}: {error}"),
+            }
+        };
+        assert_eq!(&answer[..answered], b"late");
+        serving.join().expect("it answers");
+        runtime.delete(&network, &one).expect("it goes");
+        runtime.delete(&network, &two).expect("it goes");
+        sh("ip link del cni0");
+    }
 }
 
 #[test]

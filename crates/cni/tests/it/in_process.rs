@@ -134,9 +134,9 @@ fn what_is_not_known_in_process_is_named_and_executed() {
     let one = |plugin: Value| {
         network(json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [plugin] }))
     };
-    let udp = || {
+    let sctp = || {
         let mut attachment = with_port(attachment("one", "/run/netns/one"), 53);
-        attachment.capabilities.port_mappings[0].protocol = "udp".into();
+        attachment.capabilities.port_mappings[0].protocol = "sctp".into();
         attachment
     };
     let asking = |name: &str| Attachment {
@@ -170,7 +170,7 @@ fn what_is_not_known_in_process_is_named_and_executed() {
             "mtu",
         ),
         (one(snat), None, "snat"),
-        (one(portmap), Some(udp()), "port mapping of udp"),
+        (one(portmap), Some(sctp()), "port mapping of sctp"),
         (one(json!({"type": "bandwidth"})), None, "type bandwidth"),
         (own(json!({})), Some(asking("IP")), "CNI_ARGS IP"),
         (own(json!({})), Some(asking("MAC")), "CNI_ARGS MAC"),
