@@ -105,20 +105,30 @@ impl Cache {
         write().map_err(Error::io("write", &path))
     }
 
-    /// The entry of an attachment, if it is there and of this network.
+    /// The entry of an attachment, if there is one.
+    ///
+    /// # Errors
+    /// Also if its file is another's: `a-b` with `c` has the same name as `a` with `b-c`.
     pub(crate) fn find(
         &self,
         network: &str,
         attachment: &Attachment,
     ) -> Result<Option<Entry>, Error> {
         let path = self.file(network, attachment);
-        Ok(self.read(&path)?.and_then(|(own, entry)| {
-            // "a-b" with "c" has the same file name as "a" with "b-c".
-            let same = own == network
-                && entry.attachment.container == attachment.container
-                && entry.attachment.interface == attachment.interface;
-            same.then_some(entry)
-        }))
+        let Some((own, entry)) = self.read(&path)? else {
+            return Ok(None);
+        };
+        let same = own == network
+            && entry.attachment.container == attachment.container
+            && entry.attachment.interface == attachment.interface;
+        match same {
+            true => Ok(Some(entry)),
+            false => Err(Error::Attachment {
+                field: "container id",
+                value: attachment.container.clone(),
+                reason: "and this network's name together are those of another attachment",
+            }),
+        }
     }
 
     /// Every entry of a network.
@@ -169,19 +179,28 @@ impl Cache {
     /// Forgets an attachment.
     pub(crate) fn forget(&self, network: &str, attachment: &Attachment) -> Result<(), Error> {
         let path = self.file(network, attachment);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(Error::io("remove", &path)),
+        // What a crash may have left of a replacement goes too.
+        for path in [replacement(&path), path] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(Error::io("remove", &path))?,
+            }
         }
+        Ok(())
     }
+}
+
+/// Where a file is written before it takes a place. No attachment has such a name: identifiers do
+/// not begin with a dot.
+fn replacement(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
 }
 
 /// Replaces a file by rename; on disk when this returns if it is to be `durable`.
 fn replace(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.parent().unwrap_or(Path::new("/"));
-    // A name that no attachment has: identifiers do not begin with a dot.
-    let new = folder.join(format!(".{name}.new"));
+    let new = replacement(path);
     let mut file = File::create(&new)?;
     file.write_all(content)?;
     if durable {

@@ -114,6 +114,12 @@ impl Range {
         Ok(own)
     }
 
+    fn overlaps(&self, other: &Self) -> bool {
+        self.subnet.is_ipv6() == other.subnet.is_ipv6()
+            && number(self.first) <= number(other.last)
+            && number(other.first) <= number(self.last)
+    }
+
     fn contains(&self, address: IpAddr) -> bool {
         self.subnet.contains(address)
             && (number(self.first)..=number(self.last)).contains(&number(address))
@@ -175,19 +181,17 @@ impl Ranges {
             if ranges.is_empty() {
                 return Err(wrong(Failure::config("empty range set")));
             }
-            let taken = |range: &Range| {
-                let others = sets.iter().flatten();
-                let mut others =
-                    others.filter(|other| other.subnet.is_ipv6() == range.subnet.is_ipv6());
-                others.any(|other| {
-                    number(range.first) <= number(other.last)
-                        && number(other.first) <= number(range.last)
-                })
+            let clash = |(at, range): (usize, &Range)| {
+                let mut others = sets.iter().flatten().chain(&ranges[..at]);
+                others.any(|other| range.overlaps(other))
             };
-            if ranges.iter().any(taken) {
-                return Err(Failure::config(format!(
-                    "range set {place} overlaps with another"
-                )));
+            if ranges.iter().enumerate().any(clash) {
+                let reason = format!("range set {place} overlaps with another or itself");
+                return Err(Failure::config(reason));
+            }
+            let six = ranges[0].subnet.is_ipv6();
+            if ranges.iter().any(|range| range.subnet.is_ipv6() != six) {
+                return Err(wrong(Failure::config("mixed address families")));
             }
             sets.push(ranges);
         }

@@ -211,6 +211,8 @@ fn wrong_configurations_are_refused_as_the_reference_does() {
         json!({"subnet": "10.86.0.0/24", "rangeEnd": "10.87.0.1"}),
         json!({"subnet": "10.86.0.0/24", "ranges": [[{"subnet": "10.86.0.0/25"}]]}),
         json!({"subnet": "10.86.0.0/24", "ranges": [[]]}),
+        json!({"subnet": "10.86.0.0/24", "ranges": [[{"subnet": "10.87.0.0/24"}, {"subnet": "fd00::/64"}]]}),
+        json!({"subnet": "10.86.0.0/24", "ranges": [[{"subnet": "10.87.0.0/24"}, {"subnet": "10.87.0.0/25"}]]}),
         json!({"subnet": "10.86.0.0/24", "gateway": "x"}),
     ] {
         for way in WAYS {
@@ -403,4 +405,57 @@ fn addresses_of_nobody_are_collected() {
     );
     runtime.collect(&network, &[]).expect("collected");
     assert!(!sh("nft list table inet corten-cni").contains("10.88.0.2"));
+}
+
+#[test]
+fn many_pods_are_added_at_once() {
+    if !isolated("in_process::many_pods_are_added_at_once") {
+        return;
+    }
+    let host = Host::new();
+    let network = bridge(&host, &["10.88.0.0/16", "fd00:88::/64"]);
+    // As several processes would: each with a runtime of its own, or with the plugins.
+    let pods: Vec<_> = (0..12).map(|_| Peer::start()).collect();
+    let add = |n: usize| {
+        let port = 8000 + u16::try_from(n).expect("a small number");
+        let one = with_port(attachment(&format!("pod{n}"), &netns_of(&pods[n])), port);
+        let way = if n % 4 == 3 {
+            Way::Executed
+        } else {
+            Way::InProcess
+        };
+        let made = host
+            .runtime_of(way)
+            .add(&network, &one)
+            .expect("it is added");
+        (
+            one,
+            made.ips[0].address.clone(),
+            made.ips[1].address.clone(),
+        )
+    };
+    let add = &add;
+    let mut added: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..pods.len())
+            .map(|n| scope.spawn(move || add(n)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it does not panic"))
+            .collect()
+    });
+    added.sort_by(|a, b| a.1.cmp(&b.1));
+    added.dedup_by(|a, b| a.1 == b.1 || a.2 == b.2);
+    assert_eq!(added.len(), pods.len(), "each has addresses of its own");
+    let runtime = host.runtime().in_process();
+    runtime.collect(&network, &[]).expect("collected");
+    assert_eq!(host.kept(), [""; 0]);
+    let files = ["last_reserved_ip.0", "last_reserved_ip.1", "lock"];
+    assert_eq!(names(&host.path("networks/pods")), files);
+    let rules = sh("nft list ruleset");
+    assert!(
+        !rules.contains("10.88.0.") && !rules.contains("80 :"),
+        "{rules}"
+    );
+    assert!(!sh("ip -br link").contains("veth"));
 }

@@ -339,3 +339,34 @@ fn what_cannot_be_told_to_plugins_is_refused() {
         "network net has CNI version 0.3.1, which has no CHECK"
     );
 }
+
+#[test]
+fn attachments_whose_records_would_have_one_name_are_kept_apart() {
+    if !isolated("plugins::attachments_whose_records_would_have_one_name_are_kept_apart") {
+        return;
+    }
+    let host = Host::new();
+    host.speaking("any", ALL, "[ $CNI_COMMAND = ADD ] && echo '{}'; exit 0");
+    let named = |name: &str| {
+        let plugins = json!([{ "type": "any" }]);
+        network(json!({ "cniVersion": "1.0.0", "name": name, "plugins": plugins }))
+    };
+    let first = attachment("b-c", "/run/netns/none");
+    let second = attachment("c", "/run/netns/none");
+    let runtime = host.runtime();
+    runtime.add(&named("a"), &first).expect("it is added");
+    for refused in [
+        runtime.add(&named("a-b"), &second).map(drop),
+        runtime.delete(&named("a-b"), &second),
+    ] {
+        assert!(
+            matches!(refused, Err(Error::Attachment { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(host.kept(), ["a-b-c-eth0"]);
+    runtime.collect(&named("a-b"), &[]).expect("it has none");
+    assert_eq!(host.kept(), ["a-b-c-eth0"]);
+    runtime.delete(&named("a"), &first).expect("it goes");
+    assert_eq!(host.kept(), [""; 0]);
+}
