@@ -92,6 +92,25 @@ fn time(command: &mut Command, name: &str) -> Result<Duration> {
     Ok(taken)
 }
 
+/// An engine's command.
+pub(crate) fn of(engine: &[String], arguments: &[&str]) -> Command {
+    let mut command = Command::new(&engine[0]);
+    command.args(&engine[1..]).args(arguments);
+    command
+}
+
+/// What a command prints, which must end well.
+pub(crate) fn output(mut command: Command) -> Result<String> {
+    let output = command.output()?;
+    ensure!(
+        output.status.success(),
+        "{command:?} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// A table of medians, p10, p90, and the ratio of each median to the first's.
 pub(crate) fn print(title: &str, times: &[Times]) {
     println!("\n{title}\n");

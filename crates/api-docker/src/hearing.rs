@@ -1,15 +1,15 @@
 //! Clients that read the head of an answer before they are sent streams.
 
 use http::{HeaderMap, header};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long a client that waits for the head takes to read it, at most.
 const AWAKE: Duration = Duration::from_micros(300);
 /// How long one is waited for that does something else.
 const BUSY: Duration = Duration::from_millis(20);
-/// How often it is looked at.
-const PAUSE: Duration = Duration::from_millis(1);
+/// How often it is looked at; a timer of the runtime would take two milliseconds.
+const PAUSE: Duration = Duration::from_micros(50);
 /// How the commands call themselves, our own and docker's. They use what comes along with a head.
 const COMMANDS: [&[u8]; 2] = [b"corten/", b"Docker-Client/"];
 
@@ -41,13 +41,26 @@ fn is_known(headers: &HeaderMap) -> bool {
 /// Waits until the client has read the head of the answer, or lets it wait no longer.
 pub(crate) async fn heard(socket: &impl AsFd) {
     let begun = Instant::now();
-    while sys::socket::unread(socket.as_fd()).is_ok_and(|unread| unread > 0) {
-        match begun.elapsed() {
-            waited if waited < AWAKE => tokio::task::yield_now().await,
-            waited if waited < BUSY => tokio::time::sleep(PAUSE).await,
-            _ => return,
+    while is_unread(socket) {
+        if begun.elapsed() >= AWAKE {
+            // Without a duplicate nobody waits.
+            if let Ok(socket) = socket.as_fd().try_clone_to_owned() {
+                drop(tokio::task::spawn_blocking(move || watch(&socket, begun)).await);
+            }
+            return;
         }
+        tokio::task::yield_now().await;
     }
+}
+
+fn watch(socket: &OwnedFd, begun: Instant) {
+    while is_unread(socket) && begun.elapsed() < BUSY {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn is_unread(socket: &impl AsFd) -> bool {
+    sys::socket::unread(socket.as_fd()).is_ok_and(|unread| unread > 0)
 }
 
 #[cfg(test)]

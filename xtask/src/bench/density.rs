@@ -1,8 +1,9 @@
 //! Many containers left running: what each costs in time and memory.
 
 use super::daemon::{Daemon, busybox};
+use super::output;
 use crate::build;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -38,22 +39,12 @@ fn measure(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
     let import = ["import", archive.to_str().context("a plain path")?, IMAGE];
     build::succeed(daemon.corten(&import).stdout(Stdio::null()))?;
     let outcome = fill(options, &daemon, home);
-    let ids = output(&daemon, &["ps", "-aq"])?;
+    let ids = output(daemon.corten(&["ps", "-aq"]))?;
     for id in ids.split_whitespace() {
         build::succeed(daemon.corten(&["rm", "-f", id]).stdout(Stdio::null()))?;
     }
     daemon.stop()?;
     outcome
-}
-
-fn output(daemon: &Daemon, arguments: &[&str]) -> Result<String> {
-    let output = daemon.corten(arguments).output()?;
-    ensure!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn fill(options: &Options, daemon: &Daemon, home: &Path) -> Result<()> {
@@ -67,22 +58,13 @@ fn fill(options: &Options, daemon: &Daemon, home: &Path) -> Result<()> {
             "exec sleep 1000000"
         };
         let start = Instant::now();
-        let id = output(
-            daemon,
-            &[
-                "run",
-                "-d",
-                "--network",
-                "none",
-                IMAGE,
-                "/bin/sh",
-                "-c",
-                program,
-            ],
-        )?;
+        let words = ["run", "-d", "--network", "none", IMAGE, "/bin/sh", "-c"];
+        let mut command = daemon.corten(&words);
+        command.arg(program);
+        let id = output(command)?;
         starts.push(start.elapsed());
         if n < options.busy {
-            output(daemon, &["exec", id.trim(), "/bin/true"])?;
+            output(daemon.corten(&["exec", id.trim(), "/bin/true"]))?;
         }
     }
     std::thread::sleep(Duration::from_secs(3));

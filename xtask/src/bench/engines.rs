@@ -1,11 +1,11 @@
 //! `run --rm` of a trivial container: corten, docker, podman.
 
 use super::daemon::{Daemon, busybox};
-use super::{Contestant, installed, interleave, print};
+use super::{Contestant, installed, interleave, of, print};
 use crate::build;
 use anyhow::Result;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// What to time
@@ -73,8 +73,7 @@ fn compare(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
 fn time(options: &Options, engines: &[Vec<String>], archive: &Path) -> Result<()> {
     for engine in engines {
         build::succeed(
-            of(engine)
-                .arg("import")
+            of(engine, &["import"])
                 .arg(archive)
                 .arg(IMAGE)
                 .stdout(Stdio::null()),
@@ -85,11 +84,7 @@ fn time(options: &Options, engines: &[Vec<String>], archive: &Path) -> Result<()
         .cloned()
         .map(|engine| Contestant {
             name: engine[0].rsplit('/').next().unwrap_or_default().to_owned(),
-            command: Box::new(move |_| {
-                let mut command = of(&engine);
-                command.args(RUN);
-                command
-            }),
+            command: Box::new(move |_| of(&engine, RUN)),
         })
         .collect();
     let times = interleave(
@@ -107,13 +102,7 @@ fn time(options: &Options, engines: &[Vec<String>], archive: &Path) -> Result<()
         &times,
     );
     for engine in engines {
-        build::succeed(of(engine).args(["rmi", IMAGE]).stdout(Stdio::null()))?;
+        build::succeed(of(engine, &["rmi", IMAGE]).stdout(Stdio::null()))?;
     }
     Ok(())
-}
-
-fn of(engine: &[String]) -> Command {
-    let mut command = Command::new(&engine[0]);
-    command.args(&engine[1..]);
-    command
 }

@@ -5,8 +5,9 @@
 
 use super::daemon::Daemon;
 use super::load::What;
+use super::{of, output};
 use crate::build;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -307,21 +308,4 @@ fn enter(namespace: &str, program: &Path) -> Command {
 
 fn ip(line: &str) -> Result<()> {
     build::succeed(Command::new("ip").args(line.split(' ')))
-}
-
-fn of(engine: &[String], arguments: &[&str]) -> Command {
-    let mut command = Command::new(&engine[0]);
-    command.args(&engine[1..]).args(arguments);
-    command
-}
-
-fn output(mut command: Command) -> Result<String> {
-    let output = command.output()?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }
