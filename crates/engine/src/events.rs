@@ -56,8 +56,8 @@ impl Events {
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub async fn record_prune_of_images(&self, reclaimed: u64) -> Result<(), Error> {
-        self.record(Event::prune(EventType::Image, reclaimed)).await
+    pub fn record_prune_of_images(&self, reclaimed: u64) -> Result<(), Error> {
+        self.record(Event::prune(EventType::Image, reclaimed))
     }
 
     /// How many events this daemon has told, and how many listen now.
@@ -119,10 +119,10 @@ impl Events {
         });
     }
 
-    /// Makes an event durable and tells it.
-    pub(crate) async fn record(&self, event: Event) -> Result<(), Error> {
-        let committed = self.commit(Batch::new(), vec![event]).await;
-        committed.map_err(Error::store("record an event"))
+    /// Puts an event on record and tells it.
+    pub(crate) fn record(&self, event: Event) -> Result<(), Error> {
+        let kept = self.keep(Batch::new(), vec![event], Durable::Soon);
+        kept.map_err(Error::store("record an event"))
     }
 
     /// Makes the changes of `batch` durable with `events` and those that wait, then tells

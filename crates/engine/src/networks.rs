@@ -173,7 +173,7 @@ impl Networks {
             }
         }
         let event = Event::prune(EventType::Network, 0);
-        self.context.events.record(event).await?;
+        self.context.events.record(event)?;
         Ok(pruned)
     }
 

@@ -67,7 +67,7 @@ impl Owner {
             _ => self.start_for_caller().await,
         }?;
         let event = self.now().record.event("restart", []);
-        self.context.events.record(event).await
+        self.context.events.record(event)
     }
 
     /// Starts on behalf of the restart policy; a failure counts as a run that failed.
