@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Pages held in memory. The store's own default is 1 GiB.
-const CACHE: usize = 4 << 20;
+const CACHE: usize = 1 << 20;
 
 /// The daemon's database, open in this process alone: tables, and a log ahead of them.
 ///
