@@ -235,7 +235,8 @@ impl Database {
     /// all, in the tables.
     fn retract(&self, appended: &Appended) -> bool {
         let mut turn = lock(&self.turn);
-        if self.settle(&mut turn).is_ok() {
+        // Once a checkpoint brought it into the tables, its place in the log is another's.
+        if self.log.is_durable(appended.number) || self.settle(&mut turn).is_ok() {
             return true;
         }
         let place = End {

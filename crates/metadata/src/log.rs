@@ -133,6 +133,11 @@ impl Log {
         synced.is_ok_and(|synced| *synced >= self.newest())
     }
 
+    /// Whether a loss of power takes the record `number` no more.
+    pub(crate) fn is_durable(&self, number: u64) -> bool {
+        *lock(&self.synced) >= number
+    }
+
     /// The number of the newest record.
     pub(crate) fn newest(&self) -> u64 {
         self.written.load(Ordering::Acquire)

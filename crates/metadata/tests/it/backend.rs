@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Full,
     /// The tables cannot be written either, for want of space.
     FullTables,
+    /// The log cannot be synced.
+    LogSync,
     /// Nothing is written or synced.
     Broken,
 }
@@ -141,14 +143,14 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let slowness = {
-            let state = self.0.0.lock().unwrap();
-            if state.fault == Fault::Broken {
+        let slowness = self.0.0.lock().unwrap().slowness;
+        std::thread::sleep(slowness);
+        match (self.0.0.lock().unwrap().fault, self.1) {
+            (Fault::Broken, _) | (Fault::LogSync, File::Log) => {
                 return Err(io::Error::from_raw_os_error(5));
             }
-            state.slowness
-        };
-        std::thread::sleep(slowness);
+            _ => {}
+        }
         self.0.0.lock().unwrap().done.push(Operation::Sync(self.1));
         Ok(())
     }

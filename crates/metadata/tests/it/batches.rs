@@ -259,6 +259,32 @@ fn a_failed_sync_alone_is_made_good_through_the_tables_or_taken_back() {
 }
 
 #[test]
+fn what_could_not_be_synced_leaves_the_place_alone_that_another_has_now() {
+    for _ in 0..20 {
+        let disk = Disk::default();
+        let database = disk.open().unwrap();
+        disk.set_slowness(Duration::from_millis(30));
+        std::thread::scope(|scope| {
+            let committing = scope.spawn(|| database.commit(put(1)));
+            std::thread::sleep(Duration::from_millis(10));
+            disk.set_fault(Fault::LogSync);
+            disk.set_slowness(Duration::ZERO);
+            // It brings the first one into the tables; the next one gets its place.
+            database
+                .write::<_, Error>(|write| write.put("2", &thing(2)))
+                .unwrap();
+            database.append(put(3)).unwrap();
+            disk.set_fault(Fault::Broken);
+            committing.join().unwrap().unwrap();
+        });
+        disk.set_fault(Fault::None);
+        for database in [&database, &Disk::after(&disk.done()).open().unwrap()] {
+            assert_eq!(keys(database), ["1", "2", "3"]);
+        }
+    }
+}
+
+#[test]
 fn readers_see_one_commits_state_while_the_log_goes_into_the_tables() {
     let disk = Disk::default();
     let database = disk.open().unwrap();
