@@ -11,6 +11,7 @@ pub(crate) mod runtimes;
 pub(crate) mod sizes;
 
 use anyhow::{Result, ensure};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,15 @@ fn time(command: &mut Command, name: &str) -> Result<Duration> {
         output.status
     );
     Ok(taken)
+}
+
+/// Measures with a directory of its own, which goes whatever comes of it.
+pub(crate) fn at_home(measure: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&home)?;
+    let outcome = measure(&home);
+    std::fs::remove_dir_all(&home)?;
+    outcome
 }
 
 /// An engine's command.

@@ -25,11 +25,7 @@ const IMAGE: &str = "corten-bench:busybox";
 /// Starts them, and prints start times, shim and daemon memory.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = build::release()?;
-    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
-    fs::create_dir_all(&home)?;
-    let outcome = measure(options, &binaries, &home);
-    fs::remove_dir_all(&home)?;
-    outcome
+    super::at_home(|home| measure(options, &binaries, home))
 }
 
 fn measure(options: &Options, binaries: &Path, home: &Path) -> Result<()> {

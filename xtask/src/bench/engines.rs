@@ -40,11 +40,7 @@ const RUN: &[&str] = &[
 /// Imports one busybox image into every engine that is there, and times them.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = build::release()?;
-    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&home)?;
-    let outcome = compare(options, &binaries, &home);
-    std::fs::remove_dir_all(&home)?;
-    outcome
+    super::at_home(|home| compare(options, &binaries, home))
 }
 
 fn compare(options: &Options, binaries: &Path, home: &Path) -> Result<()> {

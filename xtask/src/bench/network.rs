@@ -56,11 +56,7 @@ enum Way {
 /// Starts a server in every engine, and measures each way to it in turns.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = build::release()?;
-    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&home)?;
-    let outcome = compare(options, &binaries, &home);
-    std::fs::remove_dir_all(&home)?;
-    outcome
+    super::at_home(|home| compare(options, &binaries, home))
 }
 
 fn compare(options: &Options, binaries: &Path, home: &Path) -> Result<()> {

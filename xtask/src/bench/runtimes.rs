@@ -20,11 +20,10 @@ pub(crate) struct Options {
 /// Makes a busybox bundle and times every runtime that is there on it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = build::release()?;
-    let home = std::env::temp_dir().join(format!("corten-bench-{}", std::process::id()));
-    std::fs::create_dir_all(home.join("rootfs/bin"))?;
-    let outcome = compare(options, &binaries, &home);
-    std::fs::remove_dir_all(&home)?;
-    outcome
+    super::at_home(|home| {
+        std::fs::create_dir_all(home.join("rootfs/bin"))?;
+        compare(options, &binaries, home)
+    })
 }
 
 fn compare(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
