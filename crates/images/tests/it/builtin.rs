@@ -31,7 +31,7 @@ fn the_builtin_image_is_made_when_it_is_first_asked_for() {
 #[test]
 fn a_store_without_the_executable_has_no_builtin_image() {
     let world = World::new();
-    let (database, paths) = World::at(world.dir.path());
+    let (database, paths) = World::at(world.dir.path()).unwrap();
     let options = images::Options {
         hello: None,
         ..world.options()

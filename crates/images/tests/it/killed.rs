@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// `VERB STEP DIRECTORY ADDRESS` of the process that dies.
 const CHILD: &str = "CORTEN_TEST_KILLED";
 
-pub(crate) const VERBS: [&str; 5] = ["import", "load", "pull", "builtin", "remove"];
+pub(crate) const VERBS: [&str; 6] = ["import", "load", "pull", "builtin", "remove", "collect"];
+/// The step after which an import has stored all that it makes, and nothing refers to it.
+const LITTER: usize = 5;
 /// More than any operation has.
 const MOST_STEPS: usize = 40;
 /// Calls of each operation and victim that a sample has.
@@ -44,13 +46,16 @@ async fn a_kill_after_any_step_loses_nothing_and_leaves_nothing() {
 /// Lets a process die after a step and looks at what it left; `false` if it got through.
 async fn dies(verb: &str, step: usize, server: &Server) -> bool {
     let world = World::new();
-    prepare(&world, verb).await;
-    let before = world.files();
-    let task = format!(
-        "{verb} {step} {} {}",
-        world.dir.path().display(),
-        server.address
-    );
+    let before = prepare(&world, verb).await;
+    let killed = kill_after(&world, verb, step, &server.address).await;
+    let label = format!("{verb} after step {step}");
+    go_on(&world, verb, &before, &label, server).await;
+    killed
+}
+
+/// Runs an operation in a process that dies right after a step; `false` if it got through.
+async fn kill_after(world: &World, verb: &str, step: usize, address: &str) -> bool {
+    let task = format!("{verb} {step} {} {address}", world.dir.path().display());
     let child = tokio::task::spawn_blocking(move || {
         Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "killed::child", "--test-threads=1"])
@@ -61,19 +66,24 @@ async fn dies(verb: &str, step: usize, server: &Server) -> bool {
     let child = child.await.unwrap();
     let killed = child.status.code().is_none();
     assert!(killed || child.status.success(), "{verb} {step}: {child:?}");
-
-    let label = format!("{verb} after step {step}");
-    go_on(&world, verb, &before, &label, server).await;
     killed
 }
 
-/// What every operation begins with.
-pub(crate) async fn prepare(world: &World, verb: &str) {
+/// What every operation begins with; gives the files that it must not lose.
+pub(crate) async fn prepare(world: &World, verb: &str) -> BTreeSet<String> {
     let images = world.open();
     give(&images, "base", "nothing may be lost").await;
     if verb == "remove" {
         give(&images, "app:1", "to be removed").await;
     }
+    let before = world.files();
+    if verb == "collect" {
+        drop(images);
+        // An import that was cut off: whoever opens the store next collects what it left.
+        assert!(kill_after(world, "import", LITTER, "none").await);
+        assert_eq!(world.files().len(), before.len() * 2);
+    }
+    before
 }
 
 /// Opens the store again, looks at it, and does what was cut off.
@@ -127,8 +137,7 @@ async fn a_kill_at_any_call_of_the_process_or_its_worker_loses_nothing_and_leave
     for verb in VERBS {
         for victim in [own, "corten-unpack"] {
             let (calls, _) = cut(verb, victim, None, &server).await;
-            // Who removes needs no worker.
-            assert!(calls > 0 || verb == "remove", "{verb} {victim}");
+            assert_eq!(calls > 0, works(verb, victim == own), "{verb} {victim}");
             let tries = tries.min(calls);
             for n in 0..tries {
                 let at = calls * (2 * n + 1) / (2 * tries);
@@ -140,12 +149,17 @@ async fn a_kill_at_any_call_of_the_process_or_its_worker_loses_nothing_and_leave
     assert!(killed >= tries * 7, "{killed}");
 }
 
+/// Whether a victim, the process itself or its worker, has a part in an operation: who only
+/// removes or names needs no worker.
+pub(crate) fn works(verb: &str, itself: bool) -> bool {
+    itself || !matches!(verb, "remove" | "collect" | "tag")
+}
+
 /// Runs an operation whose victim dies at a call; gives how many there were, and whether it
 /// died.
 async fn cut(verb: &str, victim: &str, at: Option<u64>, server: &Server) -> (u64, bool) {
     let world = World::new();
-    prepare(&world, verb).await;
-    let before = world.files();
+    let before = prepare(&world, verb).await;
     let dir = world.dir.path().display();
     let task = format!("{verb} {} {dir} {}", usize::MAX, server.address);
     let name = victim.to_owned();
@@ -246,6 +260,7 @@ pub(crate) async fn try_act(
             images.pull(pull, Progress::none()).await?;
         }
         "builtin" => drop(images.resolve("corten/hello")?),
+        "collect" => drop(images.collect()?),
         "tag" => drop(images.tag("base", &"app:1".parse()?)?),
         _ => drop(images.remove("app:1", Remove::default())?),
     }
@@ -262,7 +277,7 @@ async fn child() {
         panic!("{task}");
     };
     let step: usize = step.parse().unwrap();
-    let (database, paths) = World::at(dir.as_ref());
+    let (database, paths) = World::at(dir.as_ref()).unwrap();
     let counted = Arc::new(AtomicUsize::new(0));
     let options = images::Options {
         steps: Steps::watched(move |_| {

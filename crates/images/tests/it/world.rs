@@ -3,6 +3,7 @@
 use images::{Images, Input, NoUsers, Options, Settings, Snapshotter, Steps, User, Users};
 use metadata::Database;
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -52,15 +53,19 @@ impl World {
         }
     }
 
-    pub(crate) fn at(dir: &Path) -> (Arc<Database>, Paths) {
+    pub(crate) fn at(dir: &Path) -> Result<(Arc<Database>, Paths), Box<dyn Error>> {
         let paths = Paths::under(&dir.join("root"), &dir.join("run"));
-        std::fs::create_dir_all(&paths.root).unwrap();
-        (Arc::new(Database::open(&paths.database()).unwrap()), paths)
+        std::fs::create_dir_all(&paths.root)?;
+        Ok((Arc::new(Database::open(&paths.database())?), paths))
     }
 
     pub(crate) fn open(&self) -> Images {
-        let (database, paths) = Self::at(self.dir.path());
-        Images::open(&paths, database, self.options()).unwrap()
+        self.try_open().unwrap()
+    }
+
+    pub(crate) fn try_open(&self) -> Result<Images, Box<dyn Error>> {
+        let (database, paths) = Self::at(self.dir.path())?;
+        Ok(Images::open(&paths, database, self.options())?)
     }
 
     pub(crate) fn options(&self) -> Options {
