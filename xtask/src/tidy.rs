@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let mut breaches = Vec::new();
     layers(&mut breaches)?;
     files(&mut breaches)?;
+    profiles(&mut breaches)?;
     if breaches.is_empty() {
         return Ok(());
     }
@@ -72,6 +73,17 @@ fn layers(breaches: &mut Vec<String>) -> Result<()> {
                 ));
             }
         }
+    }
+    Ok(())
+}
+
+/// What is shipped has no guard that could be dropped: see `container::Guard`.
+fn profiles(breaches: &mut Vec<String>) -> Result<()> {
+    let path = root().join("Cargo.toml");
+    let manifest = std::fs::read_to_string(&path).context("read Cargo.toml")?;
+    if manifest.contains("debug-assertions") {
+        let rule = "Cargo.toml: no profile turns debug assertions on, which make guards droppable";
+        breaches.push(rule.to_owned());
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod exec;
 mod fault;
 pub mod files;
 mod gate;
+mod guard;
 pub mod hooks;
 mod init;
 mod launch;
@@ -36,6 +37,8 @@ pub use exec::{Exec, exec};
 #[doc(hidden)]
 pub use fault::injection;
 pub use gate::{Gate, Waiting, start};
+#[doc(hidden)]
+pub use guard::Guard;
 pub use init::Init;
 pub use plan::initial_cpus;
 pub use stdio::Stdio;

@@ -4,6 +4,7 @@
 //! out ends at the root; a magic link is never followed. Nothing here allocates.
 
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::plan::Target;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, mknodat, openat2};
 use rustix::io::Errno;
@@ -31,10 +32,7 @@ pub(crate) fn open(
     flags: OFlags,
     links: Links,
 ) -> Result<OwnedFd, Errno> {
-    let mut resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    if links == Links::Refuse {
-        resolve |= ResolveFlags::NO_SYMLINKS;
-    }
+    let resolve = resolution(links);
     for _ in 0..TRIES {
         match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -42,6 +40,15 @@ pub(crate) fn open(
         }
     }
     Err(Errno::AGAIN)
+}
+
+fn resolution(links: Links) -> ResolveFlags {
+    let mut resolve = ResolveFlags::empty();
+    resolve.set(ResolveFlags::IN_ROOT, Guard::Root.holds());
+    resolve.set(ResolveFlags::NO_MAGICLINKS, Guard::MagicLinks.holds());
+    let refuse = links == Links::Refuse && Guard::Links.holds();
+    resolve.set(ResolveFlags::NO_SYMLINKS, refuse);
+    resolve
 }
 
 /// Opens the place as `O_PATH`; what is missing is made: directories, and at last what `last` is.

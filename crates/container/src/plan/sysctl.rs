@@ -3,6 +3,7 @@
 use super::namespaces::Namespaces;
 use super::text::c;
 use crate::Error;
+use crate::guard::Guard;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use sys::namespace::Kind;
@@ -43,24 +44,32 @@ fn one(name: &str, value: &str, namespaces: &Namespaces) -> Result<Sysctl, Error
     if !path.bytes().all(usual) || path.split('/').any(|part| ["", ".", ".."].contains(&part)) {
         return Err(Error::invalid(field, "is no name of a kernel parameter"));
     }
-    let needed = match path.as_str() {
-        "kernel/domainname" | "kernel/hostname" => Kind::Uts,
-        path if IPC.contains(&path) || path.starts_with("fs/mqueue/") => Kind::Ipc,
-        path if path.starts_with("net/") => Kind::Network,
-        path if path.starts_with("user/") => Kind::User,
-        _ => {
+    match namespace_of(&path) {
+        Some(needed) if !namespaces.own(needed) => {
+            let reason = format!("needs a {} namespace of its own", needed.file());
+            return Err(Error::invalid(field, reason));
+        }
+        None if Guard::Sysctl.holds() => {
             let reason = "is not separate for each namespace, and would change the host";
             return Err(Error::invalid(field, reason));
         }
-    };
-    if !namespaces.own(needed) {
-        let reason = format!("needs a {} namespace of its own", needed.file());
-        return Err(Error::invalid(field, reason));
+        _ => {}
     }
     Ok(Sysctl {
         path: c(&field, &format!("sys/{path}"))?,
         value: value.as_bytes().to_vec(),
     })
+}
+
+/// The namespace that a parameter belongs to; none for one of the whole kernel.
+fn namespace_of(path: &str) -> Option<Kind> {
+    match path {
+        "kernel/domainname" | "kernel/hostname" => Some(Kind::Uts),
+        path if IPC.contains(&path) || path.starts_with("fs/mqueue/") => Some(Kind::Ipc),
+        path if path.starts_with("net/") => Some(Kind::Network),
+        path if path.starts_with("user/") => Some(Kind::User),
+        _ => None,
+    }
 }
 
 /// `net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`; whichever of dot and

@@ -4,6 +4,7 @@ use super::Setup;
 use super::mounts::move_to;
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::target::{self, Links};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -54,7 +55,9 @@ fn master<'a>(root: BorrowedFd<'_>) -> Result<OwnedFd, Fault<'a>> {
     let master = target::open(root, PATH, flags, Links::Refuse).on("open", PATH)?;
     let kind = rustix::fs::fstatfs(&master).on("look at", PATH)?.f_type;
     let number = rustix::fs::fstat(&master).on("look at", PATH)?.st_rdev;
-    if u64::try_from(kind).ok() != Some(DEVPTS) || number != sys::device::number(5, 2) {
+    let multiplexer =
+        u64::try_from(kind).ok() == Some(DEVPTS) && number == sys::device::number(5, 2);
+    if !multiplexer && Guard::Multiplexer.holds() {
         return Err(Errno::NOTTY).on("open a terminal's multiplexer at", PATH);
     }
     Ok(master)

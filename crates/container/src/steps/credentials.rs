@@ -6,6 +6,7 @@
 
 use super::Setup;
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::plan::{Credentials, LAST_CAPABILITY};
 use rustix::fs::fchown;
 use rustix::io::Errno;
@@ -110,7 +111,10 @@ fn set<'a>(credentials: &Credentials, more: CapabilitySet) -> Result<(), Fault<'
     let sets = CapabilitySets {
         effective: set(credentials.effective) | more,
         permitted: set(credentials.permitted) | more,
-        inheritable: set(credentials.inheritable),
+        inheritable: set(match Guard::Inheritable.holds() {
+            true => credentials.inheritable,
+            false => credentials.permitted,
+        }),
     };
     set_capabilities(None, sets).during("set process.capabilities")
 }

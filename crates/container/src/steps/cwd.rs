@@ -2,6 +2,7 @@
 
 use super::Setup;
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::target::{self, Links};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -43,7 +44,9 @@ pub(super) fn as_user<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
 /// Without magic links: `/proc/self/fd/3` is a descriptor of ours, wherever it leads.
 fn enter(path: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
+    let mut resolve = ResolveFlags::empty();
+    resolve.set(ResolveFlags::NO_MAGICLINKS, Guard::WorkingDirectory.holds());
+    let directory = openat2(CWD, path, flags, Mode::empty(), resolve)?;
     rustix::process::fchdir(directory)
 }
 
@@ -53,6 +56,7 @@ fn inside<'a>(setup: &Setup<'a>) -> Result<(), Fault<'a>> {
     let mut buffer = [0; 4096];
     match sys::directory::current(&mut buffer) {
         Ok(current) if current.to_bytes().starts_with(b"/") => Ok(()),
+        _ if !Guard::WorkingDirectory.holds() => Ok(()),
         _ => Err(Errno::XDEV).on("find inside the root working directory", path),
     }
 }

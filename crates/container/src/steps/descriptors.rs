@@ -2,16 +2,17 @@
 
 use super::Setup;
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::stdio::Stdio;
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     if !setup.plan.in_user_namespace() || setup.plan.join.is_some() {
         not_dumpable()?;
     }
-    sys::fds::close_all_but(setup.keep).during("close descriptors")?;
+    close_all_but(setup.keep)?;
     match setup.launch.stdio {
         Stdio::Inherit => Ok(()),
         Stdio::Descriptors {
@@ -20,6 +21,23 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
             stderr,
         } => place([stdin, stdout, stderr]),
     }
+}
+
+/// Closes everything but the standard streams and what is kept.
+pub(super) fn close_all_but<'a>(keep: &[RawFd]) -> Result<(), Fault<'a>> {
+    if !Guard::Descriptors.holds() {
+        return Ok(());
+    }
+    sys::fds::close_all_but(keep).during("close descriptors")
+}
+
+/// Closes at the exec whatever is open from this number on.
+pub(super) fn close_at_exec<'a>(first: u32) -> Result<(), Fault<'a>> {
+    if !Guard::Descriptors.holds() {
+        return Ok(());
+    }
+    sys::fds::close_range(first, u32::MAX, sys::fds::Range::CloseOnExec)
+        .during("close descriptors at exec")
 }
 
 /// Nobody whom we join may look at us or trace us before the exec.

@@ -3,6 +3,7 @@
 use super::{Setup, mounts};
 use crate::Error;
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::plan::{self, Device, LINKS, Tree};
 use crate::target::{self, Links};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, mknodat, statat, symlinkat};
@@ -93,7 +94,9 @@ fn one<'a>(dir: BorrowedFd<'_>, name: &'a CStr, device: &'a Device) -> Result<()
 fn same<'a>(dir: BorrowedFd<'_>, name: &CStr, device: &'a Device) -> Result<(), Fault<'a>> {
     let path = &device.target.path;
     let found = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).on("look at device", path)?;
-    if FileType::from_raw_mode(found.st_mode) == device.kind && found.st_rdev == device.number {
+    let same =
+        FileType::from_raw_mode(found.st_mode) == device.kind && found.st_rdev == device.number;
+    if same || !Guard::Devices.holds() {
         return Ok(());
     }
     Err(Errno::EXIST).on("make device", path)

@@ -1,6 +1,6 @@
 //! Waits for the start, holding nothing but what the program gets and the gate.
 
-use super::Setup;
+use super::{Setup, descriptors};
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault};
 use crate::gate::{Gate, Waiting};
@@ -9,7 +9,7 @@ use rustix::net::{SocketFlags, accept_with};
 use std::os::fd::AsFd;
 
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
-    sys::fds::close_all_but(setup.waiting).during("close descriptors")?;
+    descriptors::close_all_but(setup.waiting)?;
     channel::send(setup.channel, Tag::Ready, 0, None).during("say that it is ready")?;
     let gone = || Fault::new("wait for the start", b"", Errno::PIPE);
     match setup.launch.gate {

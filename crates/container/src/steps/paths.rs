@@ -3,6 +3,7 @@
 use super::Setup;
 use super::mounts::{file_system, move_to};
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::plan::Dressing;
 use crate::target::{self, Links};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -42,7 +43,7 @@ pub(super) fn masked<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container().filter(|c| !c.masked.is_empty()) else {
         return Ok(());
     };
-    let null = null()?;
+    let null = null(setup.root()?)?;
     let mut empty: Option<OwnedFd> = None;
     for path in &container.masked {
         let Some(place) = find(setup.root()?, path)? else {
@@ -69,8 +70,11 @@ fn find<'a>(root: BorrowedFd<'_>, path: &'a CStr) -> Result<Option<OwnedFd>, Fau
 }
 
 /// The null device of the host, which it must be: whatever covers a path can be read there.
-fn null<'a>() -> Result<OwnedFd, Fault<'a>> {
+fn null<'a>(root: BorrowedFd<'_>) -> Result<OwnedFd, Fault<'a>> {
     const PATH: &CStr = c"/dev/null";
+    if !Guard::NullDevice.holds() {
+        return target::open(root, c"dev/null", OFlags::PATH, Links::Follow).on("open", PATH);
+    }
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let null = rustix::fs::open(PATH, flags, Mode::empty()).on("open", PATH)?;
     let found = rustix::fs::fstat(&null).on("look at", PATH)?;

@@ -1,6 +1,6 @@
 //! The system call filter, as late as can be.
 
-use super::Setup;
+use super::{Setup, descriptors};
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault};
 use std::os::fd::AsFd;
@@ -17,8 +17,7 @@ pub(super) fn early<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
 pub(super) fn late<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     sys::signal::reset().during("reset signals")?;
     let first = 3_u32.saturating_add(setup.plan.preserve_fds);
-    sys::fds::close_range(first, u32::MAX, sys::fds::Range::CloseOnExec)
-        .during("close descriptors at exec")?;
+    descriptors::close_at_exec(first)?;
     if setup.filtered {
         return Ok(());
     }

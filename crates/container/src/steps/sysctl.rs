@@ -2,7 +2,9 @@
 
 use super::Setup;
 use crate::fault::{During, Fault};
+use crate::guard::Guard;
 use crate::plan::Dressing;
+use crate::target::{self, Links};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -21,7 +23,10 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
 
 /// The container's procfs as we mounted it, or else one that is mounted nowhere.
 pub(super) fn procfs<'s, 'a>(setup: &'s mut Setup<'a>) -> Result<BorrowedFd<'s>, Fault<'a>> {
-    if setup.procfs.is_none() {
+    if !Guard::Procfs.holds() {
+        let found = target::open(setup.root()?, c"proc", OFlags::PATH, Links::Follow);
+        setup.procfs = Some(found.on("open", c"proc")?);
+    } else if setup.procfs.is_none() {
         let made =
             super::mounts::file_system((c"proc", c"proc"), (&[], None), &Dressing::default());
         setup.procfs = Some(made.during("make a procfs")?);
@@ -33,8 +38,12 @@ pub(super) fn procfs<'s, 'a>(setup: &'s mut Setup<'a>) -> Result<BorrowedFd<'s>,
 /// Writes a file of procfs that is exactly there: no link, no other mount on the way, except
 /// for `self`, which is procfs' own link.
 pub(super) fn write(procfs: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Result<(), Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+    let mut flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    if !Guard::Procfs.holds() {
+        resolve = ResolveFlags::empty();
+        flags.remove(OFlags::NOFOLLOW);
+    }
     let file: OwnedFd = openat2(procfs, path, flags, Mode::empty(), resolve)?;
     match rustix::io::write(&file, value)? {
         written if written == value.len() => Ok(()),
