@@ -21,7 +21,12 @@ fn instruction(config: &mut ExecConfig, line: &str) -> Result<(), Error> {
     let rest = rest.trim();
     let upper = word.to_ascii_uppercase();
     if rest.is_empty() {
-        return Err(invalid(format!("{upper} requires at least one argument")));
+        let least = match upper.as_str() {
+            "USER" | "WORKDIR" | "STOPSIGNAL" => "exactly",
+            _ => "at least",
+        };
+        let reason = format!("{upper} requires {least} one argument");
+        return Err(invalid(reason));
     }
     match upper.as_str() {
         "CMD" => config.cmd = Some(command(config, rest)),
@@ -34,10 +39,10 @@ fn instruction(config: &mut ExecConfig, line: &str) -> Result<(), Error> {
             }
         }
         "LABEL" => config.labels.extend(pairs(rest, "LABEL")?),
-        "USER" => config.user = one(rest, "USER")?,
-        "WORKDIR" => config.working_dir = workdir(&config.working_dir, &unquote(rest)),
+        "USER" => config.user = plain(rest),
+        "WORKDIR" => config.working_dir = workdir(&config.working_dir, &plain(rest)),
         "STOPSIGNAL" => {
-            let signal = one(rest, "STOPSIGNAL")?;
+            let signal = plain(rest);
             signal
                 .parse::<types::Signal>()
                 .map_err(|error| invalid(error.to_string()))?;
@@ -126,13 +131,20 @@ fn unquote(text: &str) -> String {
     words(text).join(" ")
 }
 
-fn one(rest: &str, instruction: &str) -> Result<String, Error> {
-    match words(rest).as_slice() {
-        [only] => Ok(only.clone()),
-        _ => Err(invalid(format!(
-            "{instruction} requires exactly one argument"
-        ))),
+/// One word, blanks and all, without its quotes and backslashes.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut quote: Option<char> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', None | Some('"')) => plain.extend(chars.next()),
+            (c, Some(q)) if c == q => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            (c, _) => plain.push(c),
+        }
     }
+    plain
 }
 
 fn workdir(old: &str, path: &str) -> String {
@@ -292,6 +304,22 @@ mod tests {
         assert_eq!(config.on_build, ["RUN true"]);
     }
 
+    /// As docker 28 has them.
+    #[test]
+    fn a_user_and_a_directory_are_one_word_blanks_and_all() {
+        for (text, expected) in [
+            ("a b", "a b"),
+            ("\"a b\"", "a b"),
+            ("'a'", "a"),
+            ("a\\ b", "a b"),
+            ("a  b ", "a  b"),
+        ] {
+            assert_eq!(configured(&[&format!("USER {text}")]).user, expected);
+            let config = configured(&[&format!("WORKDIR /{text}")]);
+            assert_eq!(config.working_dir, format!("/{expected}"));
+        }
+    }
+
     #[test]
     fn what_is_no_change_is_refused() {
         for change in [
@@ -300,7 +328,8 @@ mod tests {
             "EXPOSE http",
             "EXPOSE 1-0",
             "ENV x",
-            "USER a b",
+            "USER",
+            "STOPSIGNAL SIGQUIT x",
             "STOPSIGNAL SIGX",
         ] {
             let refused = configure(&mut ExecConfig::default(), &[change.to_owned()]);

@@ -9,6 +9,7 @@
 )]
 
 mod attach;
+mod attacks;
 mod changes;
 mod concurrency;
 mod copy;

@@ -239,6 +239,43 @@ fn a_mirror_gives_an_image_to_the_daemon_that_signs_in_there() {
     pull().success();
 }
 
+/// CVE-2019-13509, CVE-2021-41092.
+#[test]
+fn a_daemon_that_logs_everything_logs_no_secret() {
+    let mut host = TestHost::idle();
+    host.start_daemon_with(&["--log-level", "trace"]);
+    let accounts = host.scratch().join("accounts").display().to_string();
+    let hash = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+    std::fs::write(&accounts, format!("me:{hash}\n")).unwrap();
+    let Some(_registry) = Registry::start_with(&host, &["--htpasswd", &accounts]) else {
+        return;
+    };
+    host.import_image();
+    let name = format!("{ADDRESS}/team/busybox:1");
+    let home = host.scratch().join("docker");
+    let corten = |args: &[&str]| {
+        let mut command = host.command(args);
+        command.env("DOCKER_CONFIG", &home);
+        run(command)
+    };
+    corten(&["login", "-u", "me", "-p", "secret", ADDRESS]).success();
+    corten(&["tag", testing::IMAGE, &name]).success();
+    corten(&["push", &name]).success();
+    corten(&["pull", &name]).success();
+    corten(&["login", "-u", "me", "-p", "wrong-secret", ADDRESS]).code(1);
+    let (address, _asked) = token_server(&host);
+    corten(&["login", "-u", "me", "-p", "secret", &address]).success();
+    corten(&["pull", &format!("{address}/some/thing")]).code(1);
+
+    let log = host.daemon_log();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
+    // The word itself, and as it is after "me:" and in the middle of an encoded document.
+    for secret in ["secret", "c2VjcmV0", "NlY3JldC", "zZWNyZX"] {
+        let found: Vec<&str> = log.lines().filter(|line| line.contains(secret)).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
 fn config(home: &Path) -> serde_json::Value {
     let bytes = std::fs::read(home.join("config.json")).unwrap();
     serde_json::from_slice(&bytes).unwrap()
