@@ -2,9 +2,10 @@
 
 use crate::group::{self, Group, Origin};
 use crate::hierarchy::Version;
+use crate::resctrl::{self, Class, Resctrl};
 use crate::systemd::{self, Holder, Scope};
 use crate::{Error, Hierarchies, Hierarchy, Property, limits};
-use oci::runtime::Resources;
+use oci::runtime::{IntelRdt, Resources};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub path: Option<&'a str>,
     /// The limits, if any.
     pub resources: Option<&'a Resources>,
+    /// The class of service that its processes join too, if any.
+    pub intel_rdt: Option<&'a IntelRdt>,
     /// Who makes it.
     pub driver: Driver,
     /// The unit's, beside those of the limits, where systemd makes it.
@@ -51,6 +54,9 @@ pub struct State {
     pub driver: Driver,
     /// Its directory in each hierarchy, by its controllers' names; `""` is version 2.
     pub paths: BTreeMap<String, PathBuf>,
+    /// The class of service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<resctrl::State>,
 }
 
 /// A control group: one directory in each hierarchy.
@@ -58,6 +64,7 @@ pub struct State {
 pub struct Cgroup {
     driver: Driver,
     groups: Vec<Group>,
+    pub(crate) class: Option<Class>,
     /// Where systemd made it: the scope's name.
     unit: Option<String>,
     /// Keeps a new scope until this is dropped: by then somebody else must be in it.
@@ -68,7 +75,7 @@ pub struct Cgroup {
 /// is cloned into [`Self::unified`] if that is there.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    /// The groups' files to join by, open for writing: version 1's `tasks`.
+    /// The groups' files to join by, open for writing: version 1's `tasks`, and a class's.
     pub tasks: Vec<OwnedFd>,
     /// Version 2: the group's directory, for `CLONE_INTO_CGROUP`.
     pub unified: Option<BorrowedFd<'a>>,
@@ -86,6 +93,7 @@ impl Cgroup {
         let mut cgroup = Self {
             driver: request.driver,
             groups: Vec::new(),
+            class: None,
             unit: scope.as_ref().map(|scope| scope.unit.clone()),
             holder: None,
         };
@@ -118,6 +126,10 @@ impl Cgroup {
         Ok(State {
             driver: request.driver,
             paths: wanted.map(path).collect(),
+            class: match request.intel_rdt {
+                Some(wanted) => Some(Resctrl::find()?.planned(request.id, wanted)?),
+                None => None,
+            },
         })
     }
 
@@ -151,10 +163,13 @@ impl Cgroup {
             }
             self.prepare(group, hierarchy)?;
         }
-        match request.resources {
-            Some(resources) => self.limit(resources),
-            None => Ok(()),
+        if let Some(resources) = request.resources {
+            self.limit(resources)?;
         }
+        if let Some(wanted) = request.intel_rdt {
+            self.class = Some(Class::create(Resctrl::find()?, request.id, wanted)?);
+        }
+        Ok(())
     }
 
     /// Takes a new group in, ready to be joined.
@@ -187,6 +202,7 @@ impl Cgroup {
         Ok(Self {
             driver: state.driver,
             groups,
+            class: state.class.as_ref().and_then(Class::open),
             unit: match state.driver {
                 Driver::Systemd => systemd::unit_of(paths),
                 Driver::Cgroupfs => None,
@@ -201,6 +217,7 @@ impl Cgroup {
         State {
             driver: self.driver,
             paths: self.groups.iter().map(path).collect(),
+            class: self.class.as_ref().map(|class| class.state().clone()),
         }
     }
 
@@ -234,6 +251,7 @@ impl Cgroup {
         Ok(Self {
             driver: self.driver,
             groups: self.groups.iter().map(open).collect::<Result<_, _>>()?,
+            class: self.class.clone(),
             unit: self.unit.clone(),
             holder: None,
         })
@@ -261,6 +279,9 @@ impl Cgroup {
                 .tasks
                 .push(open.map_err(Error::io("open", &group.path.join(file)))?);
         }
+        for tasks in self.class.iter().flat_map(Class::tasks) {
+            entry.tasks.push(tasks?);
+        }
         Ok(entry)
     }
 
@@ -272,6 +293,13 @@ impl Cgroup {
             systemd::update(unit, &group.version, resources)?;
         }
         limits::apply(self, resources, limits::When::Update)
+    }
+
+    /// Changes the shares of the class of service; lines that are empty stay as they are.
+    pub fn update_class(&self, wanted: &IntelRdt) -> Result<(), Error> {
+        self.class
+            .as_ref()
+            .map_or(Ok(()), |class| class.update(wanted))
     }
 
     /// Moves the processes into hierarchies that only now have a limit.
@@ -327,6 +355,9 @@ impl Cgroup {
                 first = removed;
             }
         }
+        if let Some(class) = &self.class {
+            first = first.and(class.remove());
+        }
         first
     }
 
@@ -348,6 +379,7 @@ impl Cgroup {
             id: path,
             path: Some(path),
             resources: None,
+            intel_rdt: None,
             driver: Driver::default(),
             properties: &[],
         };

@@ -1,5 +1,6 @@
 //! Why an operation on a control group failed.
 
+use crate::resctrl::Refused;
 use std::io;
 use std::path::{Path, PathBuf};
 use types::{ErrorKind, Kind};
@@ -72,6 +73,25 @@ pub enum Error {
     /// What systemd did not do.
     #[error("cannot have systemd make, change or stop a scope")]
     Systemd(#[source] Box<systemd::Error>),
+    /// Classes of service are asked for, and the kernel gives none.
+    #[error("linux.intelRdt needs the resctrl file system: {missing}")]
+    NoResctrl {
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// A share of what the processors do not share out.
+    #[error(
+        "{field} needs processors that share out {resource}, which info in resctrl does not have"
+    )]
+    NoResource {
+        /// The field of the document.
+        field: &'static str,
+        /// The resource's name in resctrl.
+        resource: &'static str,
+    },
+    /// A change of a class of service that the kernel did not take.
+    #[error(transparent)]
+    Resctrl(Box<Refused>),
     /// Something that is not done here.
     #[error("{what} is not supported")]
     Unsupported {
@@ -104,9 +124,12 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => source.kind().into(),
+            Self::Resctrl(refused) => refused.source.kind().into(),
             Self::Write { .. } | Self::Invalid { .. } => ErrorKind::InvalidArgument,
             Self::NoHierarchy
             | Self::NoController { .. }
+            | Self::NoResctrl { .. }
+            | Self::NoResource { .. }
             | Self::NoSystemd
             | Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Systemd(source) => source.kind(),

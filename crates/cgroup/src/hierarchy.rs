@@ -107,7 +107,7 @@ impl Hierarchies {
 }
 
 /// Reads a file of procfs, whose size is not known, in large pieces.
-fn read(path: &str) -> Result<String, Error> {
+pub(crate) fn read(path: &str) -> Result<String, Error> {
     let read = || {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let mut file = std::fs::File::from(fs::open(path, flags, Mode::empty())?);

@@ -14,10 +14,11 @@ impl Cgroup {
         Ok(pids)
     }
 
-    /// Moves a process in, in every hierarchy.
+    /// Moves a process in, in every hierarchy and in the class of service.
     pub fn add(&self, pid: i32) -> Result<(), Error> {
         let mut groups = self.groups();
-        groups.try_for_each(|group| group.write("cgroup.procs", &pid.to_string()))
+        groups.try_for_each(|group| group.write("cgroup.procs", &pid.to_string()))?;
+        self.class.as_ref().map_or(Ok(()), |class| class.add(pid))
     }
 
     /// Ends every process of the group, also those that are frozen.

@@ -4,7 +4,7 @@ mod read;
 mod v1;
 mod v2;
 
-use crate::{Cgroup, Error};
+use crate::{Cgroup, Error, resctrl};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,8 @@ pub struct Stats {
     pub blkio: Blkio,
     /// Huge pages by size.
     pub hugetlb: BTreeMap<String, Hugetlb>,
+    /// The class of service.
+    pub intel_rdt: resctrl::Stats,
 }
 
 /// CPU time.
@@ -225,6 +227,9 @@ impl Cgroup {
             if let Some(group) = self.group(controller) {
                 read(group, &mut stats)?;
             }
+        }
+        if let Some(class) = &self.class {
+            stats.intel_rdt = class.stats()?;
         }
         Ok(stats)
     }

@@ -39,7 +39,11 @@ impl Cgroup {
 /// Ends what is in a group, and removes it.
 fn end(paths: BTreeMap<String, PathBuf>) -> Result<(), Error> {
     let driver = Driver::Cgroupfs;
-    let group = Cgroup::open(&State { driver, paths })?;
+    let group = Cgroup::open(&State {
+        driver,
+        paths,
+        class: None,
+    })?;
     group.kill()?;
     group.delete()
 }

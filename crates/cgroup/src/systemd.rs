@@ -201,6 +201,7 @@ mod tests {
             id: "x",
             path,
             resources: None,
+            intel_rdt: None,
             driver: crate::Driver::Systemd,
             properties: &[],
         };

@@ -115,6 +115,7 @@ fn group(id: &ContainerId, parts: &[String]) -> Result<Option<Cgroup>> {
         id: id.as_str(),
         path: None,
         resources: None,
+        intel_rdt: None,
         driver: Driver::Cgroupfs,
         properties: &[],
     })?))

@@ -214,9 +214,6 @@ fn keyring(id: &ContainerId, keep: bool) -> Option<CString> {
 
 /// Settings of the configuration that corten does not do.
 fn refuse(linux: &Linux) -> Result<(), Error> {
-    if linux.intel_rdt.is_some() {
-        return Err(Error::unsupported("linux.intelRdt", "resource director"));
-    }
     if !linux.mount_label.is_empty() && !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
         return Err(Error::invalid(
             "linux.mountLabel",

@@ -98,6 +98,7 @@ pub(crate) fn request<'a>(
         id,
         path: (!path.is_empty()).then_some(path),
         resources,
+        intel_rdt: None,
         driver: Driver::Cgroupfs,
         properties: &[],
     }

@@ -354,7 +354,10 @@ impl New {
         let linux = self.spec.linux.as_ref();
         let path = linux.map_or("", |linux| linux.cgroups_path.as_str());
         let resources = linux.and_then(|linux| linux.resources.as_ref());
-        crate::ahead::request(self.id.as_str(), path, resources)
+        cgroup::Request {
+            intel_rdt: linux.and_then(|linux| linux.intel_rdt.as_ref()),
+            ..crate::ahead::request(self.id.as_str(), path, resources)
+        }
     }
 
     /// Whether all that is mounted in it was made for it alone.

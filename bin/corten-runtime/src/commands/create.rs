@@ -230,18 +230,22 @@ impl Wanted<'_> {
     pub(super) fn cgroup(&self) -> Result<Option<Cgroup>> {
         let linux = self.spec.linux.as_ref();
         let path = linux.map(|linux| linux.cgroups_path.as_str());
+        let intel_rdt = linux.and_then(|linux| linux.intel_rdt.as_ref());
         let properties = self.properties()?;
         let made = Cgroup::create(&Request {
             id: self.id.as_str(),
             path,
             resources: linux.and_then(|linux| linux.resources.as_ref()),
+            intel_rdt,
             driver: self.driver,
             properties: &properties,
         });
         match made {
             Ok(cgroup) => Ok(Some(cgroup)),
             // Without rights on any cgroup a container can still be.
-            Err(_) if self.rootless && path.is_none_or(str::is_empty) => Ok(None),
+            Err(_) if self.rootless && path.is_none_or(str::is_empty) && intel_rdt.is_none() => {
+                Ok(None)
+            }
             Err(error) => Err(error).context("unable to apply cgroup configuration"),
         }
     }

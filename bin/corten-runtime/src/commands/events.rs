@@ -70,7 +70,6 @@ fn follow(cgroup: &Cgroup, record: &Record, interval: Duration) -> Result<()> {
 fn stats(cgroup: &Cgroup, record: &Record) -> Result<()> {
     let mut data = serde_json::to_value(cgroup.stats()?)?;
     if let Some(data) = data.as_object_mut() {
-        data.insert("intel_rdt".to_owned(), json!({}));
         data.insert("network_interfaces".to_owned(), json!(null));
     }
     // COMPAT: callers match on the beginning of the line.

@@ -154,9 +154,9 @@ fn linux() -> Linux {
         apparmor: enabled(true),
         selinux: enabled(true),
         intel_rdt: Some(IntelRdt {
-            enabled: Some(false),
-            schemata: Some(false),
-            monitoring: Some(false),
+            enabled: Some(true),
+            schemata: Some(true),
+            monitoring: Some(true),
         }),
         memory_policy: Some(Policy {
             modes: sorted(MemoryPolicyMode::ALL),
@@ -165,6 +165,6 @@ fn linux() -> Linux {
         mount_extensions: Some(MountExtensions {
             idmap: enabled(true),
         }),
-        net_devices: enabled(false),
+        net_devices: enabled(true),
     }
 }

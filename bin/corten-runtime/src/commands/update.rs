@@ -2,9 +2,11 @@
 
 use super::{Context, pause};
 use crate::arguments::{Arguments, Flag, value};
+use crate::store::Place;
 use crate::{log, status};
 use anyhow::{Context as _, Result, bail};
-use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources, Status};
+use cgroup::Resctrl;
+use oci::runtime::{BlockIo, Cpu, IntelRdt, Memory, Pids, Resources, Status};
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -32,11 +34,6 @@ pub(super) const FLAGS: &[Flag] = &[
 
 pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let (place, mut record) = context.container(arguments)?;
-    for flag in ["l3-cache-schema", "mem-bw-schema"] {
-        if arguments.text(flag).is_some() {
-            bail!("--{flag} is not supported: no resource director group was made");
-        }
-    }
     if status::of(&place, &record)? == Status::Stopped {
         bail!("container not running");
     }
@@ -51,14 +48,44 @@ pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCod
     }
     // COMPAT: devices cannot be updated; others add rules of their own behind us.
     resources.devices.clear();
+    let class = class(&place, arguments)?;
     let mut cgroup = pause::cgroup(&record)?;
     cgroup.update(&resources)?;
+    if let Some(class) = class {
+        cgroup.update_class(&class)?;
+    }
     let state = cgroup.state();
     if record.cgroup.as_ref() != Some(&state) {
         record.cgroup = Some(state);
         place.write(&record)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The shares of caches and bandwidth that the flags ask for. COMPAT: runc's words.
+fn class(place: &Place, arguments: &Arguments) -> Result<Option<IntelRdt>> {
+    let line = |flag| arguments.text(flag).unwrap_or_default().to_owned();
+    let (cache, bandwidth) = (line("l3-cache-schema"), line("mem-bw-schema"));
+    if cache.is_empty() && bandwidth.is_empty() {
+        return Ok(None);
+    }
+    let resctrl = Resctrl::find();
+    let has = |resource| resctrl.as_ref().is_ok_and(|resctrl| resctrl.has(resource));
+    if !cache.is_empty() && !has("L3") {
+        bail!("Intel RDT/CAT: l3 cache schema is not enabled");
+    }
+    if !bandwidth.is_empty() && !has("MB") {
+        bail!("Intel RDT/MBA: memory bandwidth schema is not enabled");
+    }
+    let linux = place.config()?.linux;
+    let Some(configured) = linux.and_then(|linux| linux.intel_rdt) else {
+        bail!("updating a non-existent Intel RDT configuration is not supported");
+    };
+    Ok(Some(IntelRdt {
+        l3_cache_schema: cache,
+        mem_bw_schema: bandwidth,
+        ..configured
+    }))
 }
 
 fn document(path: &str) -> Result<Resources> {

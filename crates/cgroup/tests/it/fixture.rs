@@ -29,6 +29,7 @@ pub(crate) fn create(id: &str, resources: Option<&Resources>) -> Cgroup {
         id,
         path: None,
         resources,
+        intel_rdt: None,
         driver: Driver::Cgroupfs,
         properties: &[],
     })

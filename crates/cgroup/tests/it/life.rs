@@ -127,6 +127,7 @@ fn a_group_with_processes_is_not_taken_over() {
         id: &id,
         path: None,
         resources: None,
+        intel_rdt: None,
         driver: Driver::Cgroupfs,
         properties: &[],
     });
@@ -151,6 +152,7 @@ fn a_refused_limit_is_told_and_leaves_nothing() {
         id: &id,
         path: None,
         resources: Some(&resources),
+        intel_rdt: None,
         driver: Driver::Cgroupfs,
         properties: &[],
     })
@@ -243,6 +245,7 @@ fn a_frozen_group_is_not_taken_over() {
         id: &id,
         path: None,
         resources: None,
+        intel_rdt: None,
         driver: Driver::Cgroupfs,
         properties: &[],
     });

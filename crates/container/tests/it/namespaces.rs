@@ -189,6 +189,7 @@ fn a_cgroup_namespace_has_its_root_at_the_containers_group() {
         id: bundle.id.as_str(),
         path: None,
         resources: None,
+        intel_rdt: None,
         driver: cgroup::Driver::Cgroupfs,
         properties: &[],
     })

@@ -39,6 +39,7 @@ fn a_failing_step_names_itself_and_leaves_nothing() {
             id: bundle.id.as_str(),
             path: None,
             resources: None,
+            intel_rdt: None,
             driver: cgroup::Driver::Cgroupfs,
             properties: &[],
         })
