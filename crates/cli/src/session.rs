@@ -100,19 +100,18 @@ async fn forward(to: &mut WriteHalf<Socket>, keys: &mut Option<DetachKeys>) -> i
 async fn output(first: Vec<u8>, mut from: ReadHalf<Socket>, tty: bool) -> Result<()> {
     let mut printer = Printer::new(tty)?;
     printer.print(&first).await?;
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = Vec::with_capacity(PIECE);
     loop {
-        let length = match from.read(&mut buffer).await {
+        buffer.clear();
+        match from.read_buf(&mut buffer).await {
             // The daemon or shim closed with some of our input unread: nothing more will come.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             result => result?,
         };
-        if length == 0 {
+        if buffer.is_empty() {
             return Ok(());
         }
-        printer
-            .print(buffer.get(..length).unwrap_or_default())
-            .await?;
+        printer.print(&buffer).await?;
     }
 }
 

@@ -4,8 +4,9 @@ use anyhow::Context;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
 
-/// Sets what every daemon needs: a known umask, and as many descriptors as are allowed.
+/// Sets what every daemon needs: one heap, a known umask, and as many descriptors as are allowed.
 pub(crate) fn prepare() -> anyhow::Result<()> {
+    sys::memory::share_heap();
     umask(Mode::WGRP | Mode::WOTH);
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

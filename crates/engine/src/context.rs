@@ -11,7 +11,7 @@ use crate::{Config, ContainerRecord, Error, Event, Events, NetworkState, Removal
 use images::Images;
 use metadata::{Batch, Database};
 use snapshot::Snapshots;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use task::Tasks;
@@ -171,9 +171,23 @@ impl Context {
     }
 }
 
-/// Runs what waits for the disk for a moment on this thread: to be called back from another
-/// takes longer than the work. Another takes over what else this one served.
+/// Held by the one operation that keeps its thread of the runtime.
+static IN_PLACE: Mutex<()> = Mutex::new(());
+
+/// Runs a moment's work with files that are mostly in memory on this thread: to be called back
+/// from another takes longer. One at a time keeps its thread of the runtime; beside it, as when
+/// the disk hangs, it is as [`waiting`].
 pub(crate) async fn brief<T: Send + 'static>(
+    operation: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    if let Ok(_place) = IN_PLACE.try_lock() {
+        return Ok(operation());
+    }
+    waiting(operation).await
+}
+
+/// Runs what waits for the disk on this thread, while another takes over what else it served.
+pub(crate) async fn waiting<T: Send + 'static>(
     operation: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     match Handle::current().runtime_flavor() {

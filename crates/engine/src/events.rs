@@ -136,7 +136,7 @@ impl Events {
             return Ok(());
         };
         let database = Arc::clone(&self.database);
-        let sequences = match crate::context::brief(move || database.commit(batch)).await {
+        let sequences = match crate::context::waiting(move || database.commit(batch)).await {
             Ok(committed) => committed?,
             Err(stopping) => return Err(metadata::Error::interrupted(stopping)),
         };
@@ -167,30 +167,32 @@ impl Events {
             return Ok(());
         }
         let database = Arc::clone(&self.database);
-        match crate::context::brief(move || database.sync()).await {
+        match crate::context::waiting(move || database.sync()).await {
             Ok(synced) => synced,
             Err(stopping) => Err(metadata::Error::interrupted(stopping)),
         }
     }
 
     fn sync_behind(&self, durable: Durable) {
-        let later = durable == Durable::Soon;
-        if later && self.syncing.swap(true, Ordering::Relaxed) {
+        let database = Arc::clone(&self.database);
+        match durable {
+            // A thread begins at once: not only when this one has answered its caller.
+            Durable::Now => drop(self.tracker.spawn_blocking(move || settled(database.sync()))),
+            Durable::Soon => self.sync_soon(database),
+        }
+    }
+
+    fn sync_soon(&self, database: Arc<Database>) {
+        if self.syncing.swap(true, Ordering::Relaxed) {
             return;
         }
         let events = self.clone();
         self.tracker.spawn(async move {
-            if later {
-                tokio::time::sleep(MOMENT).await;
-                events.syncing.store(false, Ordering::Relaxed);
-            }
-            let database = Arc::clone(&events.database);
-            let settle = move || match later {
-                true => database.sync().and_then(|()| database.checkpoint()),
-                false => database.sync(),
-            };
-            if let Ok(Err(error)) = crate::context::blocking(settle).await {
-                tracing::warn!(%error, "what was recorded would not outlive a loss of power");
+            tokio::time::sleep(MOMENT).await;
+            events.syncing.store(false, Ordering::Relaxed);
+            let settle = move || database.sync().and_then(|()| database.checkpoint());
+            if let Ok(done) = crate::context::blocking(settle).await {
+                settled(done);
             }
         });
     }
@@ -288,5 +290,11 @@ impl Subscription {
         self.past = self.events.past(&missed)?.into();
         self.after = self.past.back().map(|entry| entry.sequence).or(self.after);
         Ok(())
+    }
+}
+
+fn settled(done: Result<(), metadata::Error>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "what was recorded would not outlive a loss of power");
     }
 }

@@ -64,6 +64,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn serve(sandbox: String, folder: PathBuf) -> Result<()> {
     let socket = inherited().map_err(Error::io("take over", Path::new("descriptor 0")))?;
     let own = place::leave_caller()?;
+    // Asked ahead, for the containers' processes.
+    sys::signal::ignored();
     let parts = Parts::make()?;
     run(Place::take(sandbox, folder, own)?, parts, socket)
 }

@@ -179,14 +179,12 @@ impl Sandbox {
     }
 
     /// Serves callers of the path socket too.
-    pub(crate) fn listen(&mut self) -> Result<()> {
-        if self.listener.is_none() {
-            let listener = self.place.listen()?;
-            self.poll
-                .add(&listener, Token::Listener, Interest::READ)
-                .map_err(Error::io("watch", Path::new("the path socket")))?;
-            self.listener = Some(listener);
-        }
+    fn listen(&mut self) -> Result<()> {
+        let listener = self.place.listen()?;
+        self.poll
+            .add(&listener, Token::Listener, Interest::READ)
+            .map_err(Error::io("watch", Path::new("the path socket")))?;
+        self.listener = Some(listener);
         Ok(())
     }
 
@@ -194,11 +192,15 @@ impl Sandbox {
     pub(crate) fn run(&mut self) -> Result<()> {
         let (mut events, mut ready) = (Vec::with_capacity(32), Vec::with_capacity(32));
         while !self.is_finished() {
-            let timeout = self.timeout();
+            let unheard = self.is_unheard();
+            let timeout = match unheard {
+                true => Some(Duration::ZERO),
+                false => self.timeout(),
+            };
             self.poll
                 .wait(&mut events, &mut ready, timeout)
                 .map_err(Error::io("wait for", Path::new("events")))?;
-            if ready.is_empty() {
+            if ready.is_empty() && !unheard {
                 self.rest()?;
             }
             for ready in &ready {
@@ -206,11 +208,17 @@ impl Sandbox {
             }
             self.end_drains();
             self.answer_waiters();
-            if !self.containers.is_empty() {
+            // After what had happened meanwhile: a container may have ended already.
+            if unheard && self.is_unheard() {
                 self.listen()?;
             }
         }
         Ok(())
+    }
+
+    /// Whether it has a container, and callers of the path socket are not served yet.
+    fn is_unheard(&self) -> bool {
+        self.listener.is_none() && !self.containers.is_empty()
     }
 
     fn is_finished(&self) -> bool {

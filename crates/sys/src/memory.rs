@@ -1,7 +1,7 @@
 //! Memory that a long-lived small process gives back while it is idle.
 #![expect(
     unsafe_code,
-    reason = "rustix's mmap is unsafe, malloc_trim is glibc's, the program's bounds are the linker's"
+    reason = "rustix's mmap is unsafe, malloc_trim and mallopt are glibc's, the program's bounds are the linker's"
 )]
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
@@ -89,6 +89,14 @@ pub fn release_code() -> io::Result<()> {
     // there can have been changed, so that every page reads the same when it comes back.
     let given = unsafe { madvise(first, end.saturating_sub(start), Advice::LinuxDontNeed) };
     Ok(given?)
+}
+
+/// Lets all threads have one heap. A heap of a thread's own grows by a page or two at a time, each
+/// time by a system call, and keeps what it had at most.
+pub fn share_heap() {
+    // SAFETY: no obligations; it sets a number of glibc's.
+    let set = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    debug_assert_eq!(set, 1, "glibc knows the parameter");
 }
 
 /// Gives back the heap's free pages.

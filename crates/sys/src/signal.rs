@@ -5,20 +5,50 @@
 )]
 
 use std::io;
+use std::ops::BitOr;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
+use std::sync::OnceLock;
 
 /// The kernel's `struct sigaction` as zeroes: default, no flags, empty mask.
 type KernelAction = [u64; 4];
 /// Bytes of the kernel's signal set.
 const SET: usize = 8;
 
-/// Gives every signal its default disposition and unblocks all of them.
+/// The signals that this process ignores, as bits from the lowest. The kernel is asked once: whoever
+/// calls it changes no disposition to that later.
+pub fn ignored() -> u64 {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(|| {
+        let ignored = |signal: &i32| {
+            let mut action: KernelAction = [0; 4];
+            // SAFETY: `action` has the size of a kernel sigaction, and is written alone.
+            let asked = unsafe {
+                libc::syscall(
+                    libc::SYS_rt_sigaction,
+                    *signal,
+                    ptr::null::<KernelAction>(),
+                    &raw mut action,
+                    SET,
+                )
+            };
+            asked == 0 && action[0] == libc::SIG_IGN as u64
+        };
+        (1..=64).filter(ignored).map(bit).fold(0, BitOr::bitor)
+    })
+}
+
+fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// Gives every signal its default disposition, as far as a program that is executed would inherit
+/// another, and unblocks all of them.
 pub fn reset() -> io::Result<()> {
     let default: KernelAction = [0; 4];
-    for signal in (1..=64).filter(|s| ![libc::SIGKILL, libc::SIGSTOP].contains(s)) {
+    for signal in (1..=64).filter(|signal| ignored() & bit(*signal) != 0) {
         // SAFETY: `default` is a valid kernel sigaction, only read. The raw call, because
         // glibc refuses its own two real-time signals.
         let result = unsafe {
@@ -144,6 +174,8 @@ pub fn take(descriptor: &OwnedFd) -> io::Result<Option<i32>> {
 /// Has `command`'s program start with every signal at its default and none blocked, whatever
 /// this thread blocks.
 pub fn reset_in(command: &mut Command) -> &mut Command {
+    // A child must not find another thread's question half asked.
+    ignored();
     // SAFETY: `reset` makes raw system calls alone, which a child may between fork and exec.
     unsafe { command.pre_exec(reset) }
 }

@@ -17,6 +17,8 @@ use sys::namespace::{self, Kind};
 
 /// Clones the child, which runs the steps.
 pub(super) fn spawn(launch: &Launch<'_>, theirs: &OwnedFd) -> Result<Child, Error> {
+    // Asked here, so that the child has the answer.
+    sys::signal::ignored();
     let keep = kept(launch, theirs);
     let waiting = waiting(launch, theirs);
     let body = Body {

@@ -9,6 +9,7 @@ use rustix::io::{Errno, read};
 use rustix::process::{Gid, Uid};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
+use sys::memory::Pages;
 
 /// The most that is read of a file.
 const LARGEST: u64 = 10 << 20;
@@ -183,8 +184,9 @@ fn each_line<'a>(
     let Some(file) = opened(path).on("open inside the root", path)? else {
         return Ok(());
     };
-    let mut buffer = [0; LINE];
-    let mut lines = Lines::new(&mut buffer);
+    // Not on the stack, where every page of it would be touched.
+    let mut buffer = Pages::new(LINE).on("find room for lines of", path)?;
+    let mut lines = Lines::new(buffer.bytes());
     loop {
         let length = match read(&file, lines.room()) {
             Err(Errno::INTR) => continue,
