@@ -11,8 +11,8 @@ use crate::{Config, ContainerRecord, Error, Event, Events, NetworkState, Removal
 use images::Images;
 use metadata::{Batch, Database};
 use snapshot::Snapshots;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use task::Tasks;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -174,7 +174,7 @@ impl Context {
 /// Held by the one operation that keeps its thread of the runtime.
 static IN_PLACE: Mutex<()> = Mutex::new(());
 
-/// Runs a moment's work with files that are mostly in memory on this thread: to be called back
+/// Runs a moment's work with files or links on this thread, mostly in memory: to be called back
 /// from another takes longer. One at a time keeps its thread of the runtime; beside it, as when
 /// the disk hangs, it is as [`waiting`].
 pub(crate) async fn brief<T: Send + 'static>(

@@ -177,7 +177,10 @@ impl Events {
         let database = Arc::clone(&self.database);
         match durable {
             // A thread begins at once: not only when this one has answered its caller.
-            Durable::Now => drop(self.tracker.spawn_blocking(move || settled(database.sync()))),
+            Durable::Now => drop(
+                self.tracker
+                    .spawn_blocking(move || settled(database.sync())),
+            ),
             Durable::Soon => self.sync_soon(database),
         }
     }

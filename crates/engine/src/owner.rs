@@ -258,15 +258,16 @@ impl Owner {
     }
 
     /// Shows `container` to readers, and keeps its state with `events`: for the next daemon at
-    /// once, over a loss of power soon.
+    /// once, over a loss of power when `durable` says.
     fn keep_state(
         &self,
         action: &'static str,
         container: Container,
         events: Vec<Event>,
+        durable: Durable,
     ) -> Result<(), Error> {
         let batch = self.show(action, container)?;
-        self.context.keep(action, batch, events, Durable::Soon)
+        self.context.keep(action, batch, events, durable)
     }
 
     /// Shows `container` to readers, and gives what makes its state durable.

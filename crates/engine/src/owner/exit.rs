@@ -1,6 +1,7 @@
 //! Learning what happened to a running container.
 
 use super::{Owner, Remains, backoff};
+use crate::events::Durable;
 use crate::{Container, ContainerState, Error, Event, Health, Status};
 use std::sync::Arc;
 use task::{EventKind, ExitStatus};
@@ -116,7 +117,7 @@ impl Owner {
         self.plan_restart(&mut container);
         // Its supervisor's record of the exit is durable.
         let events = std::iter::once(die).chain(left).collect();
-        self.keep_state("record an exit", container, events)?;
+        self.keep_state("record an exit", container, events, Durable::Soon)?;
         self.release();
         Ok(Remains::Here)
     }

@@ -1,6 +1,7 @@
 //! Joining and leaving networks.
 
 use super::Owner;
+use crate::events::Durable;
 use crate::files::Rewrite;
 use crate::spec::Joined;
 use crate::{
@@ -33,19 +34,17 @@ impl Owner {
 
     async fn join_own_networks(&mut self, record: &Arc<ContainerRecord>) -> Result<Joined, Error> {
         let (context, of) = (Arc::clone(&self.context), Arc::clone(record));
-        let reserved = crate::context::blocking(move || context.networks.reserve(&of)).await?;
+        let reserved = crate::context::brief(move || context.networks.reserve(&of)).await?;
         let state = reserved?;
         let mut container = (*self.now()).clone();
         container.state.network = state.clone();
         let events = self.events("connect", record, &state);
+        // Made durable while the links are made: before the process starts, as what it runs in.
+        let action = "record a container's networks";
+        self.keep_state(action, container, events, Durable::Now)?;
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
-        let join = crate::context::blocking(move || context.networks.join(&id, &planned));
-        // Both are durable before the process starts.
-        let record = async { self.keep_state("record a container's networks", container, events) };
-        // At once: links of a container of which nothing runs are swept, on record or not.
-        let (joined, recorded) = tokio::join!(join, record);
-        recorded?;
-        let namespace: Namespace = joined??;
+        let joined = crate::context::brief(move || context.networks.join(&id, &planned)).await?;
+        let namespace: Namespace = joined?;
         self.context.prepare_network(MOMENT);
         Ok(Joined {
             state,
@@ -80,7 +79,7 @@ impl Owner {
         }
         let events = self.events("disconnect", &container.record, &state);
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
-        let left = crate::context::blocking(move || context.networks.leave(&id)).await;
+        let left = crate::context::brief(move || context.networks.leave(&id)).await;
         if let Err(error) = left {
             tracing::warn!(container.id = %self.id(), %error, "cannot leave a container's networks");
         }
@@ -195,7 +194,7 @@ impl Owner {
         if self.now().state.network.endpoints.is_empty() {
             return;
         }
-        let told = crate::context::blocking(move || context.networks.started(&id, pid)).await;
+        let told = crate::context::brief(move || context.networks.started(&id, pid)).await;
         if let Err(error) = told.and_then(|told| told) {
             tracing::warn!(container.id = %self.id(), %error, "the end of a container may be missed");
         }
