@@ -130,12 +130,29 @@ fn overlay(
     writable: Option<&Writable>,
     maps: Option<&Maps>,
 ) -> Result<OwnedFd, Error> {
+    match overlay_by(one_by_one, layers, (writable, maps)) {
+        // An older kernel takes an option of any name, and refuses all of them at the end.
+        Err(Error::Host { source, .. }) if source.raw_os_error() == Some(libc::EINVAL) => {
+            overlay_by(together, layers, (writable, maps))
+        }
+        made => made,
+    }
+}
+
+/// How layers are told.
+type Telling = fn(BorrowedFd<'_>, &[Lower]) -> Result<(), Errno>;
+
+fn overlay_by(
+    tell: Telling,
+    layers: &[Lower],
+    (writable, maps): (Option<&Writable>, Option<&Maps>),
+) -> Result<OwnedFd, Error> {
     let name = || writable.map_or(Path::new("overlay"), |writable| &writable.upper);
     let failed = |action| move |errno: Errno| Error::host(action, name())(errno.into());
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
         .map_err(failed("open file system overlay for"))?;
     fsconfig_set_string(context.as_fd(), "source", "overlay").map_err(failed("name overlay of"))?;
-    lowers(context.as_fd(), layers).map_err(failed("set layers of overlay"))?;
+    tell(context.as_fd(), layers).map_err(failed("set layers of overlay"))?;
     if let Some(writable) = writable {
         writable_part(context.as_fd(), writable, maps)?;
     }
@@ -146,31 +163,29 @@ fn overlay(
     fsmount(context.as_fd(), flags, MountAttrFlags::empty()).map_err(failed("mount overlay"))
 }
 
-/// The layers one by one (Linux 6.5), mounts by descriptor (6.13) or by their path in procfs;
-/// or all in one option, with colons escaped.
-fn lowers(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
-    for (i, layer) in layers.iter().enumerate() {
-        let set = match layer {
+/// The layers one by one (Linux 6.5), mounts by descriptor (6.13) or by their path in procfs.
+fn one_by_one(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
+    for layer in layers {
+        match layer {
             Lower::Mount(mount) => fsconfig_set_fd(context, "lowerdir+", mount.as_fd())
-                .or_else(|_| fsconfig_set_string(context, "lowerdir+", layer.path())),
-            Lower::Path(path) => fsconfig_set_string(context, "lowerdir+", path),
-        };
-        match set {
-            Err(Errno::INVAL) if i == 0 => {
-                let mut all = OsString::new();
-                for layer in layers {
-                    if !all.is_empty() {
-                        all.push(":");
-                    }
-                    let path = layer.path();
-                    all.push(path.to_string_lossy().replace(':', "\\:"));
-                }
-                return fsconfig_set_string(context, "lowerdir", all);
-            }
-            set => set?,
+                .or_else(|_| fsconfig_set_string(context, "lowerdir+", layer.path()))?,
+            Lower::Path(path) => fsconfig_set_string(context, "lowerdir+", path)?,
         }
     }
     Ok(())
+}
+
+/// All layers in one option, with colons escaped.
+fn together(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
+    let mut all = OsString::new();
+    for layer in layers {
+        if !all.is_empty() {
+            all.push(":");
+        }
+        let path = layer.path();
+        all.push(path.to_string_lossy().replace(':', "\\:"));
+    }
+    fsconfig_set_string(context, "lowerdir", all)
 }
 
 impl Lower {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 use types::{ContainerId, Paths, Rootfs, Signal};
 
 /// How long anything may take on a machine that is busy with other tests.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(240);
 
 pub struct Host {
     pub paths: Paths,

@@ -80,8 +80,12 @@ fn erofs_file() -> Option<bool> {
     Some(version()? >= (6, 12))
 }
 
+/// A kernel without the option takes one of any name, and refuses it only when it mounts.
 fn overlay_append() -> Option<bool> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).ok()?;
+    if fsconfig_set_string(context.as_fd(), "no-such-option", "/").is_ok() {
+        return Some(false);
+    }
     match fsconfig_set_string(context.as_fd(), "lowerdir+", "/") {
         Ok(()) => Some(true),
         Err(rustix::io::Errno::INVAL) => Some(false),
