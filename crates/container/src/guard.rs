@@ -32,6 +32,8 @@ pub enum Guard {
     WorkingDirectory,
     /// The inheritable capabilities are those of the configuration.
     Inheritable,
+    /// Lists of users and groups have a bearable size.
+    Accounts,
 }
 
 thread_local! {

@@ -3,6 +3,7 @@
 use super::Setup;
 use crate::accounts::{Account, FURTHER, GROUPS, Groups, Key, Lines, Refusal, group_line};
 use crate::fault::{Class, During, Fault};
+use crate::guard::Guard;
 use crate::target::{Links, open};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, read};
@@ -215,7 +216,7 @@ fn opened(path: &CStr) -> Result<Option<OwnedFd>, Errno> {
         return Err(Errno::INVAL);
     }
     match u64::try_from(status.st_size) {
-        Ok(size) if size <= LARGEST => Ok(Some(file)),
+        Ok(size) if size <= LARGEST || !Guard::Accounts.holds() => Ok(Some(file)),
         _ => Err(Errno::FBIG),
     }
 }

@@ -389,6 +389,25 @@ fn a_user_inherits_no_capability_for_a_file_to_give() {
     });
 }
 
+#[test]
+fn a_list_of_users_without_end_is_not_read() {
+    const LINES: usize = 200_000;
+    let mut bundle = Bundle::new();
+    let line = format!("#{}\n", "x".repeat(63));
+    let list = line.repeat(LINES) + "late:x:123:45::/:/bin/sh\n";
+    fs::write(bundle.root().join("etc/passwd"), list).unwrap();
+    "late".clone_into(&mut bundle.process().user.username);
+    bundle.args(&["id", "-u"]);
+    let error = bundle.run().unwrap_err();
+    assert!(
+        matches!(&error, Error::Step { source, .. } if source.raw_os_error() == Some(libc::EFBIG)),
+        "{error:?}"
+    );
+    without(&[Guard::Accounts], || {
+        assert_eq!(bundle.run().unwrap().output, "123\n");
+    });
+}
+
 /// Whether [`maker`] seals itself.
 const SEALED: &str = "CORTEN_TEST_SEALED";
 
