@@ -2,6 +2,7 @@
 
 use crate::Error;
 use rustix::fs::{self, Mode, OFlags};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,12 @@ impl Hierarchies {
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Hierarchy> {
         self.0.iter()
+    }
+
+    /// The groups that we are in ourselves, by their controllers' names; `""` is version 2.
+    pub fn own(&self) -> BTreeMap<String, PathBuf> {
+        let own = self.iter().map(|one| (one.version.name(), one.own.clone()));
+        own.collect()
     }
 
     /// Whether version 2 is all there is.

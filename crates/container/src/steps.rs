@@ -31,6 +31,7 @@ mod sysctl;
 mod tmpcopyup;
 mod users;
 
+pub(crate) use descriptors::not_dumpable;
 pub(crate) use devices::usual as usual_devices;
 pub(crate) use mounts::{in_root, move_to, own, seal};
 

@@ -73,8 +73,8 @@ fn text(maps: &[IdMapping]) -> String {
     })
 }
 
-/// Writes directly, which the privileged may; else by shadow's helper; else, for one's own
-/// group alone, after giving up setgroups.
+/// Writes directly, which the privileged may; else, for one's own group alone, after giving up
+/// setgroups; else by shadow's helper.
 fn write_map(pid: i32, file: &str, helper: &str, maps: &[IdMapping]) -> Result<(), Error> {
     let path = PathBuf::from(format!("/proc/{pid}/{file}"));
     let denied = match fs::write(&path, text(maps)) {
@@ -82,18 +82,24 @@ fn write_map(pid: i32, file: &str, helper: &str, maps: &[IdMapping]) -> Result<(
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
         Err(error) => return Err(Error::host("write", path)(error)),
     };
+    if file == "gid_map" && own_group_alone(maps) {
+        let groups = format!("/proc/{pid}/setgroups");
+        fs::write(&groups, "deny").map_err(Error::host("write", groups))?;
+        return fs::write(&path, text(maps)).map_err(Error::host("write", path));
+    }
     match by_helper(pid, helper, maps) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && file == "gid_map" => {
-            let groups = format!("/proc/{pid}/setgroups");
-            fs::write(&groups, "deny").map_err(Error::host("write", groups))?;
-            fs::write(&path, text(maps)).map_err(Error::host("write", path))
-        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::host(
             "write (and newuidmap is not installed)",
             path,
         )(denied)),
         other => other.map_err(Error::host("write by newuidmap or newgidmap", path)),
     }
+}
+
+/// Nobody's `/etc/subgid` need name what everybody has.
+fn own_group_alone(maps: &[IdMapping]) -> bool {
+    let own = rustix::process::getegid().as_raw();
+    matches!(maps, [map] if (map.host_id, map.size) == (own, 1))
 }
 
 fn by_helper(pid: i32, helper: &str, maps: &[IdMapping]) -> io::Result<()> {

@@ -14,7 +14,7 @@ use std::process::Command;
 
 /// What is in it beside Debian's smallest system. Only sid has CRIU.
 const PACKAGES: &str =
-    "systemd-sysv,dbus,criu,uidmap,apparmor,kmod,nftables,iproute2,procps,secilc";
+    "systemd-sysv,dbus,libpam-systemd,criu,uidmap,apparmor,kmod,nftables,iproute2,procps,secilc";
 
 /// What no test reads, and the machine has no room for.
 const LEFT_OUT: &[&str] = &[
@@ -55,6 +55,9 @@ const RUN: &str = r#"exec >/dev/ttyS0 2>&1
 # No transition of labels, as no setuid, from where systemd mounts /tmp.
 export PATH=/usr/sbin:/usr/bin:/tests/bin HOME=/root RUST_BACKTRACE=1 TMPDIR=/var/tmp
 for m in @MODULES@; do modprobe $m 2>/dev/null; done
+# A user with ids of its own below, and a manager of its own.
+useradd --create-home --uid 1000 tester
+systemctl start user@1000 || journalctl --no-pager -n 30
 uname -r; systemctl --version | head -n 1; cat /sys/kernel/security/lsm; echo
 cat /sys/fs/cgroup/cgroup.controllers
 @TESTS@

@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const BUSYBOX: &str = "/usr/bin/busybox";
-const APPLETS: [&str; 12] = [
+const APPLETS: [&str; 13] = [
     "sh", "true", "false", "sleep", "echo", "cat", "id", "env", "kill", "stty", "tty", "ls",
+    "touch",
 ];
 
 /// Directories of a test, and the containers in them, which are deleted at its end.
@@ -19,6 +21,10 @@ pub(crate) struct Bundle {
     pub(crate) id: String,
     /// Runs the runtime in a mount namespace of its own, whatever its configuration says.
     pub(crate) apart: bool,
+    /// Runs the runtime as this user.
+    pub(crate) user: Option<u32>,
+    /// Runs the user's runtime in this control group of version 2.
+    pub(crate) group: Option<PathBuf>,
 }
 
 /// What a command said.
@@ -51,9 +57,30 @@ impl Bundle {
             directory,
             id,
             apart: false,
+            user: None,
+            group: None,
         };
         let made = bundle.run(&["spec", "--bundle", bundle.path().to_str().unwrap()]);
         assert_eq!(made.code, Some(0), "{made:?}");
+        bundle.change(|spec| {
+            spec["process"]["args"] = json!(args);
+            spec["process"]["terminal"] = json!(false);
+        });
+        Some(bundle)
+    }
+
+    /// The bundle of a user without rights, who has further ids by `/etc/subuid`.
+    pub(crate) fn of_user(user: u32, args: &[&str]) -> Option<Self> {
+        let mut bundle = Self::new(args)?;
+        give(bundle.directory.path(), user);
+        fs::remove_file(bundle.path().join("config.json")).unwrap();
+        bundle.user = Some(user);
+        bundle.ok(&[
+            "spec",
+            "--rootless",
+            "--bundle",
+            bundle.path().to_str().unwrap(),
+        ]);
         bundle.change(|spec| {
             spec["process"]["args"] = json!(args);
             spec["process"]["terminal"] = json!(false);
@@ -80,9 +107,27 @@ impl Bundle {
     /// The command, not started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         const RUNTIME: &str = env!("CARGO_BIN_EXE_corten-runtime");
-        let mut command = Command::new(if self.apart { "unshare" } else { RUNTIME });
+        let mut words: Vec<String> = Vec::new();
+        if let (Some(group), Some(user)) = (&self.group, self.user) {
+            let enter = format!(
+                "echo $$ > {}/cgroup.procs; exec setpriv --reuid={user} --regid={user} --clear-groups \"$@\"",
+                group.display()
+            );
+            words.extend(["sh", "-c", &enter, "sh"].map(str::to_owned));
+        }
         if self.apart {
-            command.args(["--mount", "--propagation", "private", RUNTIME]);
+            words.extend(["unshare", "--mount", "--propagation", "private"].map(str::to_owned));
+        }
+        words.push(RUNTIME.to_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        if let (None, Some(user)) = (&self.group, self.user) {
+            command.uid(user).gid(user);
+        }
+        if let Some(user) = self.user {
+            command
+                .env("XDG_RUNTIME_DIR", format!("/run/user/{user}"))
+                .env_remove("DBUS_SESSION_BUS_ADDRESS");
         }
         command.arg("--root").arg(self.state()).args(arguments);
         command
@@ -155,5 +200,17 @@ impl Drop for Bundle {
         let deleted: std::io::Result<Output> = self.command(&["delete", "-f", &self.id]).output();
         assert!(deleted.is_ok());
         assert!(self.groups().is_empty(), "{:?}", self.groups());
+    }
+}
+
+/// Makes a tree a user's.
+fn give(tree: &Path, user: u32) {
+    chown(tree, Some(user), Some(user)).unwrap();
+    for entry in fs::read_dir(tree).unwrap().flatten() {
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => give(&entry.path(), user),
+            kind if kind.is_file() => chown(entry.path(), Some(user), Some(user)).unwrap(),
+            _ => {}
+        }
     }
 }

@@ -105,10 +105,8 @@ fn a_container_goes_on_where_it_was_written_down() {
         // What create made in a bind's source for the one inside of it.
         fs::remove_dir_all(bundle.path().join("outer/for")).unwrap();
         let before = count(&bundle);
-        let path = bundle.path().display().to_string();
-        let restore = ["restore", "-d", "--no-pivot", "--bundle", &path];
-        let line = [&restore[..], &options(&images), &mode, &[&bundle.id]].concat();
-        bundle.ok(&line);
+        let flags = [&mode[..], &["--no-pivot"]].concat();
+        restore(&bundle, &images, &flags, &bundle.id);
         assert_eq!(bundle.status(), "running");
         wait_until(|| count(&bundle) > before + 2);
         let inside = bundle.ok(&["exec", &bundle.id, "ls", "/bound/for/nested"]);
@@ -169,4 +167,95 @@ fn a_container_may_stay_and_what_cannot_be_is_named() {
         said.contains("cannot be checkpointed in stopped state"),
         "{said}"
     );
+}
+
+/// How many bytes of memory images have.
+fn pages(images: &str) -> u64 {
+    let entries = fs::read_dir(images).unwrap().flatten();
+    let pages = entries.filter(|entry| {
+        let name = entry.file_name().into_string().unwrap();
+        name.starts_with("pages-")
+    });
+    pages.map(|entry| entry.metadata().unwrap().len()).sum()
+}
+
+fn restore(bundle: &Bundle, images: &str, flags: &[&str], id: &str) {
+    let path = bundle.path().display().to_string();
+    let restore = ["restore", "-d", "--bundle", &path];
+    let said = bundle.run(&[&restore[..], &options(images), flags, &[id]].concat());
+    let log = || fs::read_to_string(Path::new(images).join("restore.log"));
+    assert_eq!(
+        said.code,
+        Some(0),
+        "{said:?}: {}",
+        log().unwrap_or_default()
+    );
+}
+
+#[test]
+#[ignore = "needs CRIU: cargo xtask vm"]
+fn memory_that_was_written_down_ahead_is_not_written_again() {
+    let test = "checkpoint::memory_that_was_written_down_ahead_is_not_written_again";
+    let Some(bundle) = counting(test) else {
+        return;
+    };
+    // One process, which writes its count and has three megabytes that it leaves alone.
+    let held = "held=$(busybox head -c 3000000 /dev/zero | busybox tr '\\0' x)";
+    let script = format!("{held}; while true; do i=$((i+1)); echo $i > /tmp/count; done");
+    bundle.change(|spec| spec["process"]["args"] = json!(["sh", "-c", script]));
+    run(&bundle);
+    let place = |name: &str| bundle.path().join(name).display().to_string();
+    let (ahead, images) = (place("ahead"), place("images"));
+    checkpoint(&bundle, &ahead, &["--pre-dump"]);
+    assert_eq!(bundle.status(), "running");
+    checkpoint(&bundle, &images, &["--parent-path", "../ahead"]);
+    assert!(pages(&ahead) > 3_000_000);
+    assert!(pages(&images) < 1_500_000);
+    let before = count(&bundle);
+    restore(&bundle, &images, &[], &bundle.id);
+    wait_until(|| count(&bundle) > before + 2);
+}
+
+#[test]
+#[ignore = "needs CRIU and userfaultfd: cargo xtask vm"]
+fn memory_is_fetched_when_it_is_touched() {
+    const PORT: &str = "27277";
+    let Some(bundle) = counting("checkpoint::memory_is_fetched_when_it_is_touched") else {
+        return;
+    };
+    run(&bundle);
+    let images = bundle.path().join("images").display().to_string();
+    let (mut ready, status) = std::io::pipe().unwrap();
+    rustix::io::fcntl_setfd(&status, rustix::io::FdFlags::empty()).unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&status).to_string();
+    let server = format!("127.0.0.1:{PORT}");
+    let serve = ["--lazy-pages", "--page-server", &server, "--status-fd"];
+    let ignore = ["--manage-cgroups-mode", "ignore"];
+    let line = [&["checkpoint"][..], &options(&images), &serve, &[&number]].concat();
+    let mut command = bundle.command(&line);
+    let mut dumping = command.args(ignore).arg(&bundle.id).spawn().unwrap();
+    drop(status);
+    let mut byte = [1];
+    std::io::Read::read_exact(&mut ready, &mut byte).unwrap();
+    assert_eq!(byte, [0]);
+    let mut fetching = std::process::Command::new("criu")
+        .args(["lazy-pages", "--page-server", "--address", "127.0.0.1"])
+        .args(["--port", PORT, "-D", &images])
+        .spawn()
+        .unwrap();
+    wait_until(|| Path::new(&images).join("lazy-pages.socket").exists());
+    // The first is there until its last page has gone over.
+    let id = format!("{}-again", bundle.id);
+    let before = count(&bundle);
+    restore(
+        &bundle,
+        &images,
+        &["--lazy-pages", ignore[0], ignore[1]],
+        &id,
+    );
+    assert!(dumping.wait().unwrap().success());
+    assert!(fetching.wait().unwrap().success());
+    wait_until(|| count(&bundle) > before + 2);
+    bundle.ok(&["exec", &id, "true"]);
+    bundle.ok(&["delete", "-f", &id]);
 }

@@ -12,4 +12,5 @@ mod flags;
 mod labels;
 mod life;
 mod mutations;
+mod rootless;
 mod systemd;

@@ -4,6 +4,7 @@ use super::rules::{ALL, Exception, Rules};
 use crate::Error;
 use crate::group::Group;
 use oci::runtime::DeviceRuleKind;
+use rustix::io::Errno;
 use sys::bpf::{self, Instruction};
 
 /// Offsets in `struct bpf_cgroup_dev_ctx`.
@@ -27,9 +28,21 @@ pub(super) fn apply(group: &Group, rules: &Rules) -> Result<(), Error> {
     }
     let program = program(rules);
     let failed = |action| move |errno| Error::io(action, &group.path)(std::io::Error::from(errno));
-    let program = bpf::load_cgroup_device(&program).map_err(failed("load the device filter of"))?;
+    let program = match bpf::load_cgroup_device(&program) {
+        // COMPAT: as with runc. Who has no rights on the host opens no device that its user could
+        // not open anyway.
+        Err(Errno::PERM) if !is_hosts_root() => return Ok(()),
+        loaded => loaded.map_err(failed("load the device filter of"))?,
+    };
     bpf::attach_cgroup_device(&program, group.directory())
         .map_err(failed("attach the device filter to"))
+}
+
+/// Whether we are root, and not of a user namespace's making.
+fn is_hosts_root() -> bool {
+    let everybody = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
+    rustix::process::geteuid().is_root()
+        && std::fs::read_to_string("/proc/self/uid_map").is_ok_and(everybody)
 }
 
 /// The exceptions one after the other; each that matches jumps to the verdict at the end.

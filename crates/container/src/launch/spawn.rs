@@ -3,13 +3,15 @@
 //! Joining a pid namespace is for later children only. So the parent does it, clones, and takes
 //! it back: no process in between. A joined user namespace must own the new ones, and namespaces
 //! that it does not own must be joined before it: there is a stage, a process that joins them
-//! and clones the container's init as its sibling.
+//! and clones the container's init as its sibling. Who has no rights on the host joins a container
+//! in the same way.
 
 use super::{Launch, kept, waiting};
 use crate::Error;
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault, injection};
-use crate::steps::{self, Setup};
+use crate::plan::Join;
+use crate::steps::{self, Setup, not_dumpable};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::clone::{Child, Clone};
@@ -28,7 +30,9 @@ pub(super) fn spawn(launch: &Launch<'_>, theirs: &OwnedFd) -> Result<Child, Erro
         waiting: &waiting,
         failing: injection::armed(),
     };
-    if launch.plan.namespaces.joined_with_user() {
+    let join = launch.plan.join.as_ref();
+    let unprivileged = join.is_some_and(Join::through_user_namespace);
+    if launch.plan.namespaces.joined_with_user() || unprivileged {
         return body.stage();
     }
     let before = Before::of(launch);
@@ -138,6 +142,12 @@ impl Body<'_> {
     fn through_stage(&self) -> Result<(), Fault<'_>> {
         let namespaces = &self.launch.plan.namespaces.joined;
         let mut joined = 0;
+        if let Some(join) = &self.launch.plan.join {
+            not_dumpable()?;
+            namespace::join_process(join.pidfd, join.kinds)
+                .during("join the container's namespaces")?;
+            joined = join.kinds;
+        }
         // The others first: in the user namespace there are no rights on those of its parent.
         for (kind, fd, path) in namespaces.iter().filter(|(kind, ..)| *kind != Kind::User) {
             match namespace::join(fd.as_fd(), *kind) {

@@ -1,4 +1,5 @@
-//! Mounts of type cgroup: the container's own groups, bound.
+//! Mounts of type cgroup: the container's own groups, bound; or the caller's, in which it is where
+//! its caller has no rights to make any.
 //!
 //! A bind of the group's directory looks from inside a cgroup namespace exactly as a mount of
 //! the hierarchy does, costs less, and is the only way without such a namespace.
@@ -8,7 +9,8 @@ use super::bind::{self, Tree};
 use super::mounts::{Mount, tmpfs, tree};
 use super::text::{Target, c};
 use crate::Error;
-use cgroup::Cgroup;
+use cgroup::{Cgroup, Hierarchies};
+use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::path::Path;
 use sys::mount::{Change, Extent, Propagation, attribute};
@@ -19,19 +21,18 @@ pub(crate) fn plan(
     (target, options): (Target, Options),
     planned: &mut Vec<Mount>,
 ) -> Result<(), Error> {
-    let Some(cgroup) = cgroup else {
-        return Err(Error::invalid(
-            format!("{field}.type"),
-            "the container has no control group to mount",
-        ));
+    let paths = match cgroup {
+        Some(cgroup) => cgroup.state().paths,
+        None => Hierarchies::probe()
+            .map_err(|source| Error::Cgroup { source })?
+            .own(),
     };
-    let paths = cgroup.state().paths;
     let change = Change {
         propagation: Some(Propagation::Private),
         ..options.dressing.mount
     };
     if let (1, Some(unified)) = (paths.len(), paths.get("")) {
-        planned.push(tree(target, bound(unified, &change)?));
+        planned.push(bound(field, target, (unified, change))?);
         return Ok(());
     }
     let at = planned.len();
@@ -46,7 +47,7 @@ pub(crate) fn plan(
             "" => "unified",
             name => name,
         };
-        trees.push(tree(target.below(field, name)?, bound(path, &change)?));
+        trees.push(bound(field, target.below(field, name)?, (path, change))?);
         directories.push(c(field, name)?);
         for alias in name.split(',').filter(|alias| *alias != name) {
             links.push((c(field, alias)?, c(field, name)?));
@@ -61,10 +62,22 @@ pub(crate) fn plan(
     Ok(())
 }
 
-fn bound(path: &Path, change: &Change<'_>) -> Result<Tree, Error> {
-    let tree = bind::clone(path, Extent::Mount)
-        .map_err(|errno| Error::host("bind control group", path)(errno.into()))?;
-    sys::mount::set_attributes(tree.as_fd(), c"", change, Extent::Mount)
+fn bound(
+    field: &str,
+    target: Target,
+    (path, change): (&Path, Change<'static>),
+) -> Result<Mount, Error> {
+    let cloned = match bind::clone(path, Extent::Mount) {
+        // The container's own namespaces give the right to.
+        Err(Errno::PERM) => {
+            let path = c(field, &path.to_string_lossy())?;
+            let mut late = tree(target, Tree::Late(path, Extent::Mount));
+            late.dressing.tree = change;
+            return Ok(late);
+        }
+        cloned => cloned.map_err(|errno| Error::host("bind control group", path)(errno.into()))?,
+    };
+    sys::mount::set_attributes(cloned.as_fd(), c"", &change, Extent::Mount)
         .map_err(Error::host("set attributes of control group", path))?;
-    Ok(Tree::Detached(tree))
+    Ok(tree(target, Tree::Detached(cloned)))
 }

@@ -123,6 +123,14 @@ fn offsets(offsets: &BTreeMap<String, TimeOffset>) -> Result<String, Error> {
     Ok(text)
 }
 
+impl Join<'_> {
+    /// Whether the rights to join are those of the container's user namespace, which the caller
+    /// has only once it is in there itself.
+    pub(crate) fn through_user_namespace(&self) -> bool {
+        self.kinds & Kind::User.flag() != 0 && !rustix::process::geteuid().is_root()
+    }
+}
+
 /// What a process joins: every kind that the container has of its own.
 pub(crate) fn join<'a>(request: &Exec<'a>) -> Result<Join<'a>, Error> {
     let namespaces = request

@@ -41,7 +41,7 @@ pub(super) fn close_at_exec<'a>(first: u32) -> Result<(), Fault<'a>> {
 }
 
 /// Nobody whom we join may look at us or trace us before the exec.
-pub(super) fn not_dumpable<'a>() -> Result<(), Fault<'a>> {
+pub(crate) fn not_dumpable<'a>() -> Result<(), Fault<'a>> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during("forbid to be traced")
 }
 

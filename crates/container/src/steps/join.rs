@@ -12,8 +12,8 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(join) = &setup.plan.join else {
         return Ok(());
     };
-    // The pid namespace is there since the clone.
-    let kinds = join.kinds & !Kind::Pid.flag();
+    // The pid namespace is there since the clone, and with a stage all are.
+    let kinds = join.kinds & !Kind::Pid.flag() & !setup.joined;
     if kinds != 0 {
         namespace::join_process(join.pidfd, kinds).during("join the container's namespaces")?;
     }

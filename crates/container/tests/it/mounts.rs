@@ -293,7 +293,6 @@ fn wrong_mounts_name_their_field() {
         (mount("/", "tmpfs", &[]), "mounts[0].destination"),
         (mount("/x", "tmpfs", &["remount"]), "mounts[0].options[0]"),
         (mount("/x", "proc", &["tmpcopyup"]), "mounts[0].options"),
-        (mount("/x", "cgroup", &[]), "mounts[0].type"),
         (
             bind("/".as_ref(), "/x", &["bind", "mode=1"]),
             "mounts[0].options",

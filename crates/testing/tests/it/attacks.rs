@@ -20,6 +20,12 @@ fn shim(host: &TestHost, id: &str) -> u64 {
     document["process"]["pid"].as_u64().unwrap()
 }
 
+/// A shim listens once nobody waits for it any more.
+fn until_it_listens(host: &TestHost, id: &str) {
+    let socket = host.paths().shims().join(id).join("shim.sock");
+    host.until("the shim listens", |_| socket.exists());
+}
+
 /// CVE-2019-5736, where the runtime is the shim.
 #[test]
 fn the_shims_executable_cannot_be_written_from_inside() {
@@ -57,9 +63,7 @@ fn a_shims_sockets_are_files_that_their_owner_alone_reaches() {
     let one = Running::sleeping(&host);
     let directory = host.paths().shims().join(&one.id);
     assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o77, 0);
-    // It listens once nobody waits for it any more.
-    let listens = directory.join("shim.sock");
-    host.until("the shim listens", |_| listens.exists());
+    until_it_listens(&host, &one.id);
     let entries = fs::read_dir(&directory).unwrap().map(Result::unwrap);
     let mut sockets = entries.filter(|entry| entry.file_type().unwrap().is_socket());
     let mode = |entry: fs::DirEntry| entry.metadata().unwrap().mode() & 0o777;
@@ -138,6 +142,7 @@ fn clients_that_leave_in_the_middle_leave_nothing_open() {
     let shim = shim(&host, &one.id);
     let daemon = u64::from(host.daemon_pid().unwrap());
     let all = || (open(shim), open(daemon));
+    until_it_listens(&host, &one.id);
     let quiet = all();
     for _ in 0..5 {
         leave();
