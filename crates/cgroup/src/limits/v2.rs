@@ -1,6 +1,7 @@
 //! Version 2's files, and version 1's numbers converted to them.
 
 use crate::group::Group;
+use crate::hierarchy::Version;
 use crate::{Cgroup, Error};
 use oci::runtime::{BlockIo, Cpu, HugepageLimit, Memory};
 use rustix::io::Errno;
@@ -263,7 +264,9 @@ pub(super) fn unified(cgroup: &Cgroup, files: &BTreeMap<String, String>) -> Resu
         }
         match group.try_write(file, value) {
             Ok(()) => {}
-            Err(Errno::NOENT | Errno::PERM | Errno::ACCESS) => missing_file(group, file, value)?,
+            Err(Errno::NOENT | Errno::PERM | Errno::ACCESS) => {
+                missing_file(cgroup, group, (file, value))?;
+            }
             Err(_) => group.write(file, value)?,
         }
     }
@@ -271,8 +274,18 @@ pub(super) fn unified(cgroup: &Cgroup, files: &BTreeMap<String, String>) -> Resu
 }
 
 /// A file that is not there most often lacks its controller.
-fn missing_file(group: &Group, file: &str, value: &str) -> Result<(), Error> {
+fn missing_file(cgroup: &Cgroup, group: &Group, (file, value): (&str, &str)) -> Result<(), Error> {
     let controller = file.split('.').next().unwrap_or(file);
+    let of_version_1 = |group: &Group| group.version != Version::V2;
+    if cgroup.group(controller).is_some_and(of_version_1) {
+        // COMPAT: the words that callers match on.
+        return Err(Error::Invalid {
+            field: "linux.resources.unified",
+            reason: format!(
+                "invalid configuration: {file:?} is of cgroup v2, and {controller:?} of v1 on this host"
+            ),
+        });
+    }
     if controller != "cgroup" && !has_controller(group, controller)? {
         return Err(Error::Invalid {
             field: "linux.resources.unified",

@@ -167,6 +167,38 @@ fn a_refused_limit_is_told_and_leaves_nothing() {
 }
 
 #[test]
+fn a_file_of_version_2_is_none_of_a_controller_of_version_1() {
+    if !possible() {
+        return;
+    }
+    let hierarchies = cgroup::Hierarchies::probe().unwrap();
+    if hierarchies.find("memory").is_none() {
+        eprintln!("skipped: version 1 has no memory controller here");
+        return;
+    }
+    let resources = Resources {
+        unified: [("memory.min".to_owned(), "131072".to_owned())].into(),
+        ..Resources::default()
+    };
+    let id = name();
+    let error = Cgroup::create(&Request {
+        id: &id,
+        path: None,
+        resources: Some(&resources),
+        intel_rdt: None,
+        driver: Driver::Cgroupfs,
+        properties: &[],
+    })
+    .unwrap_err();
+    assert!(
+        error.to_string().contains("invalid configuration"),
+        "{error}"
+    );
+    let paths = hierarchies.iter().map(|hierarchy| hierarchy.own.join(&id));
+    assert_eq!(paths.filter(|path| path.exists()).count(), 0);
+}
+
+#[test]
 fn a_group_may_use_every_device() {
     if !possible() {
         return;
