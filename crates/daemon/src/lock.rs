@@ -1,6 +1,7 @@
 //! One daemon on a root.
 
 use anyhow::{Context, bail};
+use metadata::Database;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -56,6 +57,21 @@ impl Lock {
         file.rewind().with_context(what)?;
         writeln!(file, "{}", std::process::id()).with_context(what)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// Opens the database, which only the holder of the lock does. If it is in use, then by a process
+/// that a killed daemon had just forked: the kernel closes one file after the other when that
+/// executes its program.
+pub(crate) fn open_database(path: &Path) -> Result<Database, metadata::Error> {
+    let deadline = Instant::now() + BORN;
+    loop {
+        match Database::open(path) {
+            Err(metadata::Error::InUse { .. }) if Instant::now() < deadline => {
+                std::thread::sleep(STEP);
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! What exists and who gets what: constructors, called once, in this order.
 
-use crate::machine;
 use crate::settings::Settings;
+use crate::{lock, machine};
 use anyhow::Context;
 use api_docker::{About, Api, Services};
 use engine::{Config, Engine, ImageUsers, LogSpec, NetworkMode};
 use images::{Images, Options};
-use metadata::Database;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,7 @@ use tracing::level_filters::LevelFilter;
 /// Makes every service.
 pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
     let paths = &settings.paths;
-    let database = Database::open(&paths.database()).context("cannot open the database")?;
+    let database = lock::open_database(&paths.database()).context("cannot open the database")?;
     let database = Arc::new(database);
     let images = Images::open(
         paths,

@@ -1,7 +1,9 @@
 //! From the first look at the configuration to the last of the sockets.
 
 use crate::host::{Host, until};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -52,6 +54,24 @@ fn a_killed_daemon_leaves_nothing_in_the_way_of_the_next() {
     let second = host.start(&[]);
     let id = |info: &str| info.split("\"ID\":\"").nth(1).unwrap()[..36].to_owned();
     assert_eq!(id(&second.request("GET", "/info", b"")), id(&info));
+}
+
+#[test]
+fn a_database_that_what_a_killed_daemon_forked_still_holds_is_waited_for() {
+    let host = Host::new();
+    let mut first = host.start(&[]);
+    first.signal(Signal::KILL);
+    assert!(!first.ended());
+    let database = File::open(host.path("root/metadata.redb")).unwrap();
+    flock(&database, FlockOperation::LockExclusive).unwrap();
+    let second = std::thread::scope(|scope| {
+        let second = scope.spawn(|| host.start(&[]));
+        std::thread::sleep(Duration::from_millis(200));
+        drop(database);
+        second.join().unwrap()
+    });
+    let answer = second.request("GET", "/_ping", b"");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[test]
@@ -146,7 +166,7 @@ fn sighup_reads_the_level_of_the_log_again() {
     let host = Host::new();
     let file = host.path("daemon.json");
     std::fs::write(&file, "{}").unwrap();
-    let log = std::fs::File::create(host.path("log")).unwrap();
+    let log = File::create(host.path("log")).unwrap();
     let mut command = host.command(&["--config-file", file.to_str().unwrap()]);
     let mut child = command.stderr(log).spawn().unwrap();
     let log = || std::fs::read_to_string(host.path("log")).unwrap();
