@@ -34,6 +34,8 @@ pub enum Guard {
     Inheritable,
     /// Lists of users and groups have a bearable size.
     Accounts,
+    /// The user's group is among the supplementary groups too.
+    OwnGroup,
 }
 
 thread_local! {

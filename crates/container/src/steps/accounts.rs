@@ -139,9 +139,8 @@ fn groups<'a>(setup: &mut Setup<'a>, account: &mut Account) -> Result<(), Fault<
             .map_err(|refusal| told(refusal, c"etc/group"))?;
     }
     // COMPAT: a group that comes from two of these is there twice.
-    let all = [account.gid]
-        .into_iter()
-        .chain(members.list().iter().copied());
+    let own = Guard::OwnGroup.holds().then_some(account.gid);
+    let all = own.into_iter().chain(members.list().iter().copied());
     let mut whole = Groups::new();
     for gid in all.chain(found.list().iter().copied()) {
         whole

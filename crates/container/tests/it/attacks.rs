@@ -6,10 +6,10 @@ use crate::fixture::{Bundle, Streams, bind, mount};
 use container::{Error, Gate, Guard};
 use rustix::fs::{FileType, Mode, XattrFlags, mknodat, setxattr};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -406,6 +406,44 @@ fn a_list_of_users_without_end_is_not_read() {
     without(&[Guard::Accounts], || {
         assert_eq!(bundle.run().unwrap().output, "123\n");
     });
+}
+
+/// CVE-2022-36109: a mode that denies a group a file is got round by who gives the group up.
+#[test]
+fn a_group_that_is_denied_a_file_cannot_be_given_up() {
+    const DENIED: u32 = 45;
+    let mut bundle = Bundle::new();
+    let owned = |name: &str, group, mode| {
+        let path = bundle.root().join(name);
+        chown(&path, Some(0), Some(group)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    };
+    fs::write(bundle.root().join("denied"), "secret").unwrap();
+    owned("denied", DENIED, 0o604);
+    let program = bundle.root().join("bin/reader");
+    fs::copy(std::env::current_exe().unwrap(), program).unwrap();
+    owned("bin/reader", DENIED + 1, 0o2755);
+    let list = format!("reader:x:1000:{DENIED}::/:/bin/sh\n");
+    fs::write(bundle.root().join("etc/passwd"), list).unwrap();
+    "reader".clone_into(&mut bundle.process().user.username);
+    bundle.process().no_new_privileges = false;
+    bundle.args(&[
+        "reader",
+        "--exact",
+        "attacks::reader",
+        "--ignored",
+        "--nocapture",
+    ]);
+    let read = |bundle: &Bundle| bundle.run().unwrap().output.contains("secret");
+    assert!(!read(&bundle));
+    without(&[Guard::OwnGroup], || assert!(read(&bundle)));
+}
+
+/// The program that has another group than its user.
+#[test]
+#[ignore = "another test executes it"]
+fn reader() {
+    println!("{:?}", fs::read_to_string("/denied"));
 }
 
 /// Whether [`maker`] seals itself.
