@@ -12,7 +12,7 @@ use images::Images;
 use metadata::{Batch, Database};
 use snapshot::Snapshots;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 use task::Tasks;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -180,10 +180,19 @@ static IN_PLACE: Mutex<()> = Mutex::new(());
 pub(crate) async fn brief<T: Send + 'static>(
     operation: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
-    if let Ok(_place) = IN_PLACE.try_lock() {
+    if let Some(_place) = take_place() {
         return Ok(operation());
     }
     waiting(operation).await
+}
+
+/// One that panicked in it left nothing there.
+fn take_place() -> Option<MutexGuard<'static, ()>> {
+    match IN_PLACE.try_lock() {
+        Ok(place) => Some(place),
+        Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Runs what waits for the disk on this thread, while another takes over what else it served.

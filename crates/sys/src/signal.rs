@@ -16,6 +16,8 @@ use std::sync::OnceLock;
 type KernelAction = [u64; 4];
 /// Bytes of the kernel's signal set.
 const SET: usize = 8;
+/// The signals that ask a program to end.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// The signals that this process ignores, as bits from the lowest. The kernel is asked once: whoever
 /// calls it changes no disposition to that later.
@@ -45,10 +47,11 @@ fn bit(signal: i32) -> u64 {
 }
 
 /// Gives every signal its default disposition, as far as a program that is executed would inherit
-/// another, and unblocks all of them.
+/// another or [`end_when_asked`] has set one, and unblocks all of them.
 pub fn reset() -> io::Result<()> {
     let default: KernelAction = [0; 4];
-    for signal in (1..=64).filter(|signal| ignored() & bit(*signal) != 0) {
+    let other = |signal: &i32| ignored() & bit(*signal) != 0 || ENDING.contains(signal);
+    for signal in (1..=64).filter(other) {
         // SAFETY: `default` is a valid kernel sigaction, only read. The raw call, because
         // glibc refuses its own two real-time signals.
         let result = unsafe {
@@ -87,7 +90,7 @@ pub fn end_when_asked() -> io::Result<()> {
     extern "C" fn end(_: libc::c_int) {
         crate::clone::exit(1)
     }
-    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+    for signal in ENDING {
         // SAFETY: a sigaction of zeroes is valid: no flags, an empty mask.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = end as extern "C" fn(libc::c_int) as usize;
