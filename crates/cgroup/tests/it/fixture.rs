@@ -1,6 +1,6 @@
 //! A uniquely named group and a process in it.
 
-use cgroup::{Cgroup, Driver, Request};
+use cgroup::{Cgroup, Driver, Error, Request};
 use oci::runtime::Resources;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
@@ -25,6 +25,10 @@ pub(crate) fn possible() -> bool {
 }
 
 pub(crate) fn create(id: &str, resources: Option<&Resources>) -> Cgroup {
+    try_create(id, resources).unwrap()
+}
+
+pub(crate) fn try_create(id: &str, resources: Option<&Resources>) -> Result<Cgroup, Error> {
     Cgroup::create(&Request {
         id,
         path: None,
@@ -33,7 +37,6 @@ pub(crate) fn create(id: &str, resources: Option<&Resources>) -> Cgroup {
         driver: Driver::Cgroupfs,
         properties: &[],
     })
-    .unwrap()
 }
 
 /// Runs a command inside the group.

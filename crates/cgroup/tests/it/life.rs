@@ -1,7 +1,7 @@
 //! Making, joining, freezing, ending and removing.
 
-use crate::fixture::{create, name, possible, spawn, wait_for};
-use cgroup::{Cgroup, Driver, Error, Request};
+use crate::fixture::{create, name, possible, spawn, try_create, wait_for};
+use cgroup::{Cgroup, Error};
 use oci::runtime::{Cpu, Memory, Pids, Resources};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -123,14 +123,7 @@ fn a_group_with_processes_is_not_taken_over() {
     let id = name();
     let cgroup = create(&id, None);
     let mut child = spawn(&cgroup, "sleep", &["100"]);
-    let second = Cgroup::create(&Request {
-        id: &id,
-        path: None,
-        resources: None,
-        intel_rdt: None,
-        driver: Driver::Cgroupfs,
-        properties: &[],
-    });
+    let second = try_create(&id, None);
     assert!(matches!(second, Err(Error::NotEmpty { count: 1, .. })));
     assert_eq!(cgroup.pids().unwrap().len(), 1);
     cgroup.kill().unwrap();
@@ -148,15 +141,7 @@ fn a_refused_limit_is_told_and_leaves_nothing() {
         unified: [("../x".to_owned(), "1".to_owned())].into(),
         ..Resources::default()
     };
-    let error = Cgroup::create(&Request {
-        id: &id,
-        path: None,
-        resources: Some(&resources),
-        intel_rdt: None,
-        driver: Driver::Cgroupfs,
-        properties: &[],
-    })
-    .unwrap_err();
+    let error = try_create(&id, Some(&resources)).unwrap_err();
     assert!(
         error.to_string().contains("linux.resources.unified"),
         "{error}"
@@ -181,15 +166,7 @@ fn a_file_of_version_2_is_none_of_a_controller_of_version_1() {
         ..Resources::default()
     };
     let id = name();
-    let error = Cgroup::create(&Request {
-        id: &id,
-        path: None,
-        resources: Some(&resources),
-        intel_rdt: None,
-        driver: Driver::Cgroupfs,
-        properties: &[],
-    })
-    .unwrap_err();
+    let error = try_create(&id, Some(&resources)).unwrap_err();
     assert!(
         error.to_string().contains("invalid configuration"),
         "{error}"
@@ -273,14 +250,7 @@ fn a_frozen_group_is_not_taken_over() {
     let id = name();
     let cgroup = create(&id, None);
     cgroup.freeze().unwrap();
-    let second = Cgroup::create(&Request {
-        id: &id,
-        path: None,
-        resources: None,
-        intel_rdt: None,
-        driver: Driver::Cgroupfs,
-        properties: &[],
-    });
+    let second = try_create(&id, None);
     assert!(matches!(second, Err(Error::Frozen { .. })), "{second:?}");
     cgroup.thaw().unwrap();
     cgroup.delete().unwrap();

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use testing::{PATIENCE, TestHost, binary, run};
+use testing::{PATIENCE, Ran, TestHost, binary, run};
 
 const ADDRESS: &str = "127.0.0.1:5000";
 
@@ -206,36 +206,47 @@ fn an_identity_token_is_kept_in_the_passwords_place_and_shown_from_then_on() {
     assert!(again.error().contains(words), "{again}");
 }
 
-#[test]
-fn a_mirror_gives_an_image_to_the_daemon_that_signs_in_there() {
-    let mut host = TestHost::idle();
-    let place = |name: &str| host.scratch().join(name).display().to_string();
-    let (hosts, file, accounts) = (place("certs.d"), place("mirrors.json"), place("accounts"));
-    let said = format!("[host.\"http://{ADDRESS}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
-    std::fs::create_dir_all(format!("{hosts}/registry.test")).unwrap();
-    std::fs::write(format!("{hosts}/registry.test/hosts.toml"), said).unwrap();
+/// What [`signed_in`] pushes.
+const NAME: &str = "127.0.0.1:5000/team/busybox:1";
+
+/// A registry with the account `me`, who has signed in with the password `secret` and pushed an
+/// image; and commands as that user.
+fn signed_in(host: &TestHost) -> Option<(Registry, impl Fn(&[&str]) -> Ran)> {
+    let accounts = host.scratch().join("accounts");
     let hash = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
     std::fs::write(&accounts, format!("me:{hash}\n")).unwrap();
-    std::fs::write(&file, "{}").unwrap();
-    host.start_daemon_with(&["--registry-hosts", &hosts, "--registry-credentials", &file]);
-    let Some(_registry) = Registry::start_with(&host, &["--htpasswd", &accounts]) else {
-        return;
-    };
+    let accounts = accounts.display().to_string();
+    let registry = Registry::start_with(host, &["--htpasswd", &accounts])?;
     host.import_image();
-    let name = format!("{ADDRESS}/team/busybox:1");
     let home = host.scratch().join("docker");
-    let corten = |args: &[&str]| {
+    let corten = move |args: &[&str]| {
         let mut command = host.command(args);
         command.env("DOCKER_CONFIG", &home);
         run(command)
     };
     corten(&["login", "-u", "me", "-p", "secret", ADDRESS]).success();
-    corten(&["tag", testing::IMAGE, &name]).success();
-    corten(&["push", &name]).success();
+    corten(&["tag", testing::IMAGE, NAME]).success();
+    corten(&["push", NAME]).success();
+    Some((registry, corten))
+}
+
+#[test]
+fn a_mirror_gives_an_image_to_the_daemon_that_signs_in_there() {
+    let mut host = TestHost::idle();
+    let place = |name: &str| host.scratch().join(name).display().to_string();
+    let (hosts, file) = (place("certs.d"), place("mirrors.json"));
+    let said = format!("[host.\"http://{ADDRESS}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
+    std::fs::create_dir_all(format!("{hosts}/registry.test")).unwrap();
+    std::fs::write(format!("{hosts}/registry.test/hosts.toml"), said).unwrap();
+    std::fs::write(&file, "{}").unwrap();
+    host.start_daemon_with(&["--registry-hosts", &hosts, "--registry-credentials", &file]);
+    let Some((_registry, _corten)) = signed_in(&host) else {
+        return;
+    };
 
     let pull = || host.cli(&["pull", "registry.test/team/busybox:1"]);
     pull().code(1);
-    std::fs::copy(home.join("config.json"), &file).unwrap();
+    std::fs::copy(host.scratch().join("docker/config.json"), &file).unwrap();
     pull().success();
 }
 
@@ -244,24 +255,10 @@ fn a_mirror_gives_an_image_to_the_daemon_that_signs_in_there() {
 fn a_daemon_that_logs_everything_logs_no_secret() {
     let mut host = TestHost::idle();
     host.start_daemon_with(&["--log-level", "trace"]);
-    let accounts = host.scratch().join("accounts").display().to_string();
-    let hash = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
-    std::fs::write(&accounts, format!("me:{hash}\n")).unwrap();
-    let Some(_registry) = Registry::start_with(&host, &["--htpasswd", &accounts]) else {
+    let Some((_registry, corten)) = signed_in(&host) else {
         return;
     };
-    host.import_image();
-    let name = format!("{ADDRESS}/team/busybox:1");
-    let home = host.scratch().join("docker");
-    let corten = |args: &[&str]| {
-        let mut command = host.command(args);
-        command.env("DOCKER_CONFIG", &home);
-        run(command)
-    };
-    corten(&["login", "-u", "me", "-p", "secret", ADDRESS]).success();
-    corten(&["tag", testing::IMAGE, &name]).success();
-    corten(&["push", &name]).success();
-    corten(&["pull", &name]).success();
+    corten(&["pull", NAME]).success();
     corten(&["login", "-u", "me", "-p", "wrong-secret", ADDRESS]).code(1);
     let (address, _asked) = token_server(&host);
     corten(&["login", "-u", "me", "-p", "secret", &address]).success();
