@@ -97,7 +97,7 @@ impl Sandbox {
             return Err(error);
         }
         container.mounts = private.then(|| self.mounts_of(key)).flatten();
-        self.containers.insert(id, container);
+        self.containers.insert(id, Box::new(container));
         self.tell_started(key);
         Ok(key)
     }
@@ -116,8 +116,8 @@ impl Sandbox {
 
     /// Lets mounts of containers that have ended go.
     pub(crate) fn release_mounts(&mut self) {
-        let spent = |held: &(&String, &Container)| self.has_spent_mounts(held.1);
-        let spent = self.containers.iter().filter(spent);
+        let spent = self.containers.iter();
+        let spent = spent.filter(|(_, container)| self.has_spent_mounts(container));
         let spent: Vec<String> = spent.map(|(id, _)| id.clone()).collect();
         for id in spent {
             if let Some(container) = self.containers.get_mut(&id) {
@@ -201,7 +201,7 @@ impl Sandbox {
         let watched = self
             .poll
             .add(&process.pidfd, Token::Process(key), Interest::READ);
-        self.processes.insert(key, process);
+        self.processes.insert(key, Box::new(process));
         watched.map_err(Error::io("watch", Path::new("a process")))?;
         self.streams
             .add(key, stdio)
@@ -305,15 +305,15 @@ impl Sandbox {
             self.streams.remove(exec);
         }
         self.streams.remove(init);
-        self.processes
-            .remove(&init)
-            .ok_or_else(|| not_found("container", id))
+        let removed = self.processes.remove(&init).map(|process| *process);
+        removed.ok_or_else(|| not_found("container", id))
     }
 
     /// The container of this id.
     pub(crate) fn container(&self, id: &str) -> Result<&Container> {
         self.containers
             .get(id)
+            .map(Box::as_ref)
             .ok_or_else(|| not_found("container", id))
     }
 
@@ -321,6 +321,7 @@ impl Sandbox {
     pub(crate) fn container_mut(&mut self, id: &str) -> Result<&mut Container> {
         self.containers
             .get_mut(id)
+            .map(Box::as_mut)
             .ok_or_else(|| not_found("container", id))
     }
 
@@ -336,7 +337,7 @@ impl Sandbox {
 
     /// A process that is held.
     pub(crate) fn process_mut(&mut self, key: u32) -> Result<&mut Process> {
-        let found = self.processes.get_mut(&key);
+        let found = self.processes.get_mut(&key).map(Box::as_mut);
         found.ok_or_else(|| not_found("process", &key.to_string()))
     }
 }

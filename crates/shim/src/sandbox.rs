@@ -92,9 +92,10 @@ pub(crate) struct Sandbox {
     pub(crate) poll: Rc<Poll>,
     pub(crate) streams: Streams,
     pub(crate) events: Events,
-    pub(crate) containers: BTreeMap<String, Container>,
-    pub(crate) processes: BTreeMap<u32, Process>,
-    pub(crate) connections: BTreeMap<u32, Connection>,
+    // Boxed: a map of few has room for eleven.
+    pub(crate) containers: BTreeMap<String, Box<Container>>,
+    pub(crate) processes: BTreeMap<u32, Box<Process>>,
+    pub(crate) connections: BTreeMap<u32, Box<Connection>>,
     pub(crate) waiters: Vec<Waiter>,
     /// The last key given to anything.
     keys: u32,
@@ -174,7 +175,8 @@ impl Sandbox {
         self.poll
             .add(&socket, Token::Connection(key), Interest::READ)
             .map_err(Error::io("watch", Path::new("a connection")))?;
-        self.connections.insert(key, Connection::new(socket));
+        self.connections
+            .insert(key, Box::new(Connection::new(socket)));
         Ok(())
     }
 
@@ -222,7 +224,7 @@ impl Sandbox {
     }
 
     fn is_finished(&self) -> bool {
-        let behind = self.connections.values().any(Connection::is_behind);
+        let behind = self.connections.values().any(|held| held.is_behind());
         let served = self.containers.is_empty() && !self.streams.has_clients();
         let left = self.used || self.connections.is_empty();
         !behind && (self.shutdown || (served && left))

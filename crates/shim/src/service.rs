@@ -63,7 +63,7 @@ impl Sandbox {
 
     fn own_state(&mut self) -> Result<Answer> {
         let containers = self.containers.iter().map(|(id, container)| {
-            let init = self.processes.get(&container.init);
+            let init = self.processes.get(&container.init).map(Box::as_ref);
             let execs = container.execs.iter().filter_map(|(id, key)| {
                 let process = self.processes.get(key)?;
                 Some(shim::Process {

@@ -29,8 +29,8 @@ pub(crate) enum Notice {
 #[derive(Debug)]
 pub(crate) struct Streams {
     poll: Rc<Poll>,
-    stdio: BTreeMap<u32, Stdio>,
-    clients: BTreeMap<u32, Client>,
+    stdio: BTreeMap<u32, Box<Stdio>>,
+    clients: BTreeMap<u32, Box<Client>>,
     next_client: u32,
     buffer: Pages,
     /// The buffer was used since memory was given back.
@@ -65,19 +65,19 @@ impl Streams {
     pub(crate) fn release(&mut self) {
         // The buffer is as good if the kernel keeps its pages.
         drop(self.buffer.release());
-        self.stdio.values_mut().for_each(Stdio::release);
+        self.stdio.values_mut().for_each(|stdio| stdio.release());
         self.used = false;
     }
 
     /// Takes up a process's streams; outputs are read from now on.
     pub(crate) fn add(&mut self, key: u32, stdio: Stdio) -> io::Result<()> {
-        let stdio = self.stdio.entry(key).insert_entry(stdio);
+        let stdio = self.stdio.entry(key).insert_entry(Box::new(stdio));
         stdio.into_mut().watch(&self.poll)
     }
 
     /// A process's streams.
     pub(crate) fn get(&self, key: u32) -> Option<&Stdio> {
-        self.stdio.get(&key)
+        self.stdio.get(&key).map(Box::as_ref)
     }
 
     /// Forgets a process's streams. Its clients stay until they have read all.
@@ -99,15 +99,15 @@ impl Streams {
         unread: &[u8],
     ) -> io::Result<Vec<Notice>> {
         let mut client = Client::new(fd, key, wants)?;
-        if !self.stdio.get(&key).is_some_and(Stdio::has_input) {
+        if !self.get(key).is_some_and(Stdio::has_input) {
             client.gives = false;
         }
-        if self.stdio.get(&key).is_none_or(Stdio::is_drained) {
+        if self.get(key).is_none_or(Stdio::is_drained) {
             client.finish();
         }
         self.next_client = self.next_client.wrapping_add(1);
         let number = self.next_client;
-        self.clients.insert(number, client);
+        self.clients.insert(number, Box::new(client));
         let mut notices = Vec::new();
         if !unread.is_empty() {
             self.typed(number, unread, &mut notices)?;
@@ -163,9 +163,7 @@ impl Streams {
     }
 
     fn output(&mut self, key: u32, stream: Stream, notices: &mut Vec<Notice>) -> io::Result<()> {
-        if self.pump(key, stream) == Read::End
-            && self.stdio.get(&key).is_some_and(Stdio::is_drained)
-        {
+        if self.pump(key, stream) == Read::End && self.get(key).is_some_and(Stdio::is_drained) {
             notices.push(Notice::Drained(key));
             return self.finish(key);
         }

@@ -175,7 +175,9 @@ impl Sandbox {
         self.container_mut(id)?.execs.remove(exec);
         self.streams.remove(key);
         let removed = self.processes.remove(&key);
-        removed.ok_or_else(|| crate::containers::not_found("process", exec))
+        removed
+            .map(|process| *process)
+            .ok_or_else(|| crate::containers::not_found("process", exec))
     }
 
     fn task_kill(&mut self, request: &Request) -> Result<Answer> {

@@ -51,8 +51,8 @@ impl Drop for Pages {
     }
 }
 
-/// How much of the stack below this call stays.
-const STACK_KEPT: usize = 8 << 10;
+/// How much of the stack below this call stays: the frames of the call that gives back.
+const STACK_KEPT: usize = 2 << 10;
 /// How far below that the stack may have been used. The kernel keeps a gap of at least this
 /// below every stack.
 const STACK_USED: usize = 512 << 10;
