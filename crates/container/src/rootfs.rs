@@ -139,6 +139,16 @@ fn overlay(
     }
 }
 
+/// What an overlay never does, whatever the host's own choice for overlays is.
+const POLICY: [(&str, &str); 3] = [
+    // As Docker: without an index hard links may break on copy-up, but layers can be shared.
+    ("index", "off"),
+    // A writable part with metadata alone, or with directories that are elsewhere, is no layer:
+    // it could not be committed, and who writes such marks reads any file of the lower layers.
+    ("metacopy", "off"),
+    ("redirect_dir", "nofollow"),
+];
+
 /// How layers are told.
 type Telling = fn(BorrowedFd<'_>, &[Lower]) -> Result<(), Errno>;
 
@@ -156,8 +166,10 @@ fn overlay_by(
     if let Some(writable) = writable {
         writable_part(context.as_fd(), writable, maps)?;
     }
-    // As Docker: without an index hard links may break on copy-up, but layers can be shared.
-    fsconfig_set_string(context.as_fd(), "index", "off").map_err(failed("set index of overlay"))?;
+    for (option, value) in POLICY {
+        fsconfig_set_string(context.as_fd(), option, value)
+            .map_err(failed("set the policy of overlay"))?;
+    }
     fsconfig_create(context.as_fd()).map_err(failed("create overlay"))?;
     let flags = FsMountFlags::FSMOUNT_CLOEXEC;
     fsmount(context.as_fd(), flags, MountAttrFlags::empty()).map_err(failed("mount overlay"))

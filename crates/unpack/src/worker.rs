@@ -5,6 +5,7 @@ mod apply;
 mod archive;
 mod blob;
 mod confine;
+mod copy;
 mod guard;
 mod members;
 mod pack;

@@ -199,6 +199,20 @@ fn root(host: &TestHost, image: &str) -> (String, PathBuf) {
     (id, PathBuf::from(format!("/proc/{pid}/root")))
 }
 
+/// What the writable part holds are whole files where their names are, whatever the host's own
+/// choice for overlays is.
+fn policy(host: &TestHost, id: &str, driver: &str) {
+    let pid = host.inspect(id, "{{.State.Pid}}");
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let root = mounts
+        .lines()
+        .find(|line| line.split(' ').nth(4) == Some("/"));
+    let options = root.unwrap().rsplit(' ').next().unwrap();
+    let has = |option| options.split(',').any(|have| have == option);
+    assert_eq!(has("redirect_dir=nofollow"), driver != "vfs", "{root:?}");
+    assert!(!has("metacopy=on"), "{root:?}");
+}
+
 /// What layers make together.
 fn merged(root: &Path) {
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_else(|e| e.to_string());
@@ -352,7 +366,15 @@ fn conforms(driver: &str) {
     assert_eq!(told.text().trim(), driver);
     let image = unique("storage");
     load(&host, &image, &[lower(), upper(), sparse(&host)]);
+    let kept = Command::new("du")
+        .arg("-sk")
+        .arg(host.paths().layers())
+        .output();
+    let kept = String::from_utf8(kept.unwrap().stdout).unwrap();
+    let kept: u64 = kept.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(kept * 1024 < HOLE, "holes stay holes: {kept} kB");
     let (id, root) = root(&host, &image);
+    policy(&host, &id, driver);
     merged(&root);
     described(&root);
     changes(&host, &image, &id);

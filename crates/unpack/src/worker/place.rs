@@ -5,14 +5,13 @@ use erofs::{Metadata, Mtime, Node, Xattr};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use super::apply::shown;
-use super::guard::refusal_of;
+use super::copy::Copier;
 use super::machine;
 use super::sink::{Marks, Sink};
 use super::tree::walk::{self, Found, Ground, Walk};
@@ -21,14 +20,11 @@ use crate::error::Refusal;
 use crate::files::{Owner, Place, Placed};
 use crate::limits::Limits;
 
-/// Bytes of a file that are copied at once.
-const PIECE: usize = 256 << 10;
-
 /// A directory of a tree that is filled.
 pub(super) struct Files<'a> {
     walk: Walk,
     order: &'a Place,
-    piece: Vec<u8>,
+    copier: Copier,
     /// Directories and the times that they get when nothing is made in them any more.
     times: Vec<(Vec<u8>, Mtime)>,
     written: u64,
@@ -39,7 +35,7 @@ impl<'a> Files<'a> {
         let mut files = Self {
             walk: Walk::new(tree, Ground::InUse, limits),
             order,
-            piece: vec![0; PIECE],
+            copier: Copier::new(),
             times: Vec::new(),
             written: 0,
         };
@@ -191,26 +187,6 @@ impl<'a> Files<'a> {
         rustix::fs::utimensat(parent, name, &time, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(failed(member, "set the time of"))
     }
-
-    fn copy(
-        &mut self,
-        member: &[u8],
-        contents: &mut dyn Read,
-        fd: OwnedFd,
-    ) -> Result<OwnedFd, Refusal> {
-        let mut file = File::from(fd);
-        loop {
-            let length = match contents.read(&mut self.piece) {
-                Ok(0) => return Ok(file.into()),
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(refusal_of(&error)),
-            };
-            self.written += length as u64;
-            let written = file.write_all(self.piece.get(..length).unwrap_or_default());
-            written.map_err(|error| machine(&format!("write {}", shown(member)), &error))?;
-        }
-    }
 }
 
 impl Sink for Files<'_> {
@@ -240,7 +216,8 @@ impl Sink for Files<'_> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&*parent, &name, flags, Mode::from_raw_mode(0o600))
             .map_err(failed(member, "create"))?;
-        let fd = self.copy(member, contents, fd)?;
+        let (fd, size) = self.copier.copy(fd, member, contents)?;
+        self.written += size;
         self.describe_open(member, &fd, &metadata)?;
         rustix::fs::futimens(&fd, &timestamps(metadata.mtime))
             .map_err(failed(member, "set the time of"))

@@ -7,22 +7,19 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, XattrFla
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{CString, OsStr};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use super::apply::shown;
-use super::guard::refusal_of;
+use super::copy::Copier;
 use super::machine;
 use super::sink::Sink;
 use crate::error::Refusal;
 use crate::limits::Limits;
 use walk::{Found, Ground, Walk};
 
-/// Bytes of a file that are copied at once.
-const PIECE: usize = 256 << 10;
 /// Names of one inode, as in a blob.
 const NAMES: u64 = 65_000;
 /// Both forms of overlay's mark, as in a blob.
@@ -31,7 +28,7 @@ const OPAQUE: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];
 /// The directory being filled.
 pub(super) struct Tree {
     walk: Walk,
-    piece: Vec<u8>,
+    copier: Copier,
     /// Directories of the tree by inode; their times are set when nothing is made any more.
     /// `None` for those that no entry described.
     times: HashMap<u64, Option<Mtime>>,
@@ -48,7 +45,7 @@ impl Tree {
     pub(super) fn new(dir: OwnedFd, limits: &Limits) -> Self {
         Self {
             walk: Walk::new(dir, Ground::Layer, limits),
-            piece: vec![0; PIECE],
+            copier: Copier::new(),
             times: HashMap::new(),
             written: 0,
         }
@@ -166,27 +163,6 @@ impl Tree {
         }
         Ok(fd)
     }
-
-    fn copy(
-        &mut self,
-        path: &[u8],
-        contents: &mut dyn Read,
-        fd: OwnedFd,
-    ) -> Result<OwnedFd, Refusal> {
-        let mut file = File::from(fd);
-        loop {
-            match contents.read(&mut self.piece) {
-                Ok(0) => return Ok(file.into()),
-                Ok(length) => {
-                    self.written += length as u64;
-                    let written = file.write_all(&self.piece[..length]);
-                    written.map_err(|error| machine(&format!("write {}", shown(path)), &error))?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(refusal_of(&error)),
-            }
-        }
-    }
 }
 
 impl Sink for Tree {
@@ -206,7 +182,8 @@ impl Sink for Tree {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&*parent, &name, flags, Mode::from_raw_mode(0o600))
             .map_err(failed(path, "create"))?;
-        let fd = self.copy(path, contents, fd)?;
+        let (fd, size) = self.copier.copy(fd, path, contents)?;
+        self.written += size;
         describe_open(path, &fd, &metadata)?;
         rustix::fs::futimens(&fd, &timestamps(metadata.mtime))
             .map_err(failed(path, "set the time of"))
