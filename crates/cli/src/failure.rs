@@ -4,7 +4,7 @@
 //! wrong on our side is an `error:` line, `caused by:` lines, and a `hint:` line if there is one.
 
 use crate::output;
-use client::Error;
+use client::{Error, credentials};
 use std::fmt::Write;
 
 /// A command that failed: what to say and the status to exit with.
@@ -120,6 +120,17 @@ impl From<anyhow::Error> for Failure {
             let _infallible = write!(text, "\ncaused by: {cause}");
         }
         Self::text(1, text)
+    }
+}
+
+impl From<credentials::Error> for Failure {
+    fn from(error: credentials::Error) -> Self {
+        let unset = matches!(error, credentials::Error::NoHome);
+        let error = anyhow::Error::new(error);
+        match unset {
+            true => Self::hinted(error, "set DOCKER_CONFIG to a directory of your own"),
+            false => Self::from(error),
+        }
     }
 }
 

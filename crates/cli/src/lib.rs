@@ -10,7 +10,6 @@ mod cmd;
 mod command;
 mod commands;
 mod context;
-mod credentials;
 mod detach_keys;
 mod failure;
 mod help;

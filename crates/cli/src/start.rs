@@ -90,13 +90,14 @@ fn private(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Becomes the daemon, or the registry, if the first of `args` names one; else returns.
+/// Becomes the daemon, the registry or what speaks of artifacts, if the first of `args` names
+/// one; else returns.
 ///
 /// They are an executable of their own, so that a command need not carry them.
 pub(crate) fn instead(args: &[OsString]) -> Result<()> {
     let args = match args {
         [word, args @ ..] if word == "daemon" => args,
-        [word, ..] if word == "registry" => args,
+        [word, ..] if word == "registry" || word == "artifact" => args,
         _ => return Ok(()),
     };
     let executable = executable()?;

@@ -143,6 +143,7 @@ Global Options:
       --help          Print this text
 
 Without a host, corten talks to its own daemon and starts it when there is none.
+'corten daemon', 'corten registry' and 'corten artifact' have a --help of their own.
 Run 'corten COMMAND --help' for more information on a command.
 ";
 

@@ -10,6 +10,7 @@
 mod body;
 mod call;
 mod connection;
+pub mod credentials;
 mod error;
 mod host;
 mod socket;

@@ -6,7 +6,6 @@ use crate::settings::non_empty;
 use anyhow::Context;
 use images::{Proxies, Settings};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
 
 /// `proxies` in the file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,7 +34,7 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
         insecure: non_empty(&flags.insecure_registries, file.insecure_registries.clone()),
         mirrors: non_empty(&flags.registry_mirrors, file.registry_mirrors.clone()),
         hosts: match (&flags.registry_hosts[..], &file.registry_hosts[..]) {
-            ([], []) => places(),
+            ([], []) => Settings::places(),
             ([], file) => file.to_vec(),
             (flags, _) => flags.to_vec(),
         },
@@ -46,16 +45,4 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
         proxies,
         ..Settings::default()
     })
-}
-
-/// Where corten, containerd and docker have what is said of hosts.
-fn places() -> Vec<PathBuf> {
-    if rustix::process::geteuid().is_root() {
-        let of = |name: &str| Path::new("/etc").join(name).join("certs.d");
-        return ["corten", "containerd", "docker"].map(of).to_vec();
-    }
-    let config = crate::settings::config_home();
-    ["corten", "docker"]
-        .map(|name| config.join(name).join("certs.d"))
-        .to_vec()
 }

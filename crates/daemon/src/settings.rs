@@ -351,7 +351,7 @@ fn default_file() -> PathBuf {
 }
 
 /// Where a user's configuration is.
-pub(crate) fn config_home() -> PathBuf {
+fn config_home() -> PathBuf {
     let home = || Some(variable("HOME")?.join(".config"));
     variable("XDG_CONFIG_HOME")
         .or_else(home)

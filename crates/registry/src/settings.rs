@@ -2,7 +2,7 @@
 
 use crate::Proxies;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The daemon's settings about registries: `insecure-registries`, `registry-mirrors`.
@@ -76,6 +76,23 @@ impl Default for Patience {
 }
 
 impl Settings {
+    /// Where corten, containerd and docker have what is said of hosts: for root in `/etc`, for
+    /// others in their own configuration.
+    pub fn places() -> Vec<PathBuf> {
+        let within = |dir: &Path, names: &[&str]| {
+            let place = |name: &&str| dir.join(name).join("certs.d");
+            names.iter().map(place).collect()
+        };
+        if rustix::process::geteuid().is_root() {
+            return within(Path::new("/etc"), &["corten", "containerd", "docker"]);
+        }
+        let variable = |name| Some(PathBuf::from(std::env::var_os(name)?));
+        let own = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+        let own = own.or_else(|| Some(variable("HOME")?.join(".config")));
+        let own = own.map(|own| within(&own, &["corten", "docker"]));
+        own.unwrap_or_default()
+    }
+
     /// Whether `host` (with or without a port) may be spoken to in the clear.
     pub(crate) fn is_insecure(&self, host: &str) -> bool {
         if is_loopback(host) {

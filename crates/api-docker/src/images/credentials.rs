@@ -22,24 +22,7 @@ pub(super) fn credentials(header: &str) -> Option<Credentials> {
         .decode(header)
         .ok()?;
     let auth: AuthConfig = docker_schema::decode(&decoded).ok()?;
-    let named = !auth.username.is_empty();
-    match found(auth) {
-        Credentials::Password { .. } if !named => None,
-        found => Some(found),
-    }
-}
-
-fn found(auth: AuthConfig) -> Credentials {
-    if !auth.identity_token.is_empty() {
-        return Credentials::IdentityToken(auth.identity_token);
-    }
-    if !auth.registry_token.is_empty() {
-        return Credentials::RegistryToken(auth.registry_token);
-    }
-    Credentials::Password {
-        username: auth.username,
-        password: auth.password,
-    }
+    Some(Credentials::from(auth)).filter(Credentials::is_something)
 }
 
 /// Tries credentials on their registry.
@@ -47,7 +30,7 @@ pub(crate) async fn login(call: Call) -> Result<Response> {
     let images = call.api.engine.images().clone();
     let auth: AuthConfig = call.document().await?;
     let host = host(&auth.server_address).to_owned();
-    let token = images.login(&host, &found(auth)).await;
+    let token = images.login(&host, &auth.into()).await;
     let token = token.map_err(|error| {
         let error = Error::from(error);
         match error.status() {

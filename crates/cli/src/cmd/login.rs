@@ -2,10 +2,10 @@
 
 use crate::command::{Action, Takes};
 use crate::context::Context;
-use crate::credentials::{self, Config, INDEX, Place};
 use crate::failure::{Failure, Result};
 use crate::{output, terminal};
 use client::Call;
+use client::credentials::{self, Config, INDEX, Place};
 use docker_schema::auth::{AuthConfig, AuthResponse};
 use std::io::{BufRead, IsTerminal, Read, Write};
 

@@ -2,9 +2,9 @@
 
 use crate::command::{Action, Takes};
 use crate::context::Context;
-use crate::credentials::{self, Config, INDEX};
 use crate::failure::Result;
 use crate::output;
+use client::credentials::{self, Config, INDEX};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Logout {

@@ -5,8 +5,8 @@ use super::progress::{self, To};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::{credentials, output};
-use client::{Call, Client};
+use crate::output;
+use client::{Call, Client, credentials};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pull {

@@ -6,8 +6,8 @@ use super::pull::{named, qualified};
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::Result;
-use crate::{credentials, output, platform};
-use client::{Call, encode};
+use crate::{output, platform};
+use client::{Call, credentials, encode};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Push {

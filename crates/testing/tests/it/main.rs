@@ -8,6 +8,7 @@
     reason = "a test's way to fail is to panic, in its helpers too"
 )]
 
+mod artifacts;
 mod attach;
 mod attacks;
 mod changes;

@@ -1,7 +1,5 @@
 //! Credentials for registries as docker keeps them: `config.json`, and helpers that it names.
 
-use crate::failure::{Failure, Result};
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use docker_schema::auth::AuthConfig;
@@ -9,24 +7,69 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::io;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What carries credentials to the daemon.
-pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-registry-auth");
+pub const HEADER: HeaderName = HeaderName::from_static("x-registry-auth");
 /// The key of Docker Hub.
-pub(crate) const INDEX: &str = "https://index.docker.io/v1/";
+pub const INDEX: &str = "https://index.docker.io/v1/";
 /// What a helper says of a server that it has nothing of.
 const NOTHING: &str = "credentials not found in native keychain";
 /// The name that says that the secret is an identity token.
 const TOKEN: &str = "<token>";
 
+/// What went wrong with what docker keeps.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody says where the file is.
+    #[error("HOME is not set")]
+    NoHome,
+    /// The file cannot be read, or is not what docker writes.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A helper cannot be run, or its answer not be read.
+    #[error("cannot run {program}")]
+    Run {
+        /// The helper.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A helper refused.
+    #[error("{program} {verb}: {said}")]
+    Helper {
+        /// The helper.
+        program: String,
+        /// What it was asked.
+        verb: String,
+        /// Its words.
+        said: String,
+    },
+}
+
+type Result<T> = std::result::Result<T, Error>;
+
 /// docker's file. What is not known here stays as it is.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Config {
+pub struct Config {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     auths: BTreeMap<String, Entry>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -68,21 +111,30 @@ struct Kept {
 
 /// Where a registry's credentials went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// The file, readable to whoever reads the file.
     File,
     /// A helper.
     Helper,
 }
 
+/// What is kept for the registry of `image`.
+///
+/// # Errors
+/// If the file or a helper cannot be asked.
+pub fn of(image: &str) -> Result<Option<AuthConfig>> {
+    Config::read()?.find(server_of(image))
+}
+
 /// The header's text for the registry of `image`; `None` if there is nothing to show.
-pub(crate) fn header(image: &str) -> Result<Option<String>> {
-    let config = Config::read()?;
-    let auth = config.find(server_of(image))?;
-    let Some(auth) = auth else {
+///
+/// # Errors
+/// As of [`of`].
+pub fn header(image: &str) -> Result<Option<String>> {
+    let Some(auth) = of(image)? else {
         return Ok(None);
     };
-    let json = serde_json::to_vec(&auth).context("cannot write the credentials")?;
+    let json = serde_json::to_vec(&auth).unwrap_or_default();
     Ok(Some(URL_SAFE.encode(json)))
 }
 
@@ -95,7 +147,7 @@ fn server_of(image: &str) -> &str {
 }
 
 /// The key of a registry as a person names it.
-pub(crate) fn server(name: &str) -> &str {
+pub fn server(name: &str) -> &str {
     let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
     match rest.split('/').next().unwrap_or_default() {
         "docker.io" | "index.docker.io" | "registry-1.docker.io" | "" => INDEX,
@@ -104,33 +156,28 @@ pub(crate) fn server(name: &str) -> &str {
 }
 
 /// Where docker's file is: `DOCKER_CONFIG`, else `~/.docker`.
-pub(crate) fn path() -> Result<PathBuf> {
+pub fn path() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let directory = variable("DOCKER_CONFIG").map(PathBuf::from);
     let directory = directory.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker")));
-    let missing = || {
-        Failure::hinted(
-            anyhow::anyhow!("HOME is not set"),
-            "set DOCKER_CONFIG to a directory of your own",
-        )
-    };
-    Ok(directory.ok_or_else(missing)?.join("config.json"))
+    Ok(directory.ok_or(Error::NoHome)?.join("config.json"))
 }
 
 impl Config {
     /// Reads the file; without it there is nothing. An image's pull without HOME has nothing.
-    pub(crate) fn read() -> Result<Self> {
+    pub fn read() -> Result<Self> {
         let Ok(path) = path() else {
             return Ok(Self::default());
         };
-        let bytes = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        let failed = |source| Error::Read {
+            path: path.clone(),
+            source,
         };
-        let read = serde_json::from_slice(&bytes);
-        Ok(read.with_context(|| format!("cannot read {}", path.display()))?)
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            read => read.map_err(failed)?,
+        };
+        serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))
     }
 
     fn helper(&self, server: &str) -> Option<&str> {
@@ -140,7 +187,7 @@ impl Config {
     }
 
     /// What is kept for a server.
-    pub(crate) fn find(&self, server: &str) -> Result<Option<AuthConfig>> {
+    pub fn find(&self, server: &str) -> Result<Option<AuthConfig>> {
         if let Some(helper) = self.helper(server) {
             return get(helper, server);
         }
@@ -165,7 +212,7 @@ impl Config {
     }
 
     /// Keeps credentials for a server.
-    pub(crate) fn store(mut self, auth: &AuthConfig) -> Result<Place> {
+    pub fn store(mut self, auth: &AuthConfig) -> Result<Place> {
         let server = auth.server_address.clone();
         let token = &auth.identity_token;
         if let Some(helper) = self.helper(&server) {
@@ -178,7 +225,7 @@ impl Config {
                 username: kept.0.clone(),
                 secret: kept.1.clone(),
             };
-            let document = serde_json::to_vec(&kept).context("cannot write the credentials")?;
+            let document = serde_json::to_vec(&kept).unwrap_or_default();
             call(helper, "store", &document)?;
             // docker keeps an empty entry, which says that there is one.
             self.auths.insert(server, Entry::default());
@@ -197,7 +244,7 @@ impl Config {
     }
 
     /// Forgets a server; says whether there was anything.
-    pub(crate) fn erase(mut self, server: &str) -> Result<bool> {
+    pub fn erase(mut self, server: &str) -> Result<bool> {
         let before = self.auths.len();
         self.auths.retain(|key, _| self::server(key) != server);
         let had = self.auths.len() < before;
@@ -213,7 +260,7 @@ impl Config {
     /// Replaces the file, which only its owner may read.
     fn write(&self) -> Result<()> {
         let path = path()?;
-        let write = |path: &Path| -> anyhow::Result<()> {
+        let write = |path: &Path| -> io::Result<()> {
             if let Some(directory) = path.parent() {
                 std::fs::create_dir_all(directory)?;
             }
@@ -226,9 +273,9 @@ impl Config {
             let mut options = std::fs::OpenOptions::new();
             let options = options.write(true).create(true).truncate(true).mode(0o600);
             options.open(&draft)?.write_all(&text)?;
-            Ok(std::fs::rename(&draft, &path)?)
+            std::fs::rename(&draft, &path)
         };
-        Ok(write(&path).with_context(|| format!("cannot write {}", path.display()))?)
+        write(&path).map_err(|source| Error::Write { path, source })
     }
 }
 
@@ -237,8 +284,11 @@ fn get(helper: &str, server: &str) -> Result<Option<AuthConfig>> {
         return Ok(None);
     };
     let program = format!("docker-credential-{helper}");
-    let kept: Kept = serde_json::from_slice(&answer)
-        .with_context(|| format!("cannot read what {program} says"))?;
+    let kept = serde_json::from_slice(&answer);
+    let kept: Kept = kept.map_err(|error| Error::Run {
+        program,
+        source: error.into(),
+    })?;
     let mut auth = AuthConfig {
         server_address: server.to_owned(),
         ..AuthConfig::default()
@@ -253,7 +303,7 @@ fn get(helper: &str, server: &str) -> Result<Option<AuthConfig>> {
 /// Asks a helper; `None` if it has nothing.
 fn call(helper: &str, verb: &str, input: &[u8]) -> Result<Option<Vec<u8>>> {
     let program = format!("docker-credential-{helper}");
-    let run = || -> std::io::Result<std::process::Output> {
+    let run = || -> io::Result<std::process::Output> {
         let mut child = Command::new(&program)
             .arg(verb)
             .stdin(Stdio::piped())
@@ -265,12 +315,19 @@ fn call(helper: &str, verb: &str, input: &[u8]) -> Result<Option<Vec<u8>>> {
         }
         child.wait_with_output()
     };
-    let output = run().with_context(|| format!("cannot run {program}"))?;
+    let output = match run() {
+        Ok(output) => output,
+        Err(source) => return Err(Error::Run { program, source }),
+    };
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match output.status.success() {
         true => Ok(Some(output.stdout)),
         false if said.contains(NOTHING) => Ok(None),
-        false => Err(anyhow::anyhow!("{program} {verb}: {said}").into()),
+        false => Err(Error::Helper {
+            program,
+            verb: verb.to_owned(),
+            said,
+        }),
     }
 }
 
