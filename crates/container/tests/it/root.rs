@@ -3,6 +3,7 @@
 use crate::fixture::{Bundle, Streams, mount};
 use container::{Create, Gate, create};
 use oci::runtime::NamespaceKind;
+use std::path::Path;
 use sys::mount::{Change, Extent, Propagation, set_attributes};
 use types::{Layer, Rootfs, Writable};
 
@@ -88,39 +89,69 @@ fn image(of: &std::path::Path, at: &std::path::Path) -> bool {
     }
 }
 
+/// What a script sees and writes in a root of two layers, in a user namespace or without one.
+fn in_layers(mapped: bool, layers: impl Fn(&Path, &Path) -> Option<Vec<Layer>>) {
+    let mut bundle = Bundle::new();
+    if mapped {
+        crate::namespaces::mapped(&mut bundle);
+    }
+    let dir = bundle.dir.path().to_owned();
+    let top = dir.join("top");
+    for name in ["top/etc", "upper", "work"] {
+        std::fs::create_dir_all(dir.join(name)).unwrap();
+    }
+    std::fs::write(top.join("etc/which"), "top").unwrap();
+    std::fs::write(top.join("etc/gone"), "top").unwrap();
+    let root = bundle.root();
+    for path in ["", "dev", "proc", "sys", "tmp", "etc"] {
+        std::os::unix::fs::chown(root.join(path), Some(0), Some(0)).unwrap();
+    }
+    let Some(lower) = layers(&top, &root) else {
+        return;
+    };
+    bundle.rootfs = Rootfs::Layers {
+        lower,
+        writable: Some(Writable {
+            upper: dir.join("upper"),
+            work: dir.join("work"),
+        }),
+    };
+    let script = "cat /etc/which; stat -c %u /bin/sh /etc; echo x > /etc/new
+        chown 5:6 /etc/which; rm /etc/gone; stat -c %u:%g /etc/which; ls /etc/gone 2>/dev/null; true";
+    let output = bundle.script(script);
+    assert_eq!(output, "top0\n0\n5:6\n", "mapped: {mapped}");
+    let first = if mapped { 100_000 } else { 0 };
+    for (path, owner) in [("etc/new", 0), ("etc/which", 5)] {
+        let made = std::fs::metadata(dir.join("upper").join(path)).unwrap();
+        let found = std::os::unix::fs::MetadataExt::uid(&made);
+        assert_eq!(found, first + owner, "{path}");
+    }
+    // The layers are as they were.
+    let below = std::fs::metadata(top.join("etc/which")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&below), 0);
+}
+
 #[test]
 fn images_are_layers_mounted_from_their_files_also_through_a_user_namespaces_maps() {
     for mapped in [false, true] {
-        let mut bundle = Bundle::new();
-        if mapped {
-            crate::namespaces::mapped(&mut bundle);
-        }
-        let dir = bundle.dir.path().to_owned();
-        let top = dir.join("top");
-        for name in ["top/etc", "upper", "work"] {
-            std::fs::create_dir_all(dir.join(name)).unwrap();
-        }
-        std::fs::write(top.join("etc/which"), "top").unwrap();
-        let root = bundle.root();
-        for path in ["", "dev", "proc", "sys", "tmp", "etc"] {
-            std::os::unix::fs::chown(root.join(path), Some(0), Some(0)).unwrap();
-        }
-        let (first, second) = (dir.join("first.erofs"), dir.join("second.erofs"));
-        if !image(&top, &first) || !image(&root, &second) {
-            return;
-        }
-        bundle.rootfs = Rootfs::Layers {
-            lower: vec![Layer::Erofs(first), Layer::Erofs(second)],
-            writable: Some(Writable {
-                upper: dir.join("upper"),
-                work: dir.join("work"),
-            }),
-        };
-        let output = bundle.script("cat /etc/which; stat -c %u /bin/sh /etc; echo x > /etc/new");
-        assert_eq!(output, "top0\n0\n", "mapped: {mapped}");
-        let made = std::fs::metadata(dir.join("upper/etc/new")).unwrap();
-        let owner = std::os::unix::fs::MetadataExt::uid(&made);
-        assert_eq!(owner, if mapped { 100_000 } else { 0 });
+        in_layers(mapped, |top, root| {
+            let images = ["first.erofs", "second.erofs"].map(|name| top.with_file_name(name));
+            let made = image(top, &images[0]) && image(root, &images[1]);
+            made.then(|| images.map(Layer::Erofs).to_vec())
+        });
+    }
+}
+
+#[test]
+fn trees_are_layers_also_through_a_user_namespaces_maps() {
+    for mapped in [false, true] {
+        in_layers(mapped, |top, root| {
+            Some(
+                [top, root]
+                    .map(|tree| Layer::Directory(tree.to_owned()))
+                    .to_vec(),
+            )
+        });
     }
 }
 
