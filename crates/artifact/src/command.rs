@@ -4,6 +4,7 @@ use crate::inspect::Inspect;
 use crate::pull::Pull;
 use crate::push::Push;
 use crate::referrers::Referrers;
+use crate::removal::Rm;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -23,6 +24,7 @@ enum Verb {
     Pull(Pull),
     Referrers(Referrers),
     Inspect(Inspect),
+    Rm(Rm),
 }
 
 /// Runs one command; `args` are those of the program, its name first.
@@ -60,6 +62,7 @@ fn run(verb: Verb) -> anyhow::Result<String> {
             Verb::Pull(pull) => pull.run().await,
             Verb::Referrers(referrers) => referrers.run().await,
             Verb::Inspect(inspect) => inspect.run().await,
+            Verb::Rm(rm) => rm.run().await,
         }
     })
 }

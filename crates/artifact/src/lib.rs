@@ -11,5 +11,6 @@ mod pull;
 mod push;
 mod referrers;
 mod remote;
+mod removal;
 
 pub use command::main;

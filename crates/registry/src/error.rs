@@ -160,6 +160,8 @@ pub enum Access {
     Pull,
     /// To write, and to read.
     Push,
+    /// To take away, to write, and to read.
+    Remove,
 }
 
 /// A refusal in Docker's words, which differ.
@@ -182,7 +184,7 @@ impl std::fmt::Display for Denial<'_> {
                 "pull access denied for {repository}, repository does not exist or may require \
                  'docker login': {cause}"
             ),
-            Access::Push => write!(f, "{cause}"),
+            Access::Push | Access::Remove => write!(f, "{cause}"),
         }
     }
 }
@@ -245,7 +247,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Denied {
-                access: Access::Push,
+                access: Access::Push | Access::Remove,
                 ..
             } => ErrorKind::PermissionDenied,
             // COMPAT: dockerd answers 404 to a pull that a registry denies.

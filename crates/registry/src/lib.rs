@@ -17,6 +17,7 @@ mod login;
 mod payload;
 mod proxy;
 mod referrers;
+mod removal;
 mod repository;
 mod search;
 mod settings;

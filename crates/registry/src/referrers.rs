@@ -14,7 +14,9 @@ impl Repository {
         digest: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Vec<Descriptor>, Error> {
-        let ask = Ask::get(format!("{}/referrers/{digest}", self.path()));
+        let filter = artifact_type.map(|wanted| format!("?artifactType={}", escaped(wanted)));
+        let filter = filter.unwrap_or_default();
+        let ask = Ask::get(format!("{}/referrers/{digest}{filter}", self.path()));
         let ask = ask.accept(&[media_type::INDEX]);
         let index = match self.patiently(|| self.ask(ask.clone(), What::Blob)).await {
             Ok(answered) => {
@@ -82,7 +84,26 @@ impl Repository {
             return Ok(());
         }
         index.manifests.push(entry);
-        let bytes = serde_json::to_vec(&index).map_err(|error| Error::Protocol {
+        self.tag(subject, &index).await
+    }
+
+    /// Takes `entry` out of the tag that lists what is about `subject`, if it is there.
+    pub(crate) async fn refer_no_more(
+        &self,
+        subject: &Digest,
+        entry: &Digest,
+    ) -> Result<(), Error> {
+        let mut index = self.tagged(subject).await?;
+        let before = index.manifests.len();
+        index.manifests.retain(|known| known.digest != *entry);
+        match index.manifests.len() < before {
+            true => self.tag(subject, &index).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn tag(&self, subject: &Digest, index: &Index) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(index).map_err(|error| Error::Protocol {
             url: self.path().to_owned(),
             reason: error.to_string(),
         })?;
@@ -119,6 +140,16 @@ impl Repository {
             }),
         }
     }
+}
+
+/// A value of a URL's query.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escape = |byte: u8| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
 }
 
 /// The tag that stands in for the list.

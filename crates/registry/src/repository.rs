@@ -75,12 +75,13 @@ impl Registries {
         let mut targets = targets(reference, &self.http)?;
         let actions = match access {
             Access::Pull => "pull",
-            Access::Push => {
-                // Mirrors are read, never written.
-                targets.retain(|target| target.own && target.abilities.push);
-                "pull,push"
-            }
+            Access::Push => "pull,push",
+            Access::Remove => "delete,pull,push",
         };
+        if access != Access::Pull {
+            // Mirrors are read, never written.
+            targets.retain(|target| target.own && target.abilities.push);
+        }
         Ok(Repository(Arc::new(Inner {
             targets,
             http: self.http.clone(),

@@ -139,11 +139,22 @@ impl Repository {
                     Err(error) => (Some(session.url), error),
                 },
             };
-            pauses.after(error).await?;
+            let transient = error.is_transient();
+            let goes_on = pauses.after(error).await;
+            if let (Some(url), Err(_), false) = (&url, &goes_on, transient) {
+                self.give_up(url).await;
+            }
+            goes_on?;
             if let Some(url) = url {
                 session = self.resume(&url, upload.descriptor.size).await;
             }
         }
+    }
+
+    /// Lets the registry forget what it has of a blob that it will not take.
+    async fn give_up(&self, url: &str) {
+        // It forgets by itself in time, if not now.
+        drop(self.ask(Ask::at(Method::DELETE, url), What::Blob).await);
     }
 
     /// Where a session stands; `None` if it is gone.

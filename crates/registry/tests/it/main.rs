@@ -8,6 +8,7 @@ mod mirrors;
 mod patience;
 mod proxies;
 mod ranges;
+mod referrers;
 mod server;
 mod tokens;
 

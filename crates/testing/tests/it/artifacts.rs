@@ -133,9 +133,26 @@ fn files_come_back_as_they_were_with_what_is_about_them() {
     assert!(lines.next().unwrap().starts_with("TYPE "), "{one}");
     assert!(lines.next().unwrap().ends_with(&signature), "{one}");
     assert_eq!(lines.next(), None, "{one}");
+    let by_digest = format!("{repository}@{signature}");
+    place.artifact(&["rm", &by_digest]).success();
+    let left = place
+        .artifact(&["referrers", "--format", "json", &name])
+        .success()
+        .text();
+    assert!(
+        !left.contains(&signature) && left.contains(&parts),
+        "{left}"
+    );
     let by_digest = format!("{repository}@{parts}");
     let inspected = place.artifact(&["inspect", &by_digest]).success().text();
     assert!(inspected.contains(&digest), "{inspected}");
+    // A tag that goes takes no manifest with it.
+    place.artifact(&["rm", &name]).success();
+    let gone = place.artifact(&["inspect", &name]);
+    assert!(gone.error().contains("manifest unknown"), "{gone}");
+    place
+        .artifact(&["inspect", &format!("{repository}@{digest}")])
+        .success();
 }
 
 #[test]
