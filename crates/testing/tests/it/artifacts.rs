@@ -84,7 +84,7 @@ fn files_come_back_as_they_were_with_what_is_about_them() {
         &typed,
     ];
     let pushed = place.artifact(&pushed).success().text();
-    let digest = pushed.trim().split_once('@').unwrap().1.to_owned();
+    assert!(pushed.contains("/team/model@sha256:"), "{pushed}");
 
     let manifest = place.artifact(&["inspect", &name]).success().text();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
@@ -102,57 +102,50 @@ fn files_come_back_as_they_were_with_what_is_about_them() {
     assert_eq!(fs::read(into.join("model.bin")).unwrap(), [7; 70_000]);
     assert_eq!(fs::read(into.join("card")).unwrap(), b"hi");
     assert_eq!(fs::read_dir(&into).unwrap().count(), 2);
+}
 
-    // A signature is about it, is found by what it is about, and has no tag.
-    let repository = place.name("team/model");
-    let about = |kind: &str, subject: &str, file: &str| {
-        let push = [
-            "push",
-            "--type",
-            kind,
-            "--subject",
-            subject,
-            &repository,
-            file,
-        ];
-        let pushed = place.artifact(&push).success().text();
+#[test]
+fn what_is_about_a_manifest_is_found_by_it_until_it_is_removed() {
+    let place = Place::start();
+    let (name, repository) = (place.name("team/model:1"), place.name("team/model"));
+    let file = place.file("f", b"x");
+    let push = |args: &[&str]| {
+        let mut words = vec!["push", "--type"];
+        words.extend_from_slice(args);
+        let pushed = place.artifact(&words).success().text();
         pushed.trim().split_once('@').unwrap().1.to_owned()
     };
-    let signature = about("application/x.signature", "1", &card);
-    let parts = about("application/x.parts", &digest, &model);
-    let listed = place
-        .artifact(&["referrers", "--format", "json", &name])
-        .success()
-        .text();
-    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    let listed: Vec<_> = listed.as_array().unwrap().iter().collect();
-    assert_eq!(listed.len(), 2, "{listed:?}");
-    let one = ["referrers", "--type", "application/x.signature", &name];
+    let digest = push(&["x/model", &name, &file]);
+    // Neither has a tag.
+    let signature = push(&["x/signature", "--subject", "1", &repository, &file]);
+    let parts = push(&["x/parts", "--subject", &digest, &repository, &file]);
+    let listed = || {
+        let json = ["referrers", "--format", "json", &name];
+        let text = place.artifact(&json).success().text();
+        let listed: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let digest = |entry: &serde_json::Value| entry["digest"].as_str().unwrap().to_owned();
+        listed.iter().map(digest).collect::<Vec<_>>()
+    };
+    let all = listed();
+    assert!(all.contains(&signature) && all.contains(&parts) && all.len() == 2);
+    let one = ["referrers", "--type", "x/signature", &name];
     let one = place.artifact(&one).success().text();
     let mut lines = one.lines();
     assert!(lines.next().unwrap().starts_with("TYPE "), "{one}");
     assert!(lines.next().unwrap().ends_with(&signature), "{one}");
     assert_eq!(lines.next(), None, "{one}");
-    let by_digest = format!("{repository}@{signature}");
-    place.artifact(&["rm", &by_digest]).success();
-    let left = place
-        .artifact(&["referrers", "--format", "json", &name])
-        .success()
-        .text();
-    assert!(
-        !left.contains(&signature) && left.contains(&parts),
-        "{left}"
-    );
+
     let by_digest = format!("{repository}@{parts}");
     let inspected = place.artifact(&["inspect", &by_digest]).success().text();
     assert!(inspected.contains(&digest), "{inspected}");
+    place.artifact(&["rm", &by_digest]).success();
+    assert_eq!(listed(), [signature]);
     // A tag that goes takes no manifest with it.
     place.artifact(&["rm", &name]).success();
     let gone = place.artifact(&["inspect", &name]);
     assert!(gone.error().contains("manifest unknown"), "{gone}");
-    place
-        .artifact(&["inspect", &format!("{repository}@{digest}")])
-        .success();
+    let by_digest = format!("{repository}@{digest}");
+    place.artifact(&["inspect", &by_digest]).success();
 }
 
 #[test]
