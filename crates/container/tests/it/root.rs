@@ -68,7 +68,7 @@ fn the_roots_propagation_is_as_asked() {
 }
 
 /// An EROFS image of a directory, by the tool of erofs-utils.
-fn image(of: &std::path::Path, at: &std::path::Path) -> bool {
+fn image(of: &Path, at: &Path) -> bool {
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     let missing = |error| eprintln!("skipped: mkfs.erofs of erofs-utils is needed: {error}");
     let made = std::process::Command::new("mkfs.erofs")
