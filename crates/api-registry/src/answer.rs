@@ -2,11 +2,11 @@
 
 use crate::error::Error;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Body as _, Frame};
 use serde::Serialize;
 use std::fs::File;
 use std::io;
@@ -57,6 +57,18 @@ pub(crate) fn with(mut answer: Answer, name: HeaderName, value: impl ToString) -
     answer
 }
 
+/// The answer to `HEAD`: its headers alone, which tell what a body would be.
+pub(crate) fn head(answer: Answer) -> Answer {
+    let (parts, body) = answer.into_parts();
+    let answer = Response::from_parts(parts, empty(StatusCode::OK).into_body());
+    match body.size_hint().exact() {
+        Some(size) if !answer.headers().contains_key(CONTENT_LENGTH) => {
+            with(answer, CONTENT_LENGTH, size)
+        }
+        _ => answer,
+    }
+}
+
 /// A stretch of a file, read as it goes.
 pub(crate) fn file(status: StatusCode, file: File, from: u64, len: u64) -> Answer {
     let file = Arc::new(file);
@@ -80,4 +92,31 @@ pub(crate) fn file(status: StatusCode, file: File, from: u64, len: u64) -> Answe
     let mut answer = Response::new(BodyExt::boxed_unsync(StreamBody::new(pieces)));
     *answer.status_mut() = status;
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_head_has_no_body_and_tells_its_length() {
+        let refused = || refusal(&Error::unsupported("no"));
+        let length = refused().into_body().size_hint().exact().unwrap();
+        let answer = head(refused());
+        assert_eq!(answer.status(), refused().status());
+        assert_eq!(answer.headers()[CONTENT_LENGTH], length.to_string());
+        assert!(
+            answer
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
+        // What is told already stays.
+        let told = head(with(empty(StatusCode::OK), CONTENT_LENGTH, 7));
+        assert_eq!(told.headers().get_all(CONTENT_LENGTH).iter().count(), 1);
+        assert_eq!(told.headers()[CONTENT_LENGTH], "7");
+    }
 }

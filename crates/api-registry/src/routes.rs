@@ -109,6 +109,7 @@ pub(crate) async fn answer(house: House, request: Request<Incoming>) -> Answer {
     {
         head.headers.insert(HOST, host);
     }
+    let wants_head = head.method == Method::HEAD;
     let call = Call {
         depot: house.depot.clone(),
         method: head.method,
@@ -124,7 +125,12 @@ pub(crate) async fn answer(house: House, request: Request<Incoming>) -> Answer {
         },
     };
     let answer = answer.unwrap_or_else(|error| answer::refusal(&error));
-    with(answer, VERSION, "registry/2.0")
+    let answer = with(answer, VERSION, "registry/2.0");
+    match wants_head {
+        // HTTP/2 would send a body.
+        true => answer::head(answer),
+        false => answer,
+    }
 }
 
 /// Gives out a token; clients ask by a query, or by a form.
