@@ -277,3 +277,83 @@ fn config(home: &Path) -> serde_json::Value {
     let bytes = std::fs::read(home.join("config.json")).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
+
+/// Bytes that the store's blobs and layers take on disk.
+fn kept(host: &TestHost) -> u64 {
+    let parts = [host.paths().content(), host.paths().layers()];
+    let mut du = Command::new("du");
+    du.arg("-sb").args(parts);
+    let sizes = run(du).success().text();
+    let size = |line: &str| line.split_whitespace().next().unwrap().parse::<u64>();
+    sizes.lines().map(|line| size(line).unwrap()).sum()
+}
+
+/// Runs `turn` so many times, and gives what failed.
+fn turns(turn: impl Fn() -> Ran) -> Vec<String> {
+    let failed = (0..12).map(|_| turn()).filter(|ran| ran.code != 0);
+    failed.map(|ran| ran.error()).collect()
+}
+
+#[test]
+fn prunes_beside_pulls_and_runs_free_what_nothing_uses_and_nothing_else() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let Some(_registry) = Registry::start(&host) else {
+        return;
+    };
+    // Two images with a layer in common.
+    let names = [1, 2].map(|n| format!("{ADDRESS}/shared:{n}"));
+    for name in &names {
+        let id = host.run_detached(&["--network", "none", testing::IMAGE, "touch", name]);
+        host.cli(&["wait", &id]).success();
+        host.cli(&["commit", &id, name]).success();
+        host.cli(&["push", name]).success();
+        host.cli(&["rm", &id]).success();
+    }
+    let image = host.inspect(testing::IMAGE, "{{.Id}}");
+    host.cli(&["rmi", "-f", testing::IMAGE, &image, &names[0], &names[1]]);
+    host.cli(&["image", "prune", "-af"]).success();
+    let empty = kept(&host);
+
+    let pull = |name: &str| host.cli(&["pull", "-q", name]);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| turns(|| pull(&names[0])));
+        let second = scope.spawn(|| turns(|| pull(&names[1])));
+        let run = || {
+            host.cli(&[
+                "run",
+                "--rm",
+                "--network",
+                "none",
+                &names[0],
+                "echo",
+                "whole",
+            ])
+        };
+        let runs = scope.spawn(move || turns(run));
+        let prunes = turns(|| host.cli(&["image", "prune", "-af"]));
+        assert_eq!(prunes, [] as [String; 0]);
+        assert_eq!(first.join().unwrap(), [] as [String; 0]);
+        assert_eq!(second.join().unwrap(), [] as [String; 0]);
+        // Between its pull and its start an image has no user yet.
+        for error in runs.join().unwrap() {
+            assert!(error.contains("No such image"), "{error}");
+        }
+    });
+
+    host.cli(&["pull", "-q", &names[1]]).success();
+    let ran = host.cli(&[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        &names[1],
+        "echo",
+        "whole",
+    ]);
+    assert_eq!(ran.success().text(), "whole\n");
+    host.cli(&["image", "prune", "-af"]).success();
+    assert_eq!(kept(&host), empty);
+}
