@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// Version 1 hierarchies that are joined only when one of their limits is set: a new cpuset
-/// cannot be joined before it is filled, and the others change nothing by themselves.
+/// Version 1 hierarchies that [`Reach::Limited`] joins only when one of their limits is set: a new
+/// cpuset cannot be joined before it is filled, and the others change nothing by themselves.
 const ON_DEMAND: [&str; 5] = ["cpuset", "net_cls", "net_prio", "perf_event", "misc"];
 /// Where processes are looked up, the first that is there.
 const PROCESS_HIERARCHIES: [&str; 5] = ["", "pids", "devices", "freezer", "memory"];
@@ -29,6 +29,15 @@ pub enum Driver {
     Systemd,
 }
 
+/// Which of version 1's hierarchies have the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Each, as runc's containers have.
+    Every,
+    /// Each but those that do nothing until one of their limits is set.
+    Limited,
+}
+
 /// What group is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -41,10 +50,27 @@ pub struct Request<'a> {
     pub resources: Option<&'a Resources>,
     /// The class of service that its processes join too, if any.
     pub intel_rdt: Option<&'a IntelRdt>,
+    /// Where it is made.
+    pub reach: Reach,
     /// Who makes it.
     pub driver: Driver,
     /// The unit's, beside those of the limits, where systemd makes it.
     pub properties: &'a [Property],
+}
+
+impl Request<'_> {
+    /// Whether the group is in a hierarchy.
+    fn reaches(&self, hierarchy: &Hierarchy) -> bool {
+        let Version::V1(controllers) = &hierarchy.version else {
+            return true;
+        };
+        let limited = |controller: &str| {
+            let uses = |resources| limits::v1::uses(controller, resources);
+            self.resources.is_some_and(uses)
+        };
+        let wanted = |controller: &str| !ON_DEMAND.contains(&controller) || limited(controller);
+        self.reach == Reach::Every || controllers.iter().any(|one| wanted(one))
+    }
 }
 
 /// What is needed to find a group again.
@@ -121,7 +147,7 @@ impl Cgroup {
         let scope = scope(hierarchies, request)?;
         let place = Place::of(hierarchies, request, scope.as_ref());
         let wanted = hierarchies.iter();
-        let wanted = wanted.filter(|hierarchy| wanted_in(hierarchy, request.resources));
+        let wanted = wanted.filter(|hierarchy| request.reaches(hierarchy));
         let path = |hierarchy: &Hierarchy| (hierarchy.version.name(), place.within(hierarchy));
         Ok(State {
             driver: request.driver,
@@ -150,7 +176,7 @@ impl Cgroup {
         made: &mut Vec<PathBuf>,
     ) -> Result<(), Error> {
         for hierarchy in place.hierarchies.iter() {
-            if !wanted_in(hierarchy, request.resources) {
+            if !request.reaches(hierarchy) {
                 continue;
             }
             let path = place.within(hierarchy);
@@ -380,6 +406,7 @@ impl Cgroup {
             path: Some(path),
             resources: None,
             intel_rdt: None,
+            reach: Reach::Every,
             driver: Driver::default(),
             properties: &[],
         };
@@ -419,17 +446,6 @@ impl Cgroup {
             .iter()
             .find_map(|name| self.group(name))
             .or_else(|| self.groups.first())
-    }
-}
-
-/// Whether a container joins a hierarchy.
-fn wanted_in(hierarchy: &Hierarchy, resources: Option<&Resources>) -> bool {
-    match &hierarchy.version {
-        Version::V2 => true,
-        Version::V1(controllers) => controllers.iter().any(|controller| {
-            !ON_DEMAND.contains(&controller.as_str())
-                || resources.is_some_and(|resources| limits::v1::uses(controller, resources))
-        }),
     }
 }
 

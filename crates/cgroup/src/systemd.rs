@@ -202,6 +202,7 @@ mod tests {
             path,
             resources: None,
             intel_rdt: None,
+            reach: crate::Reach::Every,
             driver: crate::Driver::Systemd,
             properties: &[],
         };

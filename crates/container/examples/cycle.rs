@@ -5,7 +5,7 @@
 //! and `overlay` are left out unless named; with `open` create and start are one.
 
 use anyhow::{Context as _, Result};
-use cgroup::{Cgroup, Driver, Request};
+use cgroup::{Cgroup, Driver, Reach, Request};
 use container::{Create, Gate, Stdio, create};
 use oci::runtime::Spec;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -116,6 +116,7 @@ fn group(id: &ContainerId, parts: &[String]) -> Result<Option<Cgroup>> {
         path: None,
         resources: None,
         intel_rdt: None,
+        reach: Reach::Every,
         driver: Driver::Cgroupfs,
         properties: &[],
     })?))

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::record;
 use crate::sandbox::Sandbox;
 use ::container::Stock;
-use cgroup::{Cgroup, Driver, Hierarchies};
+use cgroup::{Cgroup, Driver, Hierarchies, Reach};
 use oci::runtime::{Mount, NamespaceKind, Resources, Spec};
 use proto::run;
 use proto::shim::PrepareRequest;
@@ -99,6 +99,7 @@ pub(crate) fn request<'a>(
         path: (!path.is_empty()).then_some(path),
         resources,
         intel_rdt: None,
+        reach: Reach::Limited,
         driver: Driver::Cgroupfs,
         properties: &[],
     }

@@ -6,7 +6,7 @@ use crate::foreground::{self, Signals, Terminal};
 use crate::store::{Place, Record, parse_id};
 use crate::{capabilities, console, log, name, sealed, status};
 use anyhow::{Context as _, Result, bail};
-use cgroup::{Cgroup, Driver, Property, Request};
+use cgroup::{Cgroup, Driver, Property, Reach, Request};
 use container::{Create, Gate, Init, Stdio, Waiting};
 use oci::runtime::{Namespace, NamespaceKind, Process, SeccompAction, Spec, Status};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -237,6 +237,7 @@ impl Wanted<'_> {
             path,
             resources: linux.and_then(|linux| linux.resources.as_ref()),
             intel_rdt,
+            reach: Reach::Every,
             driver: self.driver,
             properties: &properties,
         });

@@ -345,6 +345,34 @@ fn exec_has_the_containers_personality_and_scheduler() {
 }
 
 #[test]
+fn a_container_and_what_joins_it_are_in_its_group_of_every_hierarchy() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    bundle.create();
+    bundle.ok(&["start", &bundle.id]);
+    let state: Value = serde_json::from_str(&bundle.ok(&["state", &bundle.id])).unwrap();
+    let hierarchies = cgroup::Hierarchies::probe().unwrap();
+    let groups = bundle.groups();
+    assert_eq!(groups.len(), hierarchies.iter().count(), "{groups:?}");
+    for group in &groups {
+        let processes = fs::read_to_string(group.join("cgroup.procs")).unwrap();
+        assert_eq!(processes.trim_end(), state["pid"].to_string(), "{group:?}");
+    }
+    let init = fs::read_to_string(format!("/proc/{}/cgroup", state["pid"])).unwrap();
+    let joined = bundle.ok(&[
+        "exec",
+        &bundle.id,
+        "sh",
+        "-c",
+        "cat /proc/1/cgroup /proc/self/cgroup",
+    ]);
+    let (of_init, of_joined) = joined.split_at(joined.len() / 2);
+    assert_eq!(of_init, of_joined);
+    assert_eq!(init.lines().count(), of_joined.lines().count());
+}
+
+#[test]
 fn exec_follows_an_init_that_manages_groups_of_its_own() {
     let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
         return;

@@ -1,7 +1,7 @@
 //! A directory stands for the file system: no machine of ours has it.
 
 use super::*;
-use crate::{Cgroup, Driver, Hierarchies, Request};
+use crate::{Cgroup, Driver, Hierarchies, Reach, Request};
 use std::path::Path;
 
 /// A directory with the files of the kernel's, removed at the end.
@@ -253,6 +253,7 @@ fn a_group_carries_its_class_from_plan_to_removal() {
         path: None,
         resources: None,
         intel_rdt: Some(&asked),
+        reach: Reach::Limited,
         driver: Driver::Cgroupfs,
         properties: &[],
     };

@@ -1,6 +1,6 @@
 //! A uniquely named group and a process in it.
 
-use cgroup::{Cgroup, Driver, Error, Request};
+use cgroup::{Cgroup, Driver, Error, Reach, Request};
 use oci::runtime::Resources;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
@@ -29,14 +29,19 @@ pub(crate) fn create(id: &str, resources: Option<&Resources>) -> Cgroup {
 }
 
 pub(crate) fn try_create(id: &str, resources: Option<&Resources>) -> Result<Cgroup, Error> {
-    Cgroup::create(&Request {
+    Cgroup::create(&request(id, resources))
+}
+
+pub(crate) fn request<'a>(id: &'a str, resources: Option<&'a Resources>) -> Request<'a> {
+    Request {
         id,
         path: None,
         resources,
         intel_rdt: None,
+        reach: Reach::Limited,
         driver: Driver::Cgroupfs,
         properties: &[],
-    })
+    }
 }
 
 /// Runs a command inside the group.

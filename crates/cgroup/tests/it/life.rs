@@ -1,7 +1,7 @@
 //! Making, joining, freezing, ending and removing.
 
-use crate::fixture::{create, name, possible, spawn, try_create, wait_for};
-use cgroup::{Cgroup, Error};
+use crate::fixture::{create, name, possible, request, spawn, try_create, wait_for};
+use cgroup::{Cgroup, Error, Reach, Request};
 use oci::runtime::{Cpu, Memory, Pids, Resources};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -112,6 +112,31 @@ fn limits_are_written_and_updated() {
 
     cgroup.kill().unwrap();
     child.wait().unwrap();
+    cgroup.delete().unwrap();
+}
+
+#[test]
+fn a_group_is_in_every_hierarchy_or_where_its_limits_are() {
+    if !possible() {
+        return;
+    }
+    let (id, hierarchies) = (name(), cgroup::Hierarchies::probe().unwrap());
+    let everywhere = Request {
+        reach: Reach::Every,
+        ..request(&id, None)
+    };
+    let cgroup = Cgroup::create(&everywhere).unwrap();
+    assert_eq!(cgroup.state().paths.len(), hierarchies.iter().count());
+    let mut child = spawn(&cgroup, "sleep", &["100"]);
+    for path in cgroup.state().paths.values() {
+        assert_eq!(text(path, "cgroup.procs"), child.id().to_string());
+    }
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+    cgroup.delete().unwrap();
+
+    let cgroup = create(&id, None);
+    assert!(!cgroup.state().paths.contains_key("cpuset"));
     cgroup.delete().unwrap();
 }
 

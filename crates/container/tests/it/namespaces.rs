@@ -190,6 +190,7 @@ fn a_cgroup_namespace_has_its_root_at_the_containers_group() {
         path: None,
         resources: None,
         intel_rdt: None,
+        reach: cgroup::Reach::Every,
         driver: cgroup::Driver::Cgroupfs,
         properties: &[],
     })

@@ -40,6 +40,7 @@ fn a_failing_step_names_itself_and_leaves_nothing() {
             path: None,
             resources: None,
             intel_rdt: None,
+            reach: cgroup::Reach::Every,
             driver: cgroup::Driver::Cgroupfs,
             properties: &[],
         })
