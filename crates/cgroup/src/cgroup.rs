@@ -97,6 +97,16 @@ pub struct Cgroup {
     holder: Option<Holder>,
 }
 
+/// How a child comes into version 2's group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// By its clone.
+    Clone,
+    /// By itself, later: from a cgroup namespace in which the group cannot be seen none is cloned
+    /// into it (`nsdelegate`, cgroups(7)), while a file opened outside can be written to.
+    Join,
+}
+
 /// What a child needs to join without a look-up: it writes `0` to each of [`Self::tasks`], and
 /// is cloned into [`Self::unified`] if that is there.
 #[derive(Debug)]
@@ -284,16 +294,17 @@ impl Cgroup {
     }
 
     /// What a child needs to join.
-    pub fn entry(&self) -> Result<Entry<'_>, Error> {
+    pub fn entry(&self, entrance: Entrance) -> Result<Entry<'_>, Error> {
         let mut entry = Entry {
             tasks: Vec::with_capacity(self.groups.len()),
             unified: None,
         };
         // A clone into a full group is refused, joining one is not.
         let crowded = self.holder.as_ref().is_some_and(|holder| holder.crowds);
+        let cloned = entrance == Entrance::Clone && !crowded;
         for group in &self.groups {
             let file = match group.version {
-                Version::V2 if !crowded => {
+                Version::V2 if cloned => {
                     entry.unified = Some(group.directory());
                     continue;
                 }

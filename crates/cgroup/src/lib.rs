@@ -18,7 +18,7 @@ mod sweep;
 mod systemd;
 
 pub use ::systemd::Property;
-pub use cgroup::{Cgroup, Driver, Entry, Reach, Request, State};
+pub use cgroup::{Cgroup, Driver, Entrance, Entry, Reach, Request, State};
 pub use error::Error;
 pub use hierarchy::{Hierarchies, Hierarchy, Version};
 pub use resctrl::Resctrl;

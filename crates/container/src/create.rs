@@ -45,7 +45,7 @@ pub struct Create<'a> {
 /// found. On failure nothing of it is left.
 pub fn create(request: &Create<'_>) -> Result<Init, Error> {
     let mut plan = Plan::of_create(request)?;
-    let entry = plan::membership(request.cgroup)?;
+    let entry = plan::membership(&plan, request.cgroup)?;
     let mut init = launch::run(&Launch {
         plan: &plan,
         entry: entry.as_ref(),

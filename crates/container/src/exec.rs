@@ -43,7 +43,7 @@ pub struct Exec<'a> {
 /// The process is a child of the caller, who reaps it.
 pub fn exec(request: &Exec<'_>) -> Result<Init, Error> {
     let plan = Plan::of_exec(request)?;
-    let entry = plan::membership(request.cgroup)?;
+    let entry = plan::membership(&plan, request.cgroup)?;
     launch::run(&Launch {
         plan: &plan,
         entry: entry.as_ref(),

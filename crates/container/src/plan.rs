@@ -40,7 +40,7 @@ use crate::create::Create;
 use crate::exec::Exec;
 use crate::hooks::Prepared;
 use crate::users::Maps;
-use cgroup::{Cgroup, Entry};
+use cgroup::{Cgroup, Entrance, Entry};
 use oci::runtime::{Linux, State, Status};
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
@@ -176,6 +176,19 @@ impl<'a> Plan<'a> {
         self.namespaces.own(user) || self.join.as_ref().is_some_and(joins)
     }
 
+    /// Whether a stage joins namespaces and clones the process in them.
+    pub(crate) fn has_stage(&self) -> bool {
+        let through = |join: &Join<'_>| join.through_user_namespace();
+        self.namespaces.joined_with_user() || self.join.as_ref().is_some_and(through)
+    }
+
+    /// Whether a namespace of this kind is joined by the time of the clone.
+    fn clones_within(&self, kind: Kind) -> bool {
+        let joins = |join: &Join<'_>| join.kinds & kind.flag() != 0;
+        let joined = self.namespaces.joins(kind) || self.join.as_ref().is_some_and(joins);
+        joined && self.has_stage()
+    }
+
     /// The numbers of all detached trees.
     pub(crate) fn trees(&self) -> impl Iterator<Item = i32> {
         let container = self.container.iter();
@@ -251,9 +264,16 @@ pub(crate) fn state(request: &Create<'_>) -> State {
 }
 
 /// What the child needs to join its control group.
-pub(crate) fn membership(cgroup: Option<&Cgroup>) -> Result<Option<Entry<'_>>, Error> {
+pub(crate) fn membership<'a>(
+    plan: &Plan<'_>,
+    cgroup: Option<&'a Cgroup>,
+) -> Result<Option<Entry<'a>>, Error> {
+    let entrance = match plan.clones_within(Kind::Cgroup) {
+        true => Entrance::Join,
+        false => Entrance::Clone,
+    };
     cgroup
-        .map(Cgroup::entry)
+        .map(|cgroup| cgroup.entry(entrance))
         .transpose()
         .map_err(|source| Error::Cgroup { source })
 }

@@ -2,7 +2,7 @@
 //!
 //! Fields that Go's encoder would leave out when empty are left out here too, `null` reads as
 //! the field's default as Go reads it, and unknown fields are ignored as the specification
-//! demands. A value outside of an enumeration is an error that names the field:
+//! demands. Names of fields are read in any case, as Go reads them. A value outside of an enumeration is an error that names the field:
 //! see [`Spec::from_slice`].
 
 /// Declares structs of a document: after the optional sections `required` (must be there) and
@@ -70,6 +70,7 @@ macro_rules! words {
 }
 
 pub mod features;
+mod fold;
 mod linux;
 mod parse;
 mod process;

@@ -373,6 +373,50 @@ fn a_container_and_what_joins_it_are_in_its_group_of_every_hierarchy() {
 }
 
 #[test]
+fn a_container_shares_every_namespace_of_another_but_its_mounts() {
+    let (Some(first), Some(second)) = (
+        Bundle::new(&["sleep", "100"]),
+        Bundle::new(&["sh", "-c", "ps; cat /proc/self/cgroup"]),
+    ) else {
+        return;
+    };
+    let kinds = ["pid", "network", "ipc", "uts", "cgroup", "user", "time"];
+    first.change(|spec| {
+        let mut namespaces = json!(kinds.map(|kind| json!({"type": kind})));
+        namespaces
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"type": "mount"}));
+        spec["linux"]["namespaces"] = namespaces;
+        let map = json!([{"containerID": 0, "hostID": 0, "size": 100}]);
+        spec["linux"]["uidMappings"] = map.clone();
+        spec["linux"]["gidMappings"] = map;
+    });
+    first.create();
+    first.ok(&["start", &first.id]);
+    let state: Value = serde_json::from_str(&first.ok(&["state", &first.id])).unwrap();
+    second.change(|spec| {
+        let shared = kinds.map(|kind| {
+            let file = if kind == "network" { "net" } else { kind };
+            json!({"type": kind, "path": format!("/proc/{}/ns/{file}", state["pid"])})
+        });
+        let mut namespaces = json!(shared);
+        namespaces
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"type": "mount"}));
+        spec["linux"]["namespaces"] = namespaces;
+    });
+    let path = second.path();
+    let said = second.ok(&["run", "-b", path.to_str().unwrap(), &second.id]);
+    assert!(said.contains("sleep 100"), "{said}");
+    // Its groups are its own, beside those that its cgroup namespace shows.
+    let groups = said.lines().filter(|line| line.contains(&second.id));
+    let hierarchies = cgroup::Hierarchies::probe().unwrap();
+    assert_eq!(groups.count(), hierarchies.iter().count(), "{said}");
+}
+
+#[test]
 fn exec_follows_an_init_that_manages_groups_of_its_own() {
     let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
         return;

@@ -99,19 +99,22 @@ pub(crate) fn swap_value(memory: &Memory) -> Result<Option<String>, Error> {
     }
 }
 
+/// COMPAT: a limit that would end processes at once is refused in runc's words; where the use is
+/// not known there is none to refuse for.
 pub(crate) fn check_usage(group: &Group, memory: &Memory) -> Result<(), Error> {
-    let usage: i64 = group
-        .read("memory.current")?
-        .trim_end()
-        .parse()
-        .unwrap_or_default();
-    match memory.limit {
-        Some(limit) if limit > 0 && limit < usage => Err(Error::Invalid {
-            field: "linux.resources.memory.limit",
-            reason: format!("unable to set memory limit to {limit} (current usage: {usage})"),
-        }),
-        _ => Ok(()),
+    let usage = group.read("memory.current").unwrap_or_default();
+    let usage: i64 = usage.trim_end().parse().unwrap_or_default();
+    let limits = [
+        ("linux.resources.memory.swap", "memory+swap", memory.swap),
+        ("linux.resources.memory.limit", "memory", memory.limit),
+    ];
+    for (field, name, limit) in limits {
+        if let Some(limit) = limit.filter(|limit| *limit > 0 && *limit <= usage) {
+            let reason = format!("rejecting {name} limit {limit} <= usage {usage}");
+            return Err(Error::Invalid { field, reason });
+        }
     }
+    Ok(())
 }
 
 fn max_or(value: i64) -> String {
@@ -262,15 +265,25 @@ pub(super) fn unified(cgroup: &Cgroup, files: &BTreeMap<String, String>) -> Resu
                 reason: format!("{file:?} is not a file name"),
             });
         }
-        match group.try_write(file, value) {
-            Ok(()) => {}
-            Err(Errno::NOENT | Errno::PERM | Errno::ACCESS) => {
-                missing_file(cgroup, group, (file, value))?;
-            }
-            Err(_) => group.write(file, value)?,
+        if value.is_empty() {
+            unified_line(cgroup, group, (file, value))?;
+        }
+        // The kernel takes a line a write.
+        for line in value.split_inclusive('\n') {
+            unified_line(cgroup, group, (file, line))?;
         }
     }
     Ok(())
+}
+
+fn unified_line(cgroup: &Cgroup, group: &Group, (file, line): (&str, &str)) -> Result<(), Error> {
+    match group.try_write(file, line) {
+        Ok(()) => Ok(()),
+        Err(Errno::NOENT | Errno::PERM | Errno::ACCESS) => {
+            missing_file(cgroup, group, (file, line))
+        }
+        Err(_) => group.write(file, line),
+    }
 }
 
 /// A file that is not there most often lacks its controller.

@@ -1,6 +1,6 @@
 //! A uniquely named group and a process in it.
 
-use cgroup::{Cgroup, Driver, Error, Reach, Request};
+use cgroup::{Cgroup, Driver, Entrance, Error, Reach, Request};
 use oci::runtime::Resources;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
@@ -46,7 +46,7 @@ pub(crate) fn request<'a>(id: &'a str, resources: Option<&'a Resources>) -> Requ
 
 /// Runs a command inside the group.
 pub(crate) fn spawn(cgroup: &Cgroup, program: &str, args: &[&str]) -> Child {
-    let entry = cgroup.entry().unwrap();
+    let entry = cgroup.entry(Entrance::Clone).unwrap();
     let unified = entry.unified.map(|dir| {
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
         rustix::fs::openat(dir, "cgroup.procs", flags, rustix::fs::Mode::empty()).unwrap()

@@ -201,6 +201,74 @@ fn a_file_of_version_2_is_none_of_a_controller_of_version_1() {
 }
 
 #[test]
+fn a_file_of_version_2_is_written_line_by_line() {
+    if !possible() {
+        return;
+    }
+    let id = name();
+    let cgroup = create(&id, None);
+    let unified = cgroup.state().paths.get("").cloned();
+    cgroup.delete().unwrap();
+    let Some(above) = unified.as_deref().and_then(Path::parent) else {
+        eprintln!("skipped: there is no version 2 of cgroups here");
+        return;
+    };
+    let controllers = text(above, "cgroup.controllers");
+    let Some(controller) = controllers
+        .split(' ')
+        .next()
+        .filter(|name| !name.is_empty())
+    else {
+        eprintln!("skipped: version 2 of cgroups has no controller here");
+        return;
+    };
+    // In one write the second line would be a part of the first.
+    let value = format!("+{controller}\n-{controller}\n+{controller}");
+    let resources = Resources {
+        unified: [("cgroup.subtree_control".to_owned(), value)].into(),
+        ..Resources::default()
+    };
+    let cgroup = create(&id, Some(&resources));
+    let path = cgroup.state().paths[""].clone();
+    assert_eq!(text(&path, "cgroup.subtree_control"), controller);
+    cgroup.delete().unwrap();
+}
+
+#[test]
+fn a_limit_below_what_is_used_is_refused_where_that_is_asked_for() {
+    if !possible() {
+        return;
+    }
+    let mut cgroup = create(&name(), None);
+    let unified = cgroup.state().paths.get("").cloned().unwrap_or_default();
+    if !unified.join("memory.current").exists() {
+        eprintln!("skipped: version 2 of cgroups has no memory controller here");
+        return cgroup.delete().unwrap();
+    }
+    let mut child = spawn(&cgroup, "sleep", &["100"]);
+    let limits = |limit, swap| Resources {
+        memory: Some(Memory {
+            limit,
+            swap,
+            check_before_update: Some(true),
+            ..Memory::default()
+        }),
+        ..Resources::default()
+    };
+    let error = cgroup.update(&limits(Some(1024), None)).unwrap_err();
+    let said = "rejecting memory limit 1024 <= usage ";
+    assert!(error.to_string().contains(said), "{error}");
+    let error = cgroup.update(&limits(Some(1024), Some(2048))).unwrap_err();
+    let said = "rejecting memory+swap limit 2048 <= usage ";
+    assert!(error.to_string().contains(said), "{error}");
+    assert!(child.try_wait().unwrap().is_none());
+    cgroup.update(&limits(Some(64 << 20), None)).unwrap();
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+    cgroup.delete().unwrap();
+}
+
+#[test]
 fn a_group_may_use_every_device() {
     if !possible() {
         return;

@@ -10,7 +10,6 @@ use super::{Launch, kept, waiting};
 use crate::Error;
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault, injection};
-use crate::plan::Join;
 use crate::steps::{self, Setup, not_dumpable};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,9 +29,7 @@ pub(super) fn spawn(launch: &Launch<'_>, theirs: &OwnedFd) -> Result<Child, Erro
         waiting: &waiting,
         failing: injection::armed(),
     };
-    let join = launch.plan.join.as_ref();
-    let unprivileged = join.is_some_and(Join::through_user_namespace);
-    if launch.plan.namespaces.joined_with_user() || unprivileged {
+    if launch.plan.has_stage() {
         return body.stage();
     }
     let before = Before::of(launch);

@@ -1,5 +1,6 @@
 //! Reading a document, with errors that name the field.
 
+use super::fold::Fold;
 use super::{Process, Resources, Spec};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -60,7 +61,10 @@ impl Resources {
 }
 
 fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
-    serde_json::from_slice(bytes).map_err(|source| ParseError {
+    let mut document = serde_json::Deserializer::from_slice(bytes);
+    let read = T::deserialize(Fold(&mut document));
+    let read = read.and_then(|read| document.end().map(|()| read));
+    read.map_err(|source| ParseError {
         field: field_at(bytes, offset(bytes, source.line(), source.column())),
         source,
     })

@@ -52,6 +52,28 @@ fn null_and_missing_read_as_the_default_and_unknown_fields_are_ignored() {
 }
 
 #[test]
+fn names_of_fields_are_read_in_any_case_and_those_of_maps_as_they_are() {
+    let text = r#"{"OCIVersion":"1.3.0","root":{"path":"r","ReadOnly":true},
+        "process":{"cwd":"/","USER":{"UID":7}},
+        "annotations":{"Path":"a","path":"b"},
+        "linux":{"resources":{"hugepagelimits":[{"pagesize":"2MB","LIMIT":9}]},
+            "sysctl":{"Net.X":"1"},"netdevices":{"Eth0":{"NAME":"e"}}}}"#;
+    let spec = Spec::from_slice(text.as_bytes()).unwrap();
+    assert_eq!(spec.oci_version, "1.3.0");
+    assert!(spec.root.unwrap().readonly);
+    assert_eq!(spec.process.unwrap().user.uid, 7);
+    assert_eq!(spec.annotations["Path"], "a");
+    assert_eq!(spec.annotations["path"], "b");
+    let linux = spec.linux.unwrap();
+    assert_eq!(linux.sysctl["Net.X"], "1");
+    assert_eq!(linux.net_devices["Eth0"].name, "e");
+    let limit = &linux.resources.unwrap().hugepage_limits[0];
+    assert_eq!((limit.page_size.as_str(), limit.limit), ("2MB", 9));
+    let twice = error(r#"{"root":{"path":"r","Path":"s"}}"#);
+    assert!(twice.contains("duplicate field `path`"), "{twice}");
+}
+
+#[test]
 fn a_full_document_is_written_as_it_was_read() {
     let text = include_str!("tests/full.json");
     let read: serde_json::Value = serde_json::from_str(text).unwrap();
