@@ -25,8 +25,9 @@ fn counting(test: &str) -> Option<Bundle> {
             json!({"destination": destination, "source": source, "type": "bind", "options": ["bind"]})
         };
         let mounts = spec["mounts"].as_array_mut().unwrap();
-        mounts.push(bind("outer", "/bound"));
-        mounts.push(bind("inner", "/bound/for/nested"));
+        mounts.push(bind("./outer", "/bound"));
+        mounts.push(bind("./inner", "/bound/for/nested"));
+        mounts.push(bind(".", "/bundle"));
     });
     fs::create_dir(bundle.path().join("outer")).unwrap();
     fs::create_dir(bundle.path().join("inner")).unwrap();

@@ -201,7 +201,9 @@ pub(in crate::commands) fn external_mounts(spec: &Spec, record: &Record) -> Vec<
         match mount.kind.as_str() {
             "cgroup" | "cgroup2" => external.extend(cgroups(record, &at)),
             kind if kind == "bind" || option("bind") || option("rbind") => {
+                // CRIU wants the mount that this is on, and cannot tell it of a path with dots.
                 let source = record.bundle.join(&mount.source);
+                let source: PathBuf = source.components().collect();
                 external.push((at, source.display().to_string()));
             }
             _ => {}
