@@ -10,7 +10,7 @@ use crate::plan::{self, Mount, Source, Tree};
 use crate::stdio::Stdio;
 use crate::steps;
 use cgroup::Cgroup;
-use oci::runtime::{Mount as Requested, Spec};
+use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -174,8 +174,17 @@ fn below<'a>(top: &Requested, mount: &'a Requested) -> Option<&'a str> {
 
 /// What a container would plan for a mount.
 fn planned(mount: Requested, cgroup: Option<&Cgroup>) -> Result<Vec<Mount>, Error> {
+    // As containers are that are made ahead for.
+    let cgroup_namespace = Namespace {
+        kind: NamespaceKind::Cgroup,
+        path: String::new(),
+    };
     let spec = Spec {
         mounts: vec![mount],
+        linux: Some(Linux {
+            namespaces: vec![cgroup_namespace],
+            ..Linux::default()
+        }),
         ..Spec::default()
     };
     let id = ContainerId::from_random([0; 32]);

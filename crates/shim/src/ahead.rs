@@ -132,6 +132,11 @@ impl Rest {
             Some(namespaces) => namespaces.give(spec),
             None => Vec::new(),
         };
+        let linux = spec.linux.iter();
+        let mut namespaces = linux.flat_map(|linux| &linux.namespaces);
+        if !namespaces.any(|one| one.kind == NamespaceKind::Cgroup) {
+            self.stock.leave_out("cgroup");
+        }
         for (kind, of) in [
             ("sysfs", NamespaceKind::Network),
             ("mqueue", NamespaceKind::Ipc),

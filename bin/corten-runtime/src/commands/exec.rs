@@ -112,7 +112,12 @@ fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<ExitCo
         }
         executed => executed,
     };
-    let mut init = executed.context("unable to start container process")?;
+    let mut init = match executed {
+        Err(container::Error::Process { source, .. }) if takes_no_process(&source) => {
+            return Err(source).with_context(adding);
+        }
+        executed => executed.context("unable to start container process")?,
+    };
     log::stages(init.pid(), affinity(process)?.as_deref());
     let terminal = match signals {
         Some(_) => Terminal::of(&mut init)?,
@@ -164,9 +169,12 @@ fn cgroup(record: &Record, arguments: &Arguments) -> Result<Option<Cgroup>> {
             Ok(Some(cgroup))
         };
     }
-    // COMPAT: the words that callers match on. The pid is ours: there is no other yet.
-    let adding = || format!("error adding pid {} to cgroups", std::process::id());
     Ok(Some(cgroup.below(&below).with_context(adding)?))
+}
+
+/// COMPAT: the words that callers match on. The pid is ours: there is no other yet.
+fn adding() -> String {
+    format!("error adding pid {} to cgroups", std::process::id())
 }
 
 /// A group of version 2 that gives its controllers to groups below has no processes itself.

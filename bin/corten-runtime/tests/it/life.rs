@@ -417,6 +417,76 @@ fn a_container_shares_every_namespace_of_another_but_its_mounts() {
 }
 
 #[test]
+fn without_a_cgroup_namespace_the_whole_of_version_2_is_seen() {
+    let Some(bundle) = Bundle::new(&["ls", "-d", "/sys/fs/cgroup/cgroup.events"]) else {
+        return;
+    };
+    if !cgroup::Hierarchies::probe().unwrap().unified() {
+        eprintln!("skipped: version 1 of cgroups is mounted too");
+        return;
+    }
+    let path = bundle.path();
+    let run = ["run", "-b", path.to_str().unwrap(), &bundle.id];
+    let namespace = |spec: &mut Value, wanted: bool| {
+        let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|one| one["type"] != "cgroup");
+        if wanted {
+            namespaces.push(json!({"type": "cgroup"}));
+        }
+    };
+    // The root of all alone has no such file.
+    bundle.change(|spec| namespace(spec, true));
+    bundle.ok(&run);
+    bundle.change(|spec| namespace(spec, false));
+    let said = bundle.run(&run);
+    assert!(said.err.contains("No such file"), "{said:?}");
+}
+
+#[test]
+fn binds_hear_of_the_hosts_mounts_unless_they_are_of_the_roots_own() {
+    let Some(bundle) = Bundle::new(&["cat", "/proc/self/mountinfo"]) else {
+        return;
+    };
+    bundle.change(|spec| {
+        let bind = |source: &str, destination: &str| {
+            json!({"destination": destination, "source": source, "type": "bind", "options": ["bind"]})
+        };
+        let mounts = spec["mounts"].as_array_mut().unwrap();
+        mounts.push(bind(".", "/bundle"));
+        mounts.push(bind("/proc/sys", "/other"));
+    });
+    let path = bundle.path();
+    let command = bundle.command(&["run", "-b", path.to_str().unwrap(), &bundle.id]);
+    let master = |propagation: Option<&str>| {
+        bundle.change(|spec| spec["linux"]["rootfsPropagation"] = json!(propagation));
+        let shared = "mount --make-rshared / && exec \"$@\"";
+        let output = std::process::Command::new("unshare")
+            .args([
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                shared,
+                "sh",
+            ])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        ["/", "/bundle", "/other"].map(|path| {
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.split(' ').nth(4) == Some(path));
+            line.unwrap().contains(" master:")
+        })
+    };
+    assert_eq!(master(None), [false, false, true]);
+    assert_eq!(master(Some("slave")), [true, true, true]);
+    assert_eq!(master(Some("private")), [false, false, true]);
+}
+
+#[test]
 fn exec_follows_an_init_that_manages_groups_of_its_own() {
     let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
         return;
@@ -452,7 +522,11 @@ fn exec_follows_an_init_that_manages_groups_of_its_own() {
     };
     assert!(is_below());
     let said = bundle.fails(&["exec", "--cgroup", "/", &bundle.id, "true"]);
-    assert!(said.contains("device or resource busy"), "{said}");
+    assert!(said.contains("error adding pid "), "{said}");
+    assert!(
+        said.contains(" to cgroups: device or resource busy"),
+        "{said}"
+    );
     let off = format!("-{controller}");
     fs::write(unified.join("cgroup.subtree_control"), off).unwrap();
     assert!(!is_below());

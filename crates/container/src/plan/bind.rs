@@ -114,6 +114,15 @@ pub(crate) fn clone(path: &Path, extent: Extent) -> Result<OwnedFd, Errno> {
     open_tree(CWD, path, clone_flags(extent))
 }
 
+/// Cuts a mount off from the one it is a clone of.
+pub(super) fn make_private(tree: BorrowedFd<'_>) -> std::io::Result<()> {
+    let change = Change {
+        propagation: Some(Propagation::Private),
+        ..Change::default()
+    };
+    set_attributes(tree, c"", &change, Extent::Mount)
+}
+
 pub(crate) fn clone_flags(extent: Extent) -> OpenTreeFlags {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     match extent {

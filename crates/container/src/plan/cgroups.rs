@@ -9,7 +9,9 @@ use super::bind::{self, Tree};
 use super::mounts::{Mount, tmpfs, tree};
 use super::text::{Target, c};
 use crate::Error;
-use cgroup::{Cgroup, Hierarchies};
+use crate::create::Create;
+use cgroup::Hierarchies;
+use oci::runtime::NamespaceKind;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -17,22 +19,28 @@ use sys::mount::{Change, Extent, Propagation, attribute};
 
 pub(crate) fn plan(
     field: &str,
-    cgroup: Option<&Cgroup>,
+    request: &Create<'_>,
     (target, options): (Target, Options),
     planned: &mut Vec<Mount>,
 ) -> Result<(), Error> {
-    let paths = match cgroup {
+    let probe = || Hierarchies::probe().map_err(|source| Error::Cgroup { source });
+    let paths = match request.cgroup {
         Some(cgroup) => cgroup.state().paths,
-        None => Hierarchies::probe()
-            .map_err(|source| Error::Cgroup { source })?
-            .own(),
+        None => probe()?.own(),
     };
     let change = Change {
         propagation: Some(Propagation::Private),
         ..options.dressing.mount
     };
     if let (1, Some(unified)) = (paths.len(), paths.get("")) {
-        planned.push(bound(field, target, (unified, change))?);
+        if has_namespace(request) {
+            planned.push(bound(field, target, (unified, change))?);
+            return Ok(());
+        }
+        // COMPAT: a container in the caller's cgroup namespace sees all that the caller does.
+        let hierarchies = probe()?;
+        let whole = hierarchies.find("").map_or(unified, |whole| &whole.mount);
+        planned.push(bound(field, target, (whole, change))?);
         return Ok(());
     }
     let at = planned.len();
@@ -60,6 +68,13 @@ pub(crate) fn plan(
     planned.insert(at, base);
     planned.extend(trees);
     Ok(())
+}
+
+/// Whether the container's cgroup namespace is another than the caller's.
+fn has_namespace(request: &Create<'_>) -> bool {
+    let linux = request.spec.linux.iter();
+    let mut namespaces = linux.flat_map(|linux| &linux.namespaces);
+    namespaces.any(|namespace| namespace.kind == NamespaceKind::Cgroup)
 }
 
 fn bound(

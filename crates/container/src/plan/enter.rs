@@ -56,7 +56,7 @@ impl Enter {
 }
 
 /// The number of the mount that a path is on.
-fn mount_at(path: &Path) -> Result<u64, Error> {
+pub(super) fn mount_at(path: &Path) -> Result<u64, Error> {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID);
     found
         .map(|found| found.stx_mnt_id)

@@ -4,6 +4,8 @@ use super::attributes::{Dressing, Options};
 use super::bind::{self, Ids, Tree};
 use super::cgroups;
 use super::devices;
+use super::enter::mount_at;
+use super::root;
 use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
@@ -107,7 +109,7 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
                 planned.push(one.bind(target, options)?);
             }
             "cgroup" | "cgroup2" => {
-                cgroups::plan(&field, request.cgroup, (target, options), &mut planned)?;
+                cgroups::plan(&field, request, (target, options), &mut planned)?;
             }
             LAYERS => planned.push(one.layers(target, options)?),
             DETACHED => planned.push(one.detached(target, options)?),
@@ -235,14 +237,29 @@ impl One<'_> {
         };
         let path = self.request.bundle.join(&self.requested.source);
         let inside = source_inside(self.request, self.field, &path)?;
+        let silent = options.dressing.propagation.is_none();
         let bound = bind::open(&path, inside, &mut options, &ids);
         let bound = bound.map_err(|error| error.of_mount(self.requested))?;
+        if let (true, Tree::Detached(tree)) = (silent && self.is_on_roots_mount(&path), &bound.tree)
+        {
+            bind::make_private(tree.as_fd()).map_err(Error::host("set propagation of", &path))?;
+        }
         Ok(Mount {
             dressing: options.dressing,
             idmap: bound.idmap,
             label: label(self.requested),
             ..tree(target, bound.tree)
         })
+    }
+
+    /// Whether the source is on the mount that the root is on, where that is made private.
+    fn is_on_roots_mount(&self, source: &Path) -> bool {
+        let Rootfs::Directory(root) = self.request.rootfs else {
+            return false;
+        };
+        let hears = self.request.spec.linux.as_ref().is_some_and(root::hears);
+        let same = || Some(mount_at(source).ok()? == mount_at(root).ok()?);
+        !hears && same() == Some(true)
     }
 
     fn layers(&self, target: Target, options: Options) -> Result<Mount, Error> {

@@ -9,7 +9,7 @@ use crate::users::Maps;
 use oci::runtime::{Linux, NamespaceKind, Propagation as Requested};
 use rustix::io::Errno;
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::mount::{Change, Extent, Propagation, set_attributes};
 use types::Rootfs;
 
@@ -33,7 +33,7 @@ impl Root {
     ) -> Result<Self, Error> {
         let spec = request.spec;
         let root = spec.root.as_ref();
-        let (tree, spent) = tree(request.rootfs, maps.as_ref())?;
+        let (tree, spent) = tree(request.rootfs, linux, maps.as_ref())?;
         Ok(Self {
             tree,
             spent,
@@ -64,16 +64,16 @@ fn place(request: &Create<'_>) -> std::path::PathBuf {
     }
 }
 
-fn tree(rootfs: &Rootfs, maps: Option<&Maps>) -> Result<(bind::Tree, Vec<OwnedFd>), Error> {
+fn tree(
+    rootfs: &Rootfs,
+    linux: &Linux,
+    maps: Option<&Maps>,
+) -> Result<(bind::Tree, Vec<OwnedFd>), Error> {
     let tree = match rootfs {
         Rootfs::Directory(path) => match bind::clone(path, Extent::Tree) {
             Ok(tree) => {
-                let change = Change {
-                    propagation: Some(Propagation::Slave),
-                    ..Change::default()
-                };
-                set_attributes(tree.as_fd(), c"", &change, Extent::Tree)
-                    .map_err(Error::host("set propagation of", path))?;
+                let failed = Error::host("set propagation of", path);
+                apart(tree.as_fd(), linux).map_err(failed)?;
                 bind::Tree::Detached(tree)
             }
             Err(Errno::PERM) => {
@@ -87,6 +87,28 @@ fn tree(rootfs: &Rootfs, maps: Option<&Maps>) -> Result<(bind::Tree, Vec<OwnedFd
         }
     };
     Ok((tree, Vec::new()))
+}
+
+/// Cuts the root's mounts off from the host's; what is mounted in them there still comes.
+fn apart(tree: BorrowedFd<'_>, linux: &Linux) -> std::io::Result<()> {
+    let change = Change {
+        propagation: Some(Propagation::Slave),
+        ..Change::default()
+    };
+    set_attributes(tree, c"", &change, Extent::Tree)?;
+    match hears(linux) {
+        true => Ok(()),
+        false => bind::make_private(tree),
+    }
+}
+
+/// Whether the root's own mount is to hear of what is mounted in it on the host.
+///
+/// COMPAT: without being asked to it does not, nor do binds from the mount that the root is on:
+/// runc makes that one private before it binds anything.
+pub(super) fn hears(linux: &Linux) -> bool {
+    let asked = linux.rootfs_propagation.map(propagation);
+    asked.is_some_and(|(asked, _)| asked == Propagation::Slave)
 }
 
 pub(crate) fn propagation(requested: Requested) -> (Propagation, Extent) {

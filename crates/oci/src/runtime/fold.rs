@@ -237,7 +237,7 @@ impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Name<K> {
 }
 
 /// The name that a struct knows a field by; one that it does not know stays as it is.
-fn known(fields: Fields, text: &str) -> &str {
+pub(super) fn known<'t>(fields: &[&'static str], text: &'t str) -> &'t str {
     if fields.contains(&text) {
         return text;
     }

@@ -1,8 +1,9 @@
 //! Reading a document, with errors that name the field.
 
 use super::fold::Fold;
+use super::merge::Node;
 use super::{Process, Resources, Spec};
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 use std::fmt;
 
 /// A document that cannot be read: the field, and what is wrong with it.
@@ -62,12 +63,22 @@ impl Resources {
 
 fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
     let mut document = serde_json::Deserializer::from_slice(bytes);
-    let read = T::deserialize(Fold(&mut document));
+    let mut read = T::deserialize(Fold(&mut document));
+    if read.as_ref().is_err_and(is_of_a_field_given_twice) {
+        // Going on where it broke off is not possible; there are few such documents.
+        document = serde_json::Deserializer::from_slice(bytes);
+        read = Node::deserialize(&mut document).and_then(T::deserialize);
+    }
     let read = read.and_then(|read| document.end().map(|()| read));
     read.map_err(|source| ParseError {
         field: field_at(bytes, offset(bytes, source.line(), source.column())),
         source,
     })
+}
+
+/// serde tells it by its words alone.
+fn is_of_a_field_given_twice(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("duplicate field ")
 }
 
 /// The offset of a line and column, both from 1.

@@ -69,8 +69,25 @@ fn names_of_fields_are_read_in_any_case_and_those_of_maps_as_they_are() {
     assert_eq!(linux.net_devices["Eth0"].name, "e");
     let limit = &linux.resources.unwrap().hugepage_limits[0];
     assert_eq!((limit.page_size.as_str(), limit.limit), ("2MB", 9));
-    let twice = error(r#"{"root":{"path":"r","Path":"s"}}"#);
-    assert!(twice.contains("duplicate field `path`"), "{twice}");
+}
+
+#[test]
+fn fields_given_twice_are_merged_and_the_last_value_counts() {
+    let text = r#"{"ociVersion":"1.3.0","root":{"path":"r","Path":"s","path":null},
+        "annotations":{"Path":"a","path":"b","path":"c"},
+        "linux":{"namespaces":[{"type":"pid"},{"type":"user"}],"Namespaces":[{"type":"uts"}],
+            "resources":{"cpu":{"shares":2,"quota":5},"CPU":{"Cpus":"0","Shares":3}}}}"#;
+    let spec = Spec::from_slice(text.as_bytes()).unwrap();
+    assert_eq!(spec.root.unwrap().path, "s");
+    assert_eq!(spec.annotations["Path"], "a");
+    assert_eq!(spec.annotations["path"], "c");
+    let linux = spec.linux.unwrap();
+    assert_eq!(linux.namespaces.len(), 1);
+    let cpu = linux.resources.unwrap().cpu.unwrap();
+    assert_eq!((cpu.shares, cpu.quota, &*cpu.cpus), (Some(3), Some(5), "0"));
+    let refused = error(r#"{"root":{"path":"r","Path":7}}"#);
+    assert!(refused.contains("expected a string"), "{refused}");
+    error(r#"{"root":{"path":"r","Path":"s"}}}"#);
 }
 
 #[test]
