@@ -63,8 +63,7 @@ impl Images {
             };
             operation.blocking(finish).await
         };
-        let id = self.operate("commit", subject, run).await?;
-        let image = self.resolve(&id.to_string())?;
+        let image = self.operate("commit", subject, run).await?;
         self.tell("create", &image);
         if let Some(named) = &named {
             self.tell_tag(&image, named);

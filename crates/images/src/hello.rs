@@ -4,13 +4,13 @@ use crate::import::package;
 use crate::intake::unpack_stored;
 use crate::operation::{Operation, Outcome};
 use crate::records::key;
-use crate::{Config, Error, Images, Platform, Reference};
+use crate::{Config, Error, Image, Images, Platform, Reference};
 use oci::image::{Descriptor, ExecConfig, History, RootFs, media_type};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
-use types::{Algorithm, Digest, Timestamp};
+use types::{Algorithm, Timestamp};
 
 /// Its name in full, as [`key`] writes it.
 const NAME: &str = "docker.io/corten/hello:latest";
@@ -48,7 +48,7 @@ impl Images {
     }
 }
 
-fn make(operation: &Operation, executable: &Path) -> Result<Digest, Error> {
+fn make(operation: &Operation, executable: &Path) -> Result<Image, Error> {
     let (archive, created) = archive(executable)?;
     let digest = content::Hasher::digest(Algorithm::Sha256, &archive);
     operation.owns(std::slice::from_ref(&digest), &[])?;

@@ -210,7 +210,12 @@ impl Images {
         }
     }
 
-    fn image(&self, record: ImageRecord, names: Names, hold: crate::holds::Hold) -> Image {
+    pub(crate) fn image(
+        &self,
+        record: ImageRecord,
+        names: Names,
+        hold: crate::holds::Hold,
+    ) -> Image {
         let layer = |layer: &crate::records::LayerRecord| self.0.layers.layer(&layer.diff_id);
         let layers = record.layers.iter().rev().map(layer).collect();
         Image::of(record, names, layers, hold)

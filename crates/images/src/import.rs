@@ -43,8 +43,7 @@ impl Images {
                 move |operation: &Arc<Operation>| operation.commit(made(&import, exec, layer)?);
             operation.blocking(finish).await
         };
-        let id = self.operate("import", subject, run).await?;
-        let image = self.resolve(&id.to_string())?;
+        let image = self.operate("import", subject, run).await?;
         if let Some(named) = &named {
             self.tell_tag(&image, named);
         }

@@ -1,8 +1,9 @@
 //! Operations of several steps: recorded before the first, committed with the last, else undone.
 
 use crate::holds::Hold;
+use crate::images::{names, parts};
 use crate::records::{ImageRecord, LayerRecord, NameRecord, OperationRecord, key};
-use crate::{Config, Error, Images, Reference};
+use crate::{Config, Error, Image, Images, Reference};
 use metadata::Write;
 use oci::image::Descriptor;
 use std::future::Future;
@@ -110,7 +111,7 @@ impl Operation {
     }
 
     /// Stores the image's documents and its record, names and all, and keeps the operation open.
-    pub(crate) fn commit(&self, made: Made) -> Result<Digest, Error> {
+    pub(crate) fn commit(&self, made: Made) -> Result<Image, Error> {
         let id = made.config_digest.clone();
         self.owns(&[id.clone(), made.manifest_digest.clone()], &[])?;
         let database = &self.images.0.database;
@@ -118,28 +119,37 @@ impl Operation {
         if made.manifest == Origin::Ours && find()?.is_some() {
             let named = database.write::<_, Error>(|write| {
                 // It may have been removed meanwhile.
-                let there = write.find::<ImageRecord>(&id.to_string())?.is_some();
-                if there {
+                let there = write.find::<ImageRecord>(&id.to_string())?;
+                if there.is_some() {
                     put_names(write, &id, &made.names)?;
                 }
-                Ok(there)
+                Ok(there.zip(Some(write.list::<NameRecord>()?)))
             })?;
-            if named {
+            if let Some((record, names)) = named {
                 self.reached("image named");
-                return Ok(id);
+                return Ok(self.in_hand(record, &names));
             }
         }
         self.store_documents(&made)?;
         let (record, names) = made.split();
-        let replaced = database.write::<_, Error>(|write| {
+        let (replaced, names) = database.write::<_, Error>(|write| {
             let old = write.find::<ImageRecord>(&id.to_string())?;
             write.put(&id.to_string(), &record)?;
             put_names(write, &id, &names)?;
-            Ok(old.is_some_and(|old| old.manifest != record.manifest))
+            let replaced = old.is_some_and(|old| old.manifest != record.manifest);
+            Ok((replaced, write.list::<NameRecord>()?))
         })?;
         self.state().replaced |= replaced;
         self.reached("image recorded");
-        Ok(id)
+        Ok(self.in_hand(record, &names))
+    }
+
+    /// The image of a record that was just written: whoever made it has it even if it is removed
+    /// at once. Its parts are this operation's until they are held.
+    fn in_hand(&self, record: ImageRecord, all: &[(String, NameRecord)]) -> Image {
+        let names = names(&record.id(), all);
+        let hold = self.images.0.holds.hold(parts(&record));
+        self.images.image(record, names, hold)
     }
 
     fn store_documents(&self, made: &Made) -> Result<(), Error> {

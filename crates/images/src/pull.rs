@@ -45,8 +45,7 @@ impl Images {
             };
             pulling.run().await
         };
-        let id = self.operate("pull", subject, run).await?;
-        let image = self.resolve(&id.to_string())?;
+        let image = self.operate("pull", subject, run).await?;
         self.tell_transfer("pull", &image, &named);
         Ok(image)
     }
@@ -62,7 +61,7 @@ struct Pulling {
 }
 
 impl Pulling {
-    async fn run(self) -> Result<Digest, Error> {
+    async fn run(self) -> Result<Image, Error> {
         let top = self.repository.manifest().await?;
         let asked = match self.reference.digest() {
             Some(digest) => digest.to_string(),
@@ -79,7 +78,7 @@ impl Pulling {
             Some(_) => vec![digested],
             None => vec![self.reference.clone(), digested],
         };
-        let (id, updated) = self.commit(image, layers, names).await?;
+        let (image, updated) = self.commit(image, layers, names).await?;
         self.progress.status(format!("Digest: {digest}"));
         let shown = self.reference.familiar();
         self.progress.status(match updated {
@@ -90,7 +89,7 @@ impl Pulling {
         if let Some(warning) = foreign {
             self.progress.status(format!("WARNING: {warning}"));
         }
-        Ok(id)
+        Ok(image)
     }
 
     /// The manifest for the platform, and its configuration.
@@ -197,7 +196,7 @@ impl Pulling {
         image: Described,
         layers: Vec<LayerRecord>,
         names: Vec<Reference>,
-    ) -> Result<(Digest, bool), Error> {
+    ) -> Result<(Image, bool), Error> {
         let made = Made {
             config: image.config,
             config_media_type: image.manifest.config.media_type,
@@ -215,9 +214,9 @@ impl Pulling {
             let database = &operation.images.0.database;
             let name = made.names.first().map(key).unwrap_or_default();
             let before = database.read(|read| read.find::<NameRecord>(&name))?;
-            let id = operation.commit(made)?;
-            let updated = before.is_none_or(|before| before.image != id);
-            Ok((id, updated))
+            let image = operation.commit(made)?;
+            let updated = before.is_none_or(|before| before.image != image.id);
+            Ok((image, updated))
         };
         self.operation.blocking(commit).await
     }
