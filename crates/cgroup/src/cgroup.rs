@@ -9,6 +9,7 @@ use oci::runtime::{IntelRdt, Resources};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -133,10 +134,12 @@ impl Cgroup {
             unit: scope.as_ref().map(|scope| scope.unit.clone()),
             holder: None,
         };
+        let place = Place::of(hierarchies, request, scope.as_ref());
         if let Some(scope) = &scope {
+            // systemd puts processes into groups that are another one's, or frozen.
+            place.expect_unused(request)?;
             cgroup.holder = Some(scope.start(hierarchies, request)?);
         }
-        let place = Place::of(hierarchies, request, scope.as_ref());
         let mut made = Vec::new();
         if let Err(error) = cgroup.make(&place, request, &mut made) {
             // What failed is told; what was made goes again.
@@ -193,8 +196,8 @@ impl Cgroup {
             let (group, origin) = Group::create(hierarchy, &path)?;
             match origin {
                 Origin::Made => made.push(path),
-                // systemd gives no unit twice.
-                Origin::Found if self.holder.is_some() => group.expect_thawed()?,
+                // It was looked at before systemd put the holder in.
+                Origin::Found if self.holder.is_some() => {}
                 Origin::Found => group.expect_unused()?,
             }
             self.prepare(group, hierarchy)?;
@@ -230,7 +233,7 @@ impl Cgroup {
             };
             match Group::open(version, path) {
                 Ok(group) => groups.push(group),
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
@@ -327,9 +330,17 @@ impl Cgroup {
         self.join_on_demand(resources)?;
         if let (Some(unit), Some(group)) = (&self.unit, self.process_group()) {
             limits::check(self, resources)?;
-            systemd::update(unit, &group.version, resources)?;
+            let known = limits::with_present_time(self, resources)?;
+            systemd::update(unit, &group.version, &known)?;
         }
         limits::apply(self, resources, limits::When::Update)
+    }
+
+    /// What of the limits systemd cannot be told together, and is passed over, in words for users.
+    pub fn passed_over(driver: Driver, resources: &Resources) -> Option<&'static str> {
+        let unified = || Hierarchies::probe().is_ok_and(|found| found.unified());
+        let words = limits::v2::passed_over(resources).filter(|_| driver == Driver::Systemd);
+        words.filter(|_| unified())
     }
 
     /// Changes the shares of the class of service; lines that are empty stay as they are.
@@ -483,6 +494,18 @@ impl<'a> Place<'a> {
             path: path.unwrap_or(request.id),
             scope,
         }
+    }
+
+    /// Where the group is there already it must be nobody's.
+    fn expect_unused(&self, request: &Request<'_>) -> Result<(), Error> {
+        for hierarchy in self.hierarchies.iter().filter(|one| request.reaches(one)) {
+            match Group::open(hierarchy.version.clone(), &self.within(hierarchy)) {
+                Ok(group) => group.expect_unused()?,
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Its directory in a hierarchy.

@@ -148,7 +148,7 @@ impl Group {
     }
 
     /// Whatever joined a frozen group would hang.
-    pub(crate) fn expect_thawed(&self) -> Result<(), Error> {
+    fn expect_thawed(&self) -> Result<(), Error> {
         let frozen = match self.version {
             Version::V2 => self
                 .find("cgroup.freeze")?

@@ -70,6 +70,33 @@ pub(crate) fn check(cgroup: &Cgroup, resources: &Resources) -> Result<(), Error>
     }
 }
 
+/// The limits with quota and period both, where one is given: systemd is told their ratio.
+pub(crate) fn with_present_time(
+    cgroup: &Cgroup,
+    resources: &Resources,
+) -> Result<Resources, Error> {
+    let mut known = resources.clone();
+    let set = |value: Option<u64>| value.is_some_and(|value| value != 0);
+    let Some(cpu) = &mut known.cpu else {
+        return Ok(known);
+    };
+    let given = (set(cpu.quota.map(i64::unsigned_abs)), set(cpu.period));
+    if given.0 == given.1 {
+        return Ok(known);
+    }
+    let (quota, period) = match target(cgroup, "cpu", "linux.resources.cpu")? {
+        (group, Format::V1) => v1::time(group)?,
+        (group, Format::V2) => v2::time(group)?,
+    };
+    if !given.0 {
+        cpu.quota = quota;
+    }
+    if !given.1 {
+        cpu.period = period;
+    }
+    Ok(known)
+}
+
 /// How a controller's files are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {

@@ -232,10 +232,14 @@ impl Wanted<'_> {
         let path = linux.map(|linux| linux.cgroups_path.as_str());
         let intel_rdt = linux.and_then(|linux| linux.intel_rdt.as_ref());
         let properties = self.properties()?;
+        let resources = linux.and_then(|linux| linux.resources.as_ref());
+        if let Some(words) = resources.and_then(|all| Cgroup::passed_over(self.driver, all)) {
+            log::warn(words);
+        }
         let made = Cgroup::create(&Request {
             id: self.id.as_str(),
             path,
-            resources: linux.and_then(|linux| linux.resources.as_ref()),
+            resources,
             intel_rdt,
             reach: Reach::Every,
             driver: self.driver,

@@ -5,7 +5,7 @@ use crate::arguments::{Arguments, Flag, value};
 use crate::store::Place;
 use crate::{log, status};
 use anyhow::{Context as _, Result, bail};
-use cgroup::Resctrl;
+use cgroup::{Cgroup, Resctrl};
 use oci::runtime::{BlockIo, Cpu, IntelRdt, Memory, Pids, Resources, Status};
 use std::io::Read;
 use std::process::ExitCode;
@@ -48,6 +48,10 @@ pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCod
     }
     // COMPAT: devices cannot be updated; others add rules of their own behind us.
     resources.devices.clear();
+    let driver = record.cgroup.as_ref().map(|cgroup| cgroup.driver);
+    if let Some(words) = driver.and_then(|driver| Cgroup::passed_over(driver, &resources)) {
+        log::warn(words);
+    }
     let class = class(&place, arguments)?;
     let mut cgroup = pause::cgroup(&record)?;
     cgroup.update(&resources)?;

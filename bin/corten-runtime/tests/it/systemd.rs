@@ -77,6 +77,36 @@ fn systemctl(arguments: &[&str]) -> String {
 
 #[test]
 #[ignore = "needs systemd: cargo xtask vm"]
+fn a_group_of_somebody_elses_is_refused_and_stays() {
+    let scope = Scope::new(&["sleep", "100"]);
+    fs::create_dir_all(scope.group()).unwrap();
+    fs::write(scope.group().join("cgroup.freeze"), "1").unwrap();
+    let said = scope.run();
+    let words = "container's cgroup unexpectedly frozen";
+    assert!(said.err.contains(words), "{said:?}");
+    assert_eq!(scope.read("cgroup.procs"), "");
+    fs::remove_dir(scope.group()).unwrap();
+    scope.start();
+    let init = scope.read("cgroup.procs");
+    let other = Bundle::new(&["true"]).unwrap();
+    other.change(|spec| {
+        let path = format!("{}:test:{}", scope.slice, scope.bundle.id);
+        spec["linux"]["cgroupsPath"] = json!(path);
+    });
+    let path = other.path();
+    let said = other.fails(&[
+        "--systemd-cgroup",
+        "run",
+        "-b",
+        path.to_str().unwrap(),
+        &other.id,
+    ]);
+    assert!(said.contains("container's cgroup is not empty"), "{said}");
+    assert_eq!(scope.read("cgroup.procs"), init);
+}
+
+#[test]
+#[ignore = "needs systemd: cargo xtask vm"]
 fn systemd_makes_the_group_keeps_its_limits_and_drops_it() {
     let scope = Scope::new(&["sleep", "100"]);
     let id = scope.bundle.id.clone();
@@ -147,6 +177,41 @@ fn systemd_makes_the_group_keeps_its_limits_and_drops_it() {
     scope.bundle.ok(&["delete", "-f", &id]);
     assert!(!scope.group().exists());
     assert_eq!(scope.property("LoadState"), "not-found");
+}
+
+#[test]
+#[ignore = "needs systemd: cargo xtask vm"]
+fn an_update_tells_systemd_of_what_stays_too() {
+    let scope = Scope::new(&["sleep", "100"]);
+    let id = scope.bundle.id.clone();
+    scope.limit(json!({"cpu": {"quota": 500_000, "period": 1_000_000}}));
+    scope.start();
+    let update = |flags: &[&str]| scope.bundle.run(&[&["update"], flags, &[&*id]].concat());
+    assert_eq!(update(&["--cpu-period", "900000"]).code, Some(0));
+    assert_eq!(scope.property("CPUQuotaPerSecUSec"), "560ms");
+    assert_eq!(update(&["--cpu-quota", "90000"]).code, Some(0));
+    assert_eq!(scope.property("CPUQuotaPerSecUSec"), "100ms");
+    assert_eq!(scope.read("cpu.max"), "90000 900000");
+    let said = update(&["--cpu-share", "200", "--cpu-idle", "1"]);
+    assert!(
+        said.err.contains("unable to apply both CPUWeight"),
+        "{said:?}"
+    );
+    assert_eq!(scope.read("cpu.idle"), "1");
+    assert_eq!(update(&["--cpu-share", "200"]).code, Some(0));
+    assert_eq!(scope.read("cpu.idle"), "0");
+    let files = scope.bundle.path().join("resources.json");
+    fs::write(
+        &files,
+        r#"{"unified": {"cpu.idle": "1", "cpu.weight": "8"}}"#,
+    )
+    .unwrap();
+    let said = update(&["-r", files.to_str().unwrap()]);
+    assert!(
+        said.err.contains("unable to apply both cpu.weight"),
+        "{said:?}"
+    );
+    assert_eq!((said.code, &*scope.read("cpu.idle")), (Some(0), "1"));
 }
 
 #[test]

@@ -135,6 +135,16 @@ pub(super) fn cpu(group: &Group, cpu: &Cpu) -> Result<(), Error> {
     realtime(group, cpu)
 }
 
+/// The present quota and period.
+pub(super) fn time(group: &Group) -> Result<(Option<i64>, Option<u64>), Error> {
+    let quota = group.read("cpu.cfs_quota_us")?;
+    let period = group.read("cpu.cfs_period_us")?;
+    Ok((
+        quota.trim_end().parse().ok(),
+        period.trim_end().parse().ok(),
+    ))
+}
+
 /// The kernel clamps shares silently; the caller shall know.
 fn set_shares(group: &Group, shares: u64) -> Result<(), Error> {
     group.write("cpu.shares", &shares.to_string())?;

@@ -3,10 +3,13 @@
 use crate::group::Group;
 use crate::hierarchy::Version;
 use crate::{Cgroup, Error};
-use oci::runtime::{BlockIo, Cpu, HugepageLimit, Memory};
+use oci::runtime::{BlockIo, Cpu, HugepageLimit, Memory, Resources};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The file that says how much time a group gets beside others.
+const WEIGHT: &str = "cpu.weight";
 
 /// Whether a group has a controller.
 pub(super) fn has_controller(group: &Group, controller: &str) -> Result<bool, Error> {
@@ -153,6 +156,13 @@ pub(super) fn cpu(group: &Group, cpu: &Cpu) -> Result<(), Error> {
     }
 }
 
+/// The present quota and period; a quota of -1 is none.
+pub(super) fn time(group: &Group) -> Result<(Option<i64>, Option<u64>), Error> {
+    let text = group.read("cpu.max")?;
+    let (quota, period) = text.trim_end().split_once(' ').unwrap_or((&text, ""));
+    Ok((Some(quota.parse().unwrap_or(-1)), period.parse().ok()))
+}
+
 fn cpu_max(
     group: &Group,
     quota: Option<i64>,
@@ -258,7 +268,7 @@ pub(super) fn unified(cgroup: &Cgroup, files: &BTreeMap<String, String>) -> Resu
             reason: "invalid configuration: this host has no cgroup v2".to_owned(),
         });
     };
-    for (file, value) in files {
+    for (file, value) in self::files(files) {
         if file.contains('/') || file.is_empty() || file.starts_with('.') {
             return Err(Error::Invalid {
                 field: "linux.resources.unified",
@@ -274,6 +284,27 @@ pub(super) fn unified(cgroup: &Cgroup, files: &BTreeMap<String, String>) -> Resu
         }
     }
     Ok(())
+}
+
+/// The files that are written: weight and idle exclude each other, and idle counts.
+pub(crate) fn files(all: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    let idle = is_idle(all);
+    all.iter().filter(move |(file, _)| !idle || *file != WEIGHT)
+}
+
+/// What of the limits is passed over, in words that name it.
+pub(crate) fn passed_over(resources: &Resources) -> Option<&'static str> {
+    let given = |cpu: &Cpu| cpu.idle == Some(1) && cpu.shares.is_some_and(|shares| shares != 0);
+    if resources.cpu.as_ref().is_some_and(given) {
+        return Some("unable to apply both CPUWeight and CpuIdle to systemd, ignoring CPUWeight");
+    }
+    let files = &resources.unified;
+    let both = is_idle(files) && files.contains_key(WEIGHT);
+    both.then_some("unable to apply both cpu.weight and cpu.idle to systemd, ignoring cpu.weight")
+}
+
+fn is_idle(files: &BTreeMap<String, String>) -> bool {
+    files.get("cpu.idle").is_some_and(|idle| idle.trim() == "1")
 }
 
 fn unified_line(cgroup: &Cgroup, group: &Group, (file, line): (&str, &str)) -> Result<(), Error> {

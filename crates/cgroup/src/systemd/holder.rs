@@ -4,7 +4,7 @@
 use crate::Error;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use sys::clone::{Child, Clone};
@@ -50,6 +50,8 @@ impl Holder {
 impl Drop for Holder {
     fn drop(&mut self) {
         self.line = None;
+        // In a frozen group it would not see that.
+        let _ = pidfd_send_signal(&self.child.pidfd, Signal::KILL);
         // Without a wait it would stay as a zombie as long as we are.
         let _ = waitid(
             WaitId::PidFd(self.child.pidfd.as_fd()),

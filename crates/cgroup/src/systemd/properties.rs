@@ -44,7 +44,7 @@ pub(super) fn of(resources: &Resources, unified: bool) -> Result<Vec<Property>, 
         let limit = u64::try_from(limit).map_or(INFINITY, |limit| limit.max(1));
         properties.push(Property::new("TasksMax", limit));
     }
-    for (file, value) in &resources.unified {
+    for (file, value) in v2::files(&resources.unified) {
         properties.extend(of_file(file, value.trim())?);
     }
     Ok(properties)
