@@ -22,6 +22,8 @@ pub enum Guard {
     Devices,
     /// The multiplexer of terminals is one, of a devpts.
     Multiplexer,
+    /// At `/dev/console` is the terminal that was opened, and not what has its name.
+    Console,
     /// What is written to procfs goes to one of our own, over which nothing is mounted.
     Procfs,
     /// A kernel parameter belongs to a namespace of the container.

@@ -36,7 +36,7 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
         rustix::termios::tcsetwinsize(&slave, size).during("set the terminal's size")?;
     }
     if setup.container().is_some() {
-        console(root, slave.as_fd())?;
+        console(root, master.as_fd(), slave.as_fd())?;
     }
     channel::send(setup.channel, Tag::Console, 0, Some(master.as_fd()))
         .during("hand over the terminal")?;
@@ -64,7 +64,11 @@ fn master<'a>(root: BorrowedFd<'_>) -> Result<OwnedFd, Fault<'a>> {
 }
 
 /// Puts the slave at `/dev/console`.
-fn console<'a>(root: BorrowedFd<'_>, slave: BorrowedFd<'_>) -> Result<(), Fault<'a>> {
+fn console<'a>(
+    root: BorrowedFd<'_>,
+    master: BorrowedFd<'_>,
+    slave: BorrowedFd<'_>,
+) -> Result<(), Fault<'a>> {
     const PATH: &CStr = c"dev/console";
     let dev = target::open(root, c"dev", OFlags::PATH, Links::Refuse).on("open", c"dev")?;
     match rustix::fs::mknodat(
@@ -81,6 +85,20 @@ fn console<'a>(root: BorrowedFd<'_>, slave: BorrowedFd<'_>) -> Result<(), Fault<
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
+    let named;
+    let slave = match Guard::Console.holds() {
+        true => slave,
+        false => {
+            named = by_name(root, master).on("open by its name the terminal for", PATH)?;
+            named.as_fd()
+        }
+    };
     let tree = open_tree(slave, c"", flags).on("clone the terminal for", PATH)?;
     move_to(tree.as_fd(), place.as_fd()).on("attach the terminal at", PATH)
+}
+
+/// What has the terminal's name in the container.
+fn by_name(root: BorrowedFd<'_>, master: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let name = rustix::pty::ptsname(master, Vec::new())?;
+    target::open(root, &name, OFlags::PATH, Links::Follow)
 }

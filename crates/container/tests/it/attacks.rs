@@ -10,7 +10,7 @@ use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Replaces a directory of the root by a link.
@@ -306,19 +306,12 @@ fn a_magic_link_in_a_mount_target_is_not_followed() {
     });
 }
 
-#[test]
-fn a_false_multiplexer_is_no_terminal() {
-    let mut bundle = Bundle::new();
-    bundle.args(&["true"]);
+/// Puts a directory of the attacker's in the place of the container's devpts: with a multiplexer,
+/// which finds the host's devpts next to it.
+fn false_devpts(bundle: &mut Bundle) -> PathBuf {
     bundle.process().terminal = true;
-    // In place of the container's devpts there is a directory with a multiplexer, which finds
-    // the host's devpts next to it.
-    let at = bundle
-        .spec
-        .mounts
-        .iter()
-        .position(|m| m.destination == "/dev/pts")
-        .unwrap();
+    let mut mounts = bundle.spec.mounts.iter();
+    let at = mounts.position(|m| m.destination == "/dev/pts").unwrap();
     let fake = bundle.dir.path().join("fake");
     fs::create_dir_all(fake.join("pts")).unwrap();
     let multiplexer = sys::device::number(5, 2);
@@ -327,6 +320,14 @@ fn a_false_multiplexer_is_no_terminal() {
     bundle.spec.mounts[at] = bind(&fake, "/dev/pts", &["bind"]);
     let host = bind("/dev/pts".as_ref(), "/dev/pts/pts", &["bind"]);
     bundle.spec.mounts.insert(at + 1, host);
+    fake
+}
+
+#[test]
+fn a_false_multiplexer_is_no_terminal() {
+    let mut bundle = Bundle::new();
+    bundle.args(&["true"]);
+    false_devpts(&mut bundle);
     let streams = Streams::new();
     let error = bundle.create(streams.stdio(), Gate::Held).unwrap_err();
     assert!(
@@ -349,6 +350,33 @@ fn a_false_multiplexer_is_no_terminal() {
         init.start().unwrap();
         streams.finish(init.pidfd());
     });
+}
+
+/// CVE-2025-52565: what is put at `/dev/console` is looked up by a name that another exchanges.
+/// Here every terminal's name is exchanged before there is one, so that no race need be won.
+#[test]
+fn what_has_the_terminals_name_is_not_put_at_the_console() {
+    const MOST_TERMINALS: u32 = 4096;
+    let mut bundle = Bundle::new();
+    let masked = &mut bundle.linux().masked_paths;
+    masked.push("/etc/secret".to_owned());
+    fs::write(bundle.root().join("etc/secret"), "secret\n").unwrap();
+    let fake = false_devpts(&mut bundle);
+    for number in 0..MOST_TERMINALS {
+        symlink("/etc/secret", fake.join(number.to_string())).unwrap();
+    }
+    // The terminal is not read, nor anybody there to read it: the status tells what was found.
+    let script = "test ! -s /etc/secret && test -f /dev/console && grep -q secret /dev/console";
+    bundle.args(&["sh", "-c", script]);
+    let found = || {
+        let streams = Streams::new();
+        let mut init = bundle.create(streams.stdio(), Gate::Held).unwrap();
+        let _console = init.take_console().unwrap();
+        init.start().unwrap();
+        streams.finish(init.pidfd()).status == 0
+    };
+    without(&[Guard::Multiplexer], || assert!(!found()));
+    without(&[Guard::Multiplexer, Guard::Console], || assert!(found()));
 }
 
 #[test]
