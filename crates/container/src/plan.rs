@@ -41,7 +41,7 @@ use crate::exec::Exec;
 use crate::hooks::Prepared;
 use crate::users::Maps;
 use cgroup::{Cgroup, Entrance, Entry};
-use oci::runtime::{Linux, State, Status};
+use oci::runtime::{Linux, Spec, State, Status};
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use sys::namespace::Kind;
@@ -97,6 +97,7 @@ impl<'a> Plan<'a> {
     /// The plan of a new container.
     pub(crate) fn of_create(request: &Create<'a>) -> Result<Self, Error> {
         let spec = request.spec;
+        refuse_others(spec)?;
         let empty = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&empty);
         refuse(linux)?;
@@ -232,6 +233,25 @@ fn refuse(linux: &Linux) -> Result<(), Error> {
             "linux.mountLabel",
             "SELinux is not enabled on this host",
         ));
+    }
+    Ok(())
+}
+
+/// Settings of other platforms, without which the container would not be what was asked for.
+fn refuse_others(spec: &Spec) -> Result<(), Error> {
+    let process = spec.process.as_ref();
+    let line = process.is_some_and(|process| !process.command_line.is_empty());
+    for (given, field, of) in [
+        (spec.vm.is_some(), "vm", "virtual machines"),
+        (spec.windows.is_some(), "windows", "Windows"),
+        (spec.solaris.is_some(), "solaris", "Solaris"),
+        (spec.freebsd.is_some(), "freebsd", "FreeBSD"),
+        (spec.zos.is_some(), "zos", "z/OS"),
+        (line, "process.commandLine", "Windows"),
+    ] {
+        if given {
+            return Err(Error::invalid(field, format!("is for {of}")));
+        }
     }
     Ok(())
 }

@@ -29,6 +29,9 @@ pub(crate) fn admit(
         spec.resources.blkio_weight = None;
         warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
     }
+    if context.cgroup_v2 {
+        discard_version_1s(&mut spec.resources, &mut warnings);
+    }
     check_resources(&mut spec, &mut warnings)?;
     check_mounts(&spec)?;
     for host in &spec.extra_hosts {
@@ -132,6 +135,18 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
 }
 
 /// Whether the kernel gives groups weights for what they read and write.
+/// COMPAT: what only version 1 of cgroups has is discarded, in docker's words.
+fn discard_version_1s(resources: &mut crate::ResourceSpec, warnings: &mut Vec<String>) {
+    if resources.memory_swappiness.take().is_some() {
+        warnings.push("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.".to_owned());
+    }
+    if resources.oom_kill_disable.take() == Some(true) {
+        warnings.push(
+            "Your kernel does not support OomKillDisable. OomKillDisable discarded.".to_owned(),
+        );
+    }
+}
+
 fn weighs(context: &Context) -> bool {
     let weights = ["blkio.weight", "blkio.bfq.weight"];
     let is_there = |name: &str| {
@@ -442,4 +457,28 @@ fn check_mounts(spec: &ContainerSpec) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_version_2_lacks_is_discarded_with_a_warning() {
+        let mut resources = crate::ResourceSpec {
+            memory_swappiness: Some(10),
+            oom_kill_disable: Some(true),
+            ..Default::default()
+        };
+        let mut warnings = Vec::new();
+        discard_version_1s(&mut resources, &mut warnings);
+        assert_eq!(resources, crate::ResourceSpec::default());
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[1].starts_with("Your kernel does not support OomKillDisable."));
+        // Who asks for nothing is told nothing.
+        resources.oom_kill_disable = Some(false);
+        warnings.clear();
+        discard_version_1s(&mut resources, &mut warnings);
+        assert!(warnings.is_empty() && resources.oom_kill_disable.is_none());
+    }
 }

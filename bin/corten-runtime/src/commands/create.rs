@@ -1,6 +1,6 @@
 //! `create` and `run`.
 
-use super::{Context, delete, start, state};
+use super::{Context, delete, start, state, update};
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::foreground::{self, Signals, Terminal};
 use crate::store::{Place, Record, parse_id};
@@ -97,6 +97,10 @@ pub(super) fn wanted<'a>(
     console::pass_sockets(process);
     override_env(process);
     capabilities::drop_impossible(process);
+    let linux = spec.linux.as_mut();
+    if let Some(resources) = linux.and_then(|linux| linux.resources.as_mut()) {
+        update::drop_kernel_memory(resources);
+    }
     let root = spec.root.as_ref().context("root must be specified")?;
     Ok(Wanted {
         id,

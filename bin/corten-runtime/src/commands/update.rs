@@ -41,11 +41,7 @@ pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCod
         Some(path) => document(path)?,
         None => from_flags(arguments)?,
     };
-    if let Some(memory) = &mut resources.memory
-        && (memory.kernel.take().is_some() | memory.kernel_tcp.take().is_some())
-    {
-        log::warn("Kernel memory settings are ignored and will be removed");
-    }
+    drop_kernel_memory(&mut resources);
     // COMPAT: devices cannot be updated; others add rules of their own behind us.
     resources.devices.clear();
     let driver = record.cgroup.as_ref().map(|cgroup| cgroup.driver);
@@ -64,6 +60,16 @@ pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCod
         place.write(&record)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// COMPAT: as runc, with its warning.
+pub(super) fn drop_kernel_memory(resources: &mut Resources) {
+    let Some(memory) = &mut resources.memory else {
+        return;
+    };
+    if memory.kernel.take().is_some() | memory.kernel_tcp.take().is_some() {
+        log::warn("Kernel memory settings are ignored and will be removed");
+    }
 }
 
 /// The shares of caches and bandwidth that the flags ask for. COMPAT: runc's words.

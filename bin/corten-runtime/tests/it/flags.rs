@@ -95,6 +95,12 @@ fn a_field_that_is_not_done_is_named() {
     bundle.change(|spec| {
         spec["linux"].as_object_mut().unwrap().remove("personality");
     });
+    for other in ["vm", "windows", "solaris", "freebsd", "zos"] {
+        bundle.change(|spec| spec[other] = json!({}));
+        let said = bundle.fails(&create);
+        assert!(said.contains(&format!("{other}: is for ")), "{said}");
+        bundle.change(|spec| drop(spec.as_object_mut().unwrap().remove(other)));
+    }
     bundle.create();
     for flag in ["--l3-cache-schema", "--mem-bw-schema"] {
         let said = bundle.fails(&["update", flag, "L3:0=f", &bundle.id]);

@@ -21,6 +21,10 @@ pub(crate) fn uses(controller: &str, resources: &Resources) -> bool {
 }
 
 pub(super) fn memory(group: &Group, memory: &Memory, when: When) -> Result<(), Error> {
+    if let Some(shared) = memory.use_hierarchy {
+        // Since 5.11 the kernel refuses what is not shared with the groups below.
+        group.write("memory.use_hierarchy", &u8::from(shared).to_string())?;
+    }
     limit_and_swap(group, memory, when)?;
     if let Some(bytes) = memory.kernel_tcp {
         group.write("memory.kmem.tcp.limit_in_bytes", &bytes.to_string())?;

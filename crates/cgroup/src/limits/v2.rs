@@ -3,7 +3,7 @@
 use crate::group::Group;
 use crate::hierarchy::Version;
 use crate::{Cgroup, Error};
-use oci::runtime::{BlockIo, Cpu, HugepageLimit, Memory, Resources};
+use oci::runtime::{BlockIo, Cpu, HugepageLimit, Memory, Resources, WeightDevice};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,7 +60,31 @@ fn enable_level(level: &Path) {
     }
 }
 
+/// Refuses the limits of version 1 that version 2 has no file for.
+fn refuse<const N: usize>(limits: [(bool, &'static str); N]) -> Result<(), Error> {
+    match limits.into_iter().find(|(given, _)| *given) {
+        Some((_, field)) => Err(Error::Invalid {
+            field,
+            reason: "version 2 of cgroups has no such limit".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn memory(group: &Group, memory: &Memory) -> Result<(), Error> {
+    // Callers in Go write -1 for "as it is".
+    let swappiness = memory.swappiness.filter(|percent| *percent != u64::MAX);
+    refuse([
+        (swappiness.is_some(), "linux.resources.memory.swappiness"),
+        (
+            memory.disable_oom_killer == Some(true),
+            "linux.resources.memory.disableOOMKiller",
+        ),
+        (
+            memory.use_hierarchy == Some(false),
+            "linux.resources.memory.useHierarchy",
+        ),
+    ])?;
     let limit = memory.limit.filter(|bytes| *bytes != 0);
     if memory.check_before_update == Some(true) {
         check_usage(group, memory)?;
@@ -128,6 +152,16 @@ fn max_or(value: i64) -> String {
 }
 
 pub(super) fn cpu(group: &Group, cpu: &Cpu) -> Result<(), Error> {
+    refuse([
+        (
+            cpu.realtime_runtime.is_some_and(|runtime| runtime != 0),
+            "linux.resources.cpu.realtimeRuntime",
+        ),
+        (
+            cpu.realtime_period.is_some_and(|period| period != 0),
+            "linux.resources.cpu.realtimePeriod",
+        ),
+    ])?;
     if let Some(idle) = cpu.idle {
         group.write("cpu.idle", &idle.to_string())?;
     }
@@ -208,6 +242,18 @@ pub(crate) fn weight_of_shares(shares: u64) -> u64 {
 }
 
 pub(super) fn block_io(group: &Group, block: &BlockIo) -> Result<(), Error> {
+    let leaf = |weight: Option<u16>| weight.is_some_and(|weight| weight != 0);
+    let of_devices = |device: &WeightDevice| leaf(device.leaf_weight);
+    refuse([
+        (
+            leaf(block.leaf_weight),
+            "linux.resources.blockIO.leafWeight",
+        ),
+        (
+            block.weight_device.iter().any(of_devices),
+            "linux.resources.blockIO.weightDevice.leafWeight",
+        ),
+    ])?;
     let bfq = group.find("io.bfq.weight")?.is_some();
     if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
         if bfq {

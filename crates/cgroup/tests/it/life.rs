@@ -269,6 +269,69 @@ fn a_limit_below_what_is_used_is_refused_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_limit_that_version_2_does_not_have_is_refused_by_its_field() {
+    if !possible() {
+        return;
+    }
+    let id = name();
+    let mut refused = 0;
+    for (controller, field, limits) in [
+        (
+            "memory",
+            "memory.swappiness",
+            r#"{"memory":{"swappiness":10}}"#,
+        ),
+        (
+            "memory",
+            "memory.disableOOMKiller",
+            r#"{"memory":{"disableOOMKiller":true}}"#,
+        ),
+        (
+            "memory",
+            "memory.useHierarchy",
+            r#"{"memory":{"useHierarchy":false}}"#,
+        ),
+        (
+            "cpu",
+            "cpu.realtimeRuntime",
+            r#"{"cpu":{"realtimeRuntime":5}}"#,
+        ),
+        (
+            "cpu",
+            "cpu.realtimePeriod",
+            r#"{"cpu":{"realtimePeriod":5}}"#,
+        ),
+        (
+            "io",
+            "blockIO.leafWeight",
+            r#"{"blockIO":{"leafWeight":10}}"#,
+        ),
+    ] {
+        let cgroup = create(&id, None);
+        let unified = cgroup.state().paths.get("").cloned().unwrap_or_default();
+        cgroup.delete().unwrap();
+        let controllers = std::fs::read_to_string(unified.with_file_name("cgroup.controllers"));
+        if !controllers
+            .unwrap_or_default()
+            .split_whitespace()
+            .any(|one| one == controller)
+        {
+            continue;
+        }
+        let resources = Resources::from_slice(limits.as_bytes()).unwrap();
+        let error = try_create(&id, Some(&resources)).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("linux.resources.{field}: ")),
+            "{error}"
+        );
+        refused += 1;
+    }
+    if refused == 0 {
+        eprintln!("skipped: version 2 of cgroups has none of the controllers here");
+    }
+}
+
+#[test]
 fn a_group_may_use_every_device() {
     if !possible() {
         return;
