@@ -296,6 +296,14 @@ impl Cgroup {
         })
     }
 
+    /// Makes the group a user's, who may then divide it up: on version 2 alone, where that is safe.
+    pub fn give(&self, user: u32) -> Result<(), Error> {
+        match &*self.groups {
+            [group] if group.version == Version::V2 => group.give(user),
+            _ => Ok(()),
+        }
+    }
+
     /// What a child needs to join.
     pub fn entry(&self, entrance: Entrance) -> Result<Entry<'_>, Error> {
         let mut entry = Entry {

@@ -89,6 +89,25 @@ impl Group {
         }
     }
 
+    /// Makes the directory and those of its files a user's that the kernel says to.
+    pub(crate) fn give(&self, user: u32) -> Result<(), Error> {
+        const USUAL: &str = "cgroup.procs cgroup.subtree_control cgroup.threads";
+        let files = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
+        let files = files.unwrap_or_else(|_| USUAL.to_owned());
+        const ACTION: &str = "change the owner of";
+        std::os::unix::fs::chown(&self.path, Some(user), None)
+            .map_err(Error::io(ACTION, &self.path))?;
+        for file in files.split_whitespace() {
+            let path = self.path.join(file);
+            match std::os::unix::fs::chown(&path, Some(user), None) {
+                // Not every controller is everywhere.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                given => given.map_err(Error::io(ACTION, &path))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Opens a file of the group.
     pub(crate) fn open_file(&self, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         fs::openat(&self.dir, file, flags | OFlags::CLOEXEC, Mode::empty())

@@ -40,7 +40,7 @@ pub use gate::{Gate, Waiting, start};
 #[doc(hidden)]
 pub use guard::Guard;
 pub use init::Init;
-pub use plan::initial_cpus;
+pub use plan::{initial_cpus, owner_of_cgroup};
 pub use stdio::Stdio;
 pub use steps::names as step_names;
 pub use stock::Stock;

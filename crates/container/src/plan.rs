@@ -21,6 +21,7 @@ mod text;
 
 pub(crate) use attributes::Dressing;
 pub(crate) use bind::{Tree, clone_flags};
+pub use cgroups::owner_of_cgroup;
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
 pub(crate) use devices::{Device, LINKS, usual as usual_devices};
 pub(crate) use enter::Enter;

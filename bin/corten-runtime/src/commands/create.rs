@@ -250,13 +250,30 @@ impl Wanted<'_> {
             properties: &properties,
         });
         match made {
-            Ok(cgroup) => Ok(Some(cgroup)),
+            Ok(cgroup) => self.hand_over(cgroup).map(Some),
             // Without rights on any cgroup a container can still be.
             Err(_) if self.rootless && path.is_none_or(str::is_empty) && intel_rdt.is_none() => {
                 Ok(None)
             }
             Err(error) => Err(error).context("unable to apply cgroup configuration"),
         }
+    }
+}
+
+impl Wanted<'_> {
+    /// Makes a group the container's user's that it can write to, as the specification allows.
+    fn hand_over(&self, cgroup: Cgroup) -> Result<Cgroup> {
+        let Some(user) = container::owner_of_cgroup(&self.spec) else {
+            return Ok(cgroup);
+        };
+        // Who has no rights on the host can give nothing away, and keeps it.
+        if let Err(error) = cgroup.give(user)
+            && !self.rootless
+        {
+            drop(cgroup.delete());
+            return Err(error).context("unable to apply cgroup configuration");
+        }
+        Ok(cgroup)
     }
 }
 

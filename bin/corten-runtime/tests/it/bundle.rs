@@ -190,7 +190,13 @@ impl Bundle {
     /// The groups of this container that are left.
     pub(crate) fn groups(&self) -> Vec<PathBuf> {
         let hierarchies = cgroup::Hierarchies::probe().unwrap();
-        let paths = hierarchies.iter().map(|one| one.own.join(&self.id));
+        // Where version 2 is all there is a group is beside ours, not below it.
+        let above = |own: &Path| own.parent().unwrap_or(own).to_owned();
+        let base = |one: &cgroup::Hierarchy| match hierarchies.unified() && one.own != one.mount {
+            true => above(&one.own),
+            false => one.own.clone(),
+        };
+        let paths = hierarchies.iter().map(|one| base(one).join(&self.id));
         paths.filter(|path| path.exists()).collect()
     }
 }

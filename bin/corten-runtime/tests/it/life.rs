@@ -4,9 +4,11 @@ use crate::bundle::Bundle;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[test]
 fn run_gives_output_and_exit_status_and_leaves_nothing() {
@@ -440,6 +442,49 @@ fn without_a_cgroup_namespace_the_whole_of_version_2_is_seen() {
     bundle.change(|spec| namespace(spec, false));
     let said = bundle.run(&run);
     assert!(said.err.contains("No such file"), "{said:?}");
+}
+
+#[test]
+fn a_group_that_the_container_writes_to_is_its_users() {
+    let script = "mkdir /sys/fs/cgroup/below && echo 1 > /sys/fs/cgroup/below/cgroup.procs";
+    let Some(bundle) = Bundle::new(&["sh", "-c", &format!("{script} && exec sleep 100")]) else {
+        return;
+    };
+    if !cgroup::Hierarchies::probe().unwrap().unified() {
+        eprintln!("skipped: version 1 of cgroups is mounted too");
+        return;
+    }
+    let path = bundle.path();
+    let run = ["run", "-d", "-b", path.to_str().unwrap(), &bundle.id];
+    bundle.change(|spec| {
+        spec["process"]["user"] = json!({"uid": 1000, "gid": 1000});
+        for mount in spec["mounts"].as_array_mut().unwrap() {
+            if mount["type"] == "cgroup" {
+                mount["options"]
+                    .as_array_mut()
+                    .unwrap()
+                    .retain(|one| one != "ro");
+            }
+        }
+    });
+    bundle.ok(&run);
+    let [group] = &bundle.groups()[..] else {
+        panic!("{:?}", bundle.groups());
+    };
+    let owner = |name: &str| {
+        fs::metadata(group.join(name))
+            .map(|found| found.uid())
+            .unwrap()
+    };
+    let until = Instant::now() + Duration::from_secs(10);
+    while !group.join("below").exists() {
+        assert!(Instant::now() < until, "{group:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(
+        ["", "cgroup.procs", "below", "pids.max"].map(owner),
+        [1000, 1000, 1000, 0]
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
 use cgroup::Hierarchies;
-use oci::runtime::NamespaceKind;
+use oci::runtime::{Mount as Requested, NamespaceKind, Spec};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -68,6 +68,37 @@ pub(crate) fn plan(
     planned.insert(at, base);
     planned.extend(trees);
     Ok(())
+}
+
+/// The user on the host whom the container's group of version 2 may be given: who runs in it,
+/// where it has a cgroup namespace of its own and can write to what it sees there
+/// (config-linux.md, "Cgroup ownership").
+pub fn owner_of_cgroup(spec: &Spec) -> Option<u32> {
+    let linux = spec.linux.as_ref()?;
+    let new = |wanted: NamespaceKind| {
+        let mut namespaces = linux.namespaces.iter();
+        namespaces.any(|one| one.kind == wanted && one.path.is_empty())
+    };
+    let written = |mount: &Requested| {
+        let access = |option: &&String| matches!(option.as_str(), "ro" | "rw");
+        let last = mount.options.iter().rfind(access);
+        let place = Path::new(&mount.destination).components();
+        mount.source == "cgroup"
+            && place.eq(Path::new("/sys/fs/cgroup").components())
+            && last.is_none_or(|access| access == "rw")
+    };
+    if !new(NamespaceKind::Cgroup) || !spec.mounts.iter().any(written) {
+        return None;
+    }
+    let user = spec.process.as_ref()?.user.uid;
+    if linux.uid_mappings.is_empty() {
+        return Some(user);
+    }
+    let mut maps = linux.uid_mappings.iter();
+    maps.find_map(|map| {
+        let at = user.checked_sub(map.container_id)?;
+        (at < map.size).then(|| map.host_id.checked_add(at))?
+    })
 }
 
 /// Whether the container's cgroup namespace is another than the caller's.
