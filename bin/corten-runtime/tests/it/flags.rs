@@ -107,3 +107,130 @@ fn a_field_that_is_not_done_is_named() {
         assert!(said.contains("is not enabled"), "{flag}: {said}");
     }
 }
+
+#[test]
+fn flags_of_exec_change_what_the_container_has() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path();
+    bundle.ok(&["run", "-d", "-b", path.to_str().unwrap(), &bundle.id]);
+    let script = "echo $A $B; id -u; id -G; pwd; grep -e NoNewPrivs -e CapEff /proc/self/status";
+    let said = bundle.ok(&[
+        "exec",
+        "--env",
+        "A=one",
+        "-e",
+        "B=two",
+        "--user",
+        "0:5",
+        "--additional-gids",
+        "7",
+        "--cwd",
+        "/tmp",
+        "--no-new-privs",
+        "--cap",
+        "CAP_SYS_TIME",
+        &bundle.id,
+        "sh",
+        "-c",
+        script,
+    ]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[..4], ["one two", "0", "5 7", "/tmp"], "{said}");
+    let time = lines.iter().find_map(|line| line.strip_prefix("CapEff:\t"));
+    let time = u64::from_str_radix(time.unwrap(), 16).unwrap();
+    const SYS_TIME: u32 = 25;
+    assert_ne!(time & 1 << SYS_TIME, 0, "{said}");
+    assert!(lines.contains(&"NoNewPrivs:\t1"), "{said}");
+
+    let command = bundle.command(&[
+        "exec",
+        "--preserve-fds",
+        "1",
+        &bundle.id,
+        "cat",
+        "/proc/self/fd/3",
+    ]);
+    let given = path.join("given");
+    std::fs::write(&given, "by descriptor").unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "exec 3<\"$0\"; exec \"$@\""])
+        .arg(&given)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"by descriptor", "{output:?}");
+
+    let pid = path.join("pid");
+    let detached = [
+        "exec",
+        "--detach",
+        "--pid-file",
+        pid.to_str().unwrap(),
+        &bundle.id,
+    ];
+    bundle.ok(&[&detached[..], &["sleep", "50"]].concat());
+    let pid = std::fs::read_to_string(pid).unwrap();
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert_eq!(line, "sleep\0".to_owned() + "50\0");
+}
+
+/// Where a limit is in version 1 and in version 2, and how it is written there.
+type Place = (&'static str, &'static str);
+
+#[test]
+fn flags_of_update_are_written_to_the_groups() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path();
+    bundle.ok(&["run", "-d", "-b", path.to_str().unwrap(), &bundle.id]);
+    let places: [(&[&str], Place, Place); 6] = [
+        (
+            &["--memory", "64m"],
+            ("memory.limit_in_bytes", "67108864"),
+            ("memory.max", "67108864"),
+        ),
+        (
+            &["--memory-reservation", "32m"],
+            ("memory.soft_limit_in_bytes", "33554432"),
+            ("memory.low", "33554432"),
+        ),
+        (
+            &["--cpu-quota", "50000", "--cpu-period", "200000"],
+            ("cpu.cfs_quota_us", "50000"),
+            ("cpu.max", "50000 200000"),
+        ),
+        (
+            &["--cpu-share", "512"],
+            ("cpu.shares", "512"),
+            ("cpu.weight", "59"),
+        ),
+        (
+            &["--cpuset-cpus", "0"],
+            ("cpuset.cpus", "0"),
+            ("cpuset.cpus", "0"),
+        ),
+        (
+            &["--pids-limit", "30"],
+            ("pids.max", "30"),
+            ("pids.max", "30"),
+        ),
+    ];
+    for (flags, of_1, of_2) in places {
+        bundle.ok(&[&["update"], flags, &[&*bundle.id]].concat());
+        let groups = bundle.groups();
+        let is_written = |(file, value): Place| {
+            let mut texts = groups
+                .iter()
+                .map(|group| std::fs::read_to_string(group.join(file)));
+            texts.any(|text| text.is_ok_and(|text| text.trim_end() == value))
+        };
+        assert!(
+            is_written(of_1) || is_written(of_2),
+            "{flags:?}: {groups:?}"
+        );
+    }
+}

@@ -331,6 +331,161 @@ fn a_limit_that_version_2_does_not_have_is_refused_by_its_field() {
     }
 }
 
+/// A limit of either version: the document, and the file and line of version 1 and of 2.
+type Written = (String, [(&'static str, String); 2]);
+
+/// Limits whose controllers one version or the other has on most hosts.
+fn of_either_version() -> Vec<Written> {
+    let mut blocks = std::fs::read_dir("/sys/block").unwrap().flatten();
+    let disk = blocks.find(|disk| disk.path().join("device").exists());
+    let mut all = Vec::new();
+    if let Some(disk) = disk {
+        let number = text(&disk.path(), "dev");
+        let (major, minor) = number.split_once(':').unwrap();
+        for (field, of_1, of_2) in [
+            (
+                "throttleReadBpsDevice",
+                "blkio.throttle.read_bps_device",
+                "rbps",
+            ),
+            (
+                "throttleWriteBpsDevice",
+                "blkio.throttle.write_bps_device",
+                "wbps",
+            ),
+            (
+                "throttleReadIOPSDevice",
+                "blkio.throttle.read_iops_device",
+                "riops",
+            ),
+            (
+                "throttleWriteIOPSDevice",
+                "blkio.throttle.write_iops_device",
+                "wiops",
+            ),
+        ] {
+            let limits = format!(
+                r#"{{"blockIO":{{"{field}":[{{"major":{major},"minor":{minor},"rate":4096}}]}}}}"#
+            );
+            let lines = [
+                (of_1, format!("{number} 4096")),
+                ("io.max", format!("{of_2}=4096")),
+            ];
+            all.push((limits, lines));
+        }
+    }
+    let pages = r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#;
+    let limit = (4 << 20).to_string();
+    let lines = [
+        ("hugetlb.2MB.limit_in_bytes", limit.clone()),
+        ("hugetlb.2MB.max", limit),
+    ];
+    all.push((pages.to_owned(), lines));
+    all
+}
+
+#[test]
+fn limits_of_disks_and_huge_pages_are_written_by_the_device_and_size() {
+    if !possible() {
+        return;
+    }
+    let mut written = 0;
+    for (limits, lines) in of_either_version() {
+        let resources = Resources::from_slice(limits.as_bytes()).unwrap();
+        let cgroup = match try_create(&name(), Some(&resources)) {
+            Ok(cgroup) => cgroup,
+            Err(error) => {
+                assert!(
+                    matches!(error, Error::NoController { .. }),
+                    "{limits}: {error}"
+                );
+                continue;
+            }
+        };
+        let paths = cgroup.state().paths;
+        let holds = |(file, line): &(&str, String)| {
+            let mut places = paths.values().map(|path| path.join(file));
+            places.any(|path| {
+                std::fs::read_to_string(path).is_ok_and(|text| text.contains(line.as_str()))
+            })
+        };
+        assert!(lines.iter().any(holds), "{limits}: {paths:?}");
+        cgroup.delete().unwrap();
+        written += 1;
+    }
+    if written == 0 {
+        eprintln!("skipped: there is neither a disk nor a controller for it here");
+    }
+}
+
+#[test]
+fn limits_that_version_1_alone_has_are_written_there_or_refused() {
+    if !possible() {
+        return;
+    }
+    let hierarchies = cgroup::Hierarchies::probe().unwrap();
+    for (controller, limits, file, line) in [
+        (
+            "memory",
+            r#"{"memory":{"disableOOMKiller":true}}"#,
+            "memory.oom_control",
+            "oom_kill_disable 1",
+        ),
+        (
+            "memory",
+            r#"{"memory":{"kernelTCP":4194304}}"#,
+            "memory.kmem.tcp.limit_in_bytes",
+            "4194304",
+        ),
+        (
+            "memory",
+            r#"{"memory":{"useHierarchy":true}}"#,
+            "memory.use_hierarchy",
+            "1",
+        ),
+        (
+            "memory",
+            r#"{"memory":{"swappiness":7}}"#,
+            "memory.swappiness",
+            "7",
+        ),
+        (
+            "net_cls",
+            r#"{"network":{"classID":1048577}}"#,
+            "net_cls.classid",
+            "1048577",
+        ),
+        (
+            "net_prio",
+            r#"{"network":{"priorities":[{"name":"lo","priority":5}]}}"#,
+            "net_prio.ifpriomap",
+            "lo 5",
+        ),
+    ] {
+        let resources = Resources::from_slice(limits.as_bytes()).unwrap();
+        let made = try_create(&name(), Some(&resources));
+        if hierarchies.find(controller).is_none() {
+            // Version 2 counts both with the rest, and shares always.
+            let given = ["kernelTCP", "useHierarchy"]
+                .iter()
+                .any(|name| limits.contains(name));
+            assert_eq!(made.is_ok(), given, "{limits}");
+            if let Ok(cgroup) = made {
+                cgroup.delete().unwrap();
+            }
+            continue;
+        }
+        let cgroup = made.unwrap();
+        let path = &cgroup.state().paths[controller];
+        assert!(
+            text(path, file).contains(line),
+            "{limits}: {}",
+            text(path, file)
+        );
+        cgroup.delete().unwrap();
+    }
+}
+
 #[test]
 fn a_group_may_use_every_device() {
     if !possible() {
