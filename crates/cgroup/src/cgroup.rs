@@ -179,6 +179,9 @@ impl Cgroup {
 
     /// Applies the limits of a group that was made without, before anything joins it.
     pub fn limit(&self, resources: &Resources) -> Result<(), Error> {
+        if self.unit.is_some() {
+            return limits::apply(self, &systemd::rounded(resources), limits::When::Create);
+        }
         limits::apply(self, resources, limits::When::Create)
     }
 
@@ -340,6 +343,7 @@ impl Cgroup {
             limits::check(self, resources)?;
             let known = limits::with_present_time(self, resources)?;
             systemd::update(unit, &group.version, &known)?;
+            return limits::apply(self, &systemd::rounded(&known), limits::When::Update);
         }
         limits::apply(self, resources, limits::When::Update)
     }

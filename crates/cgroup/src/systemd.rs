@@ -8,6 +8,7 @@ use crate::{Error, Hierarchies, Request};
 use ::systemd::{Instance, Manager, Property};
 pub(crate) use holder::Holder;
 use oci::runtime::Resources;
+pub(crate) use properties::rounded;
 use std::path::{Path, PathBuf};
 
 /// The first word of a unit's name where none is asked for.

@@ -51,6 +51,37 @@ fn a_user_with_nothing_but_its_own_ids_is_root_inside() {
 }
 
 #[test]
+fn a_users_container_shares_the_namespaces_of_another() {
+    const SOMEBODY: u32 = 54_322;
+    let (Some(first), Some(second)) = (
+        Bundle::of_user(SOMEBODY, &["sleep", "100"]),
+        Bundle::of_user(SOMEBODY, &["sh", "-c", "id -u; ps"]),
+    ) else {
+        return;
+    };
+    let path = first.path();
+    first.ok(&["run", "-d", "-b", path.to_str().unwrap(), &first.id]);
+    let state: Value = serde_json::from_str(&first.ok(&["state", &first.id])).unwrap();
+    second.change(|spec| {
+        let linux = spec["linux"].as_object_mut().unwrap();
+        linux.remove("uidMappings");
+        linux.remove("gidMappings");
+        for namespace in linux["namespaces"].as_array_mut().unwrap() {
+            let kind = namespace["type"].as_str().unwrap().to_owned();
+            if kind != "mount" {
+                namespace["path"] = json!(format!("/proc/{}/ns/{kind}", state["pid"]));
+            }
+        }
+    });
+    let path = second.path();
+    let said = second.ok(&["run", "-b", path.to_str().unwrap(), &second.id]);
+    assert!(
+        said.starts_with("0\n") && said.contains("sleep 100"),
+        "{said}"
+    );
+}
+
+#[test]
 #[ignore = "needs a user with ids in /etc/subuid: cargo xtask vm"]
 fn newuidmap_gives_a_container_its_users_further_ids() {
     let bundle = bundle(&["sleep", "100"]);

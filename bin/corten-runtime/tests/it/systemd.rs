@@ -189,9 +189,11 @@ fn an_update_tells_systemd_of_what_stays_too() {
     let update = |flags: &[&str]| scope.bundle.run(&[&["update"], flags, &[&*id]].concat());
     assert_eq!(update(&["--cpu-period", "900000"]).code, Some(0));
     assert_eq!(scope.property("CPUQuotaPerSecUSec"), "560ms");
-    assert_eq!(update(&["--cpu-quota", "90000"]).code, Some(0));
-    assert_eq!(scope.property("CPUQuotaPerSecUSec"), "100ms");
-    assert_eq!(scope.read("cpu.max"), "90000 900000");
+    assert_eq!(scope.read("cpu.max"), "504000 900000");
+    // What systemd cannot express is the next that it can, in the group's file too.
+    assert_eq!(update(&["--cpu-quota", "600000"]).code, Some(0));
+    assert_eq!(scope.property("CPUQuotaPerSecUSec"), "670ms");
+    assert_eq!(scope.read("cpu.max"), "603000 900000");
     let said = update(&["--cpu-share", "200", "--cpu-idle", "1"]);
     assert!(
         said.err.contains("unable to apply both CPUWeight"),

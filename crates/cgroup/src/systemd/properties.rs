@@ -129,14 +129,31 @@ fn quota(quota: Option<i64>, period: Option<u64>) -> Vec<Property> {
     }
     if quota.is_some() || period.is_some() {
         let quota = quota.and_then(|quota| u64::try_from(quota).ok());
-        let share = |quota: u64| {
-            let micros = quota.saturating_mul(1_000_000) / period.unwrap_or(PERIOD);
-            micros.div_ceil(HUNDREDTH) * HUNDREDTH
-        };
-        let share = quota.map_or(INFINITY, share);
+        let share = quota.map_or(INFINITY, |quota| share(quota, period));
         properties.push(Property::new("CPUQuotaPerSecUSec", share));
     }
     properties
+}
+
+/// Microseconds a second: a quota that systemd cannot express is the next larger one.
+fn share(quota: u64, period: Option<u64>) -> u64 {
+    let micros = quota.saturating_mul(1_000_000) / period.unwrap_or(PERIOD);
+    micros.div_ceil(HUNDREDTH) * HUNDREDTH
+}
+
+/// The limits with the quota that systemd makes of theirs, so that the group's files say the same.
+pub(crate) fn rounded(resources: &Resources) -> Resources {
+    let mut rounded = resources.clone();
+    let Some(cpu) = &mut rounded.cpu else {
+        return rounded;
+    };
+    let period = cpu.period.filter(|period| *period != 0);
+    if let Some(quota) = cpu.quota.filter(|quota| *quota > 0) {
+        let share = share(quota.unsigned_abs(), period);
+        let quota = share.saturating_mul(period.unwrap_or(PERIOD)) / 1_000_000;
+        cpu.quota = i64::try_from(quota).ok();
+    }
+    rounded
 }
 
 /// A list such as `0-3,7` as bits.

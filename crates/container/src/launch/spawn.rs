@@ -149,11 +149,16 @@ impl Body<'_> {
         for (kind, fd, path) in namespaces.iter().filter(|(kind, ..)| *kind != Kind::User) {
             match namespace::join(fd.as_fd(), *kind) {
                 Ok(()) => joined |= kind.flag(),
-                Err(error) if error.raw_os_error() == Some(libc::EPERM) && *kind != Kind::Pid => {}
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
                 Err(error) => return Err(error).on("join namespace", path),
             }
         }
         for (kind, fd, path) in namespaces.iter().filter(|(kind, ..)| *kind == Kind::User) {
+            namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
+        }
+        // What is left the child joins, but that one is for children only.
+        let left = |kind: &Kind| *kind == Kind::Pid && joined & kind.flag() == 0;
+        for (kind, fd, path) in namespaces.iter().filter(|(kind, ..)| left(kind)) {
             namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
         }
         let child = self
