@@ -3,7 +3,7 @@
 use crate::group::{self, Group, Origin};
 use crate::hierarchy::Version;
 use crate::resctrl::{self, Class, Resctrl};
-use crate::systemd::{self, Holder, Scope};
+use crate::systemd::{self, Attachment, Holder, Scope};
 use crate::{Error, Hierarchies, Hierarchy, Property, limits};
 use oci::runtime::{IntelRdt, Resources};
 use rustix::fs::OFlags;
@@ -116,6 +116,8 @@ pub struct Entry<'a> {
     pub tasks: Vec<OwnedFd>,
     /// Version 2: the group's directory, for `CLONE_INTO_CGROUP`.
     pub unified: Option<BorrowedFd<'a>>,
+    /// Version 2 in place of both: who puts the child in when it asks for it.
+    pub attachment: Option<Attachment>,
 }
 
 impl Cgroup {
@@ -312,11 +314,17 @@ impl Cgroup {
         let mut entry = Entry {
             tasks: Vec::with_capacity(self.groups.len()),
             unified: None,
+            attachment: None,
         };
         // A clone into a full group is refused, joining one is not.
         let crowded = self.holder.as_ref().is_some_and(|holder| holder.crowds);
         let cloned = entrance == Entrance::Clone && !crowded;
         for group in &self.groups {
+            let unit = self.unit.as_ref().filter(|_| group.version == Version::V2);
+            entry.attachment = unit.and_then(|unit| Attachment::of(unit, &group.path));
+            if entry.attachment.is_some() {
+                continue;
+            }
             let file = match group.version {
                 Version::V2 if cloned => {
                     entry.unified = Some(group.directory());

@@ -17,6 +17,7 @@ pub mod stats;
 mod sweep;
 mod systemd;
 
+pub use self::systemd::Attachment;
 pub use ::systemd::Property;
 pub use cgroup::{Cgroup, Driver, Entrance, Entry, Reach, Request, State};
 pub use error::Error;

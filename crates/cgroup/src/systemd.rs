@@ -98,6 +98,37 @@ impl Scope {
     }
 }
 
+/// A group that only systemd can put a process in: a user's own processes are mostly in a group
+/// that the user cannot take them out of.
+#[derive(Debug)]
+pub struct Attachment {
+    unit: String,
+    /// From the unit's group.
+    below: String,
+}
+
+impl Attachment {
+    /// Of the group at `path`, if it is a user's and one of the unit's.
+    pub(crate) fn of(unit: &str, path: &Path) -> Option<Self> {
+        if instance() == Instance::System {
+            return None;
+        }
+        let mut parts = path.iter().skip_while(|part| *part != unit);
+        parts.next()?;
+        let below = Path::new("/").join(parts.collect::<PathBuf>());
+        Some(Self {
+            unit: unit.to_owned(),
+            below: below.to_str()?.to_owned(),
+        })
+    }
+
+    /// Puts a process in.
+    pub fn attach(&self, process: i32) -> Result<(), Error> {
+        let mut manager = Manager::connect(instance())?;
+        Ok(manager.attach(&self.unit, &self.below, process.cast_unsigned())?)
+    }
+}
+
 /// Tells systemd of limits that change, so that it does not take them back.
 pub(crate) fn update(unit: &str, version: &Version, resources: &Resources) -> Result<(), Error> {
     let properties = properties::of(resources, *version == Version::V2)?;

@@ -30,6 +30,7 @@ const LONGEST: usize = 1024;
 #[repr(u8)]
 pub(crate) enum Tag {
     Maps = b'U',
+    Group = b'A',
     Pid = b'P',
     Console = b'C',
     Interfaces = b'L',
@@ -43,8 +44,9 @@ pub(crate) enum Tag {
 
 impl Tag {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Tag; 10] = [
+        const ALL: [Tag; 11] = [
             Tag::Maps,
+            Tag::Group,
             Tag::Pid,
             Tag::Console,
             Tag::Interfaces,

@@ -125,6 +125,10 @@ impl Parent<'_> {
                 }
                 self.go()
             }
+            Tag::Group => {
+                self.attach()?;
+                self.go()
+            }
             Tag::Pid => self.moved_to(number),
             Tag::Console => {
                 self.console = fd;
@@ -164,6 +168,17 @@ impl Parent<'_> {
     fn go(&self) -> Result<(), Error> {
         channel::send(self.channel.as_fd(), Tag::Go, self.child.pid, None)
             .map_err(Error::process("let the child go on"))
+    }
+
+    /// Has the child put into its group by who can.
+    fn attach(&self) -> Result<(), Error> {
+        let entry = self.launch.entry;
+        match entry.and_then(|entry| entry.attachment.as_ref()) {
+            Some(attachment) => attachment
+                .attach(self.child.pid)
+                .map_err(|source| Error::Cgroup { source }),
+            None => Ok(()),
+        }
     }
 
     /// The first child was only a stage; its sibling is the one.

@@ -113,6 +113,12 @@ impl Manager {
         stopped
     }
 
+    /// Puts a process into a unit's group, or one below it.
+    pub fn attach(&mut self, unit: &str, below: &str, process: u32) -> Result<(), Error> {
+        let body = (unit, below, vec![process]);
+        self.call("AttachProcessesToUnit", &body).map(drop)
+    }
+
     /// Sets properties of a unit until the next boot.
     pub fn set_properties(&mut self, unit: &str, properties: &[Property]) -> Result<(), Error> {
         let body = (unit, true, pairs(properties));

@@ -130,9 +130,15 @@ fn group(unit: &str) -> Option<PathBuf> {
 #[test]
 #[ignore = "needs the user's own systemd: cargo xtask vm"]
 fn a_users_own_manager_makes_the_scope_with_its_limits() {
+    // From a group of the user's own, and from one that only systemd takes a process out of.
+    for from in [Some(manager().join("init.scope")), None] {
+        of_the_users_manager(from);
+    }
+}
+
+fn of_the_users_manager(from: Option<PathBuf>) {
     let mut bundle = bundle(&["sleep", "100"]);
-    // As a user's session is: processes go only where both ends are the user's.
-    bundle.group = Some(manager().join("init.scope"));
+    bundle.group = from;
     bundle.change(|spec| {
         spec["linux"]["resources"] = json!({
             "memory": {"limit": 20 << 20},
@@ -152,9 +158,14 @@ fn a_users_own_manager_makes_the_scope_with_its_limits() {
     assert_eq!(read("cgroup.procs").trim(), state["pid"].to_string());
     bundle.ok(&["update", "--pids-limit", "30", &bundle.id]);
     assert_eq!(read("pids.max").trim(), "30");
+    let group = bundle.ok(&["exec", &bundle.id, "cat", "/proc/self/cgroup"]);
+    assert_eq!(
+        group,
+        bundle.ok(&["exec", &bundle.id, "cat", "/proc/1/cgroup"])
+    );
     bundle.ok(&["pause", &bundle.id]);
     assert_eq!(bundle.status(), "paused");
     bundle.ok(&["resume", &bundle.id]);
     bundle.ok(&["delete", "-f", &bundle.id]);
-    assert_eq!(group(&unit), None);
+    assert_eq!(self::group(&unit), None);
 }
