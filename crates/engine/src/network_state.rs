@@ -66,7 +66,7 @@ pub struct PublishedPort {
     pub protocol: u8,
     /// The host's address.
     pub host: IpAddr,
-    /// The host's port.
+    /// The host's port; 0 if the container itself is reached, as its network is `routed`.
     pub host_port: u16,
 }
 

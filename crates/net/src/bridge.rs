@@ -153,7 +153,8 @@ impl Bridges {
             fs::write(path, value).ok();
         }
         for own in network.addressing.iter().filter(|_| !network.bare) {
-            address::add(&mut self.route, bridge, own.gateway, own.subnet.prefix())?;
+            let Some(gateway) = own.gateway else { continue };
+            address::add(&mut self.route, bridge, gateway, own.subnet.prefix())?;
         }
         if network.outside != Outside::Closed {
             sysctl("net/ipv4/ip_forward", "1")?;

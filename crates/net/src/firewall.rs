@@ -19,7 +19,7 @@ mod watch;
 
 pub use watch::Watch;
 
-use crate::network::{Outside, Peers};
+use crate::network::{Direct, Outside, Peers};
 use crate::nft::{
     Batch, Chain, Compare, Direction, Element, Expression as E, Family, Field, Hook, Key, Meta,
     Register, Set, Verdict,
@@ -28,21 +28,23 @@ use crate::{Endpoint, Error, Network, Port, Subnet};
 use netlink::Socket;
 use std::net::IpAddr;
 
-const BRIDGES: Set<'static> = Set {
-    name: "bridges",
-    key: &[Key::Link],
+const BRIDGES: Set<'static> = links("bridges");
+const CLOSED: Set<'static> = links("closed");
+/// Bridges whose endpoints others reach by their own addresses: in all their ports (`open`), or
+/// in those of `direct` and by echoes (`routed`).
+const OPEN4: Set<'static> = links("open4");
+const OPEN6: Set<'static> = links("open6");
+const ROUTED4: Set<'static> = links("routed4");
+const ROUTED6: Set<'static> = links("routed6");
+const DIRECT4: Set<'static> = Set {
+    name: "direct4",
+    key: &[Key::Address4, Key::Protocol, Key::Port],
     data: &[],
     ranges: false,
 };
-const CLOSED: Set<'static> = Set {
-    name: "closed",
-    key: &[Key::Link],
-    data: &[],
-    ranges: false,
-};
-const ROUTED: Set<'static> = Set {
-    name: "routed",
-    key: &[Key::Link],
+const DIRECT6: Set<'static> = Set {
+    name: "direct6",
+    key: &[Key::Address6, Key::Protocol, Key::Port],
     data: &[],
     ranges: false,
 };
@@ -72,6 +74,20 @@ const MASKED6: Set<'static> = Set {
     data: &[],
     ranges: true,
 };
+/// An endpoint's address twice: what it sends to itself by the host's port. Where bridges are
+/// filtered too, nothing says by which bridge that came.
+const SELF4: Set<'static> = Set {
+    name: "self4",
+    key: &[Key::Address4, Key::Address4],
+    data: &[],
+    ranges: false,
+};
+const SELF6: Set<'static> = Set {
+    name: "self6",
+    key: &[Key::Address6, Key::Address6],
+    data: &[],
+    ranges: false,
+};
 const ANY4: Set<'static> = Set {
     name: "any4",
     key: &[Key::Protocol, Key::Port],
@@ -97,8 +113,19 @@ const BOUND6: Set<'static> = Set {
     ranges: false,
 };
 
+const fn links(name: &'static str) -> Set<'static> {
+    Set {
+        name,
+        key: &[Key::Link],
+        data: &[],
+        ranges: false,
+    }
+}
+
 const IPV4: &[u8] = &[2];
 const IPV6: &[u8] = &[10];
+const ICMP: &[u8] = &[1];
+const ICMPV6: &[u8] = &[58];
 const LOOPBACK6: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const LOCAL: &[u8] = &2_u32.to_ne_bytes();
 const ZERO: &[u8] = &[0; 4];
@@ -189,8 +216,9 @@ fn change<'a>(batch: Batch<'a>, change: Change, set: Set<'_>, element: Element) 
     }
 }
 
-const SETS: [&Set<'static>; 11] = [
-    &BRIDGES, &CLOSED, &ROUTED, &SAME, &FRIENDS, &MASKED4, &MASKED6, &ANY4, &ANY6, &BOUND4, &BOUND6,
+const SETS: [&Set<'static>; 18] = [
+    &BRIDGES, &CLOSED, &SAME, &FRIENDS, &MASKED4, &MASKED6, &OPEN4, &OPEN6, &ROUTED4, &ROUTED6,
+    &DIRECT4, &DIRECT6, &SELF4, &SELF6, &ANY4, &ANY6, &BOUND4, &BOUND6,
 ];
 /// The chains that are ours.
 const CHAINS: [&str; 6] = [
@@ -346,7 +374,25 @@ fn masking(batch: Batch<'_>) -> Batch<'_> {
         E::In(r, "same"),
         E::Masquerade,
     ];
-    let batch = batch.rule("masking", &hairpin);
+    let itself = |number: &'static [u8], (source, destination), words, set| {
+        [
+            E::Status(r),
+            E::Mask(r, TRANSLATED),
+            E::Compare(r, Compare::IsNot, ZERO),
+            E::Meta(Meta::Family, r),
+            E::Compare(r, Compare::Is, number),
+            E::Payload(source, r),
+            E::Payload(destination, Register(words)),
+            E::In(r, set),
+            E::Masquerade,
+        ]
+    };
+    let four = (Field::Source4, Field::Destination4);
+    let six = (Field::Source6, Field::Destination6);
+    let batch = batch
+        .rule("masking", &hairpin)
+        .rule("masking", &itself(IPV4, four, 1, "self4"))
+        .rule("masking", &itself(IPV6, six, 4, "self6"));
     let leaving = |number: &'static [u8], source: Field, subnets: &'static str| {
         [
             E::Meta(Meta::OutName, r),
@@ -377,6 +423,38 @@ fn passing(batch: Batch<'_>) -> Batch<'_> {
     let link = |meta, set: &'static str, end| [E::Meta(meta, r), E::In(r, set), verdict(end)];
     let flags =
         |load, bits: &'static [u8]| [load, E::Mask(r, bits), E::Compare(r, Compare::IsNot, ZERO)];
+    let port = |field, words: u32, set| {
+        [
+            E::Payload(field, r),
+            E::Meta(Meta::Protocol, Register(words)),
+            E::Payload(Field::DestinationPort, Register(words + 1)),
+            E::In(r, set),
+        ]
+    };
+    let direct4 = directly(IPV4, &port(Field::Destination4, 1, "direct4"));
+    let direct6 = directly(IPV6, &port(Field::Destination6, 4, "direct6"));
+    let echo = |protocol: &'static [u8], set| {
+        [
+            E::Meta(Meta::Protocol, r),
+            E::Compare(r, Compare::Is, protocol),
+            E::Meta(Meta::OutName, r),
+            E::In(r, set),
+        ]
+    };
+    let echo4 = directly(IPV4, &echo(ICMP, "routed4"));
+    let echo6 = directly(IPV6, &echo(ICMPV6, "routed6"));
+    let open = |set| {
+        [
+            E::Meta(Meta::InName, r),
+            E::NotIn(r, "bridges"),
+            E::Meta(Meta::OutName, r),
+            E::In(r, set),
+        ]
+    };
+    let (open4, open6) = (
+        directly(IPV4, &open("open4")),
+        directly(IPV6, &open("open6")),
+    );
     let published = [
         &[E::Meta(Meta::OutName, r), E::In(r, "bridges")][..],
         &flags(E::Status(r), TRANSLATED),
@@ -394,8 +472,20 @@ fn passing(batch: Batch<'_>) -> Batch<'_> {
         .rule("passing", &link(Meta::InName, "closed", Verdict::Drop))
         .rule("passing", &link(Meta::OutName, "closed", Verdict::Drop))
         .rule("passing", &pair("same", Verdict::Drop))
-        .rule("passing", &link(Meta::OutName, "routed", Verdict::Accept))
+        .rule("passing", &direct4)
+        .rule("passing", &direct6)
+        .rule("passing", &echo4)
+        .rule("passing", &echo6)
+        .rule("passing", &open4)
+        .rule("passing", &open6)
         .rule("passing", &link(Meta::OutName, "bridges", Verdict::Drop))
+}
+
+/// What others reach of endpoints by their own addresses: `what` of those of a family.
+fn directly(number: &'static [u8], what: &[E<'static>]) -> Vec<E<'static>> {
+    let r = Register(0);
+    let family = [E::Meta(Meta::Family, r), E::Compare(r, Compare::Is, number)];
+    [&family[..], what, &[E::Verdict(Verdict::Accept)]].concat()
 }
 
 fn with_network<'a>(mut batch: Batch<'a>, network: &Network, how: Change) -> Batch<'a> {
@@ -406,15 +496,23 @@ fn with_network<'a>(mut batch: Batch<'a>, network: &Network, how: Change) -> Bat
     if network.peers == Peers::Reachable {
         batch = change(batch, how, FRIENDS, two());
     }
-    match network.outside {
-        Outside::Closed => change(batch, how, CLOSED, one()),
-        Outside::Routed => change(batch, how, ROUTED, one()),
-        Outside::Unmasked => batch,
-        Outside::Masqueraded => network
-            .addressing
-            .iter()
-            .fold(batch, |batch, own| with_subnet(batch, own.subnet, how)),
+    if network.outside == Outside::Closed {
+        return change(batch, how, CLOSED, one());
     }
+    for own in &network.addressing {
+        if own.masked {
+            batch = with_subnet(batch, own.subnet, how);
+        }
+        let set = match (own.direct, own.subnet.is_ipv6()) {
+            (Direct::Nothing, _) => continue,
+            (Direct::Published, false) => ROUTED4,
+            (Direct::Published, true) => ROUTED6,
+            (Direct::Everything, false) => OPEN4,
+            (Direct::Everything, true) => OPEN6,
+        };
+        batch = change(batch, how, set, one());
+    }
+    batch
 }
 
 fn with_subnet<'a>(batch: Batch<'a>, subnet: Subnet, how: Change) -> Batch<'a> {
@@ -426,22 +524,36 @@ fn with_subnet<'a>(batch: Batch<'a>, subnet: Subnet, how: Change) -> Batch<'a> {
     }
 }
 
-fn with_ports<'a>(batch: Batch<'a>, endpoint: &Endpoint, how: Change) -> Batch<'a> {
-    endpoint
-        .ports
-        .iter()
-        .filter(|port| !port.host.is_loopback())
-        .fold(batch, |batch, port| match endpoint.target(port.host) {
-            Some(target) => {
-                let (set, element) = publication(port, target);
-                change(batch, how, set, element)
-            }
-            None => batch,
-        })
+fn with_ports<'a>(mut batch: Batch<'a>, endpoint: &Endpoint, how: Change) -> Batch<'a> {
+    let mut targets = Vec::new();
+    let ports = endpoint.ports.iter();
+    for port in ports.filter(|port| !port.host.is_loopback()) {
+        let Some(target) = endpoint.target(port.host) else {
+            continue;
+        };
+        let (set, element) = publication(port, target);
+        batch = change(batch, how, set, element);
+        if port.host_port != 0 && !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    for target in targets {
+        let set = if target.is_ipv6() { SELF6 } else { SELF4 };
+        let own = octets(target);
+        batch = change(batch, how, set, Element::new().part(&own).part(&own));
+    }
+    batch
 }
 
 fn publication(port: &Port, target: IpAddr) -> (Set<'static>, Element) {
     let ipv6 = port.host.is_ipv6();
+    if port.host_port == 0 {
+        let element = Element::new()
+            .part(&octets(target))
+            .part(&[port.protocol as u8])
+            .part(&port.port.to_be_bytes());
+        return (if ipv6 { DIRECT6 } else { DIRECT4 }, element);
+    }
     let (set, element) = match (ipv6, port.host.is_unspecified()) {
         (false, true) => (ANY4, Element::new()),
         (true, true) => (ANY6, Element::new()),

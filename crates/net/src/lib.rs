@@ -25,7 +25,7 @@ pub use bridge::Bridges;
 pub use error::Error;
 pub use link::Link;
 pub use namespace::Namespace;
-pub use network::{Addressing, Endpoint, Network, Outside, Peers, Port, Protocol};
+pub use network::{Addressing, Direct, Endpoint, Network, Outside, Peers, Port, Protocol};
 pub use prepared::Prepared;
 pub use subnet::{Subnet, SubnetError};
 pub use transfer::Transfer;

@@ -12,7 +12,7 @@ use sys::namespace::{Kind, unshare};
 /// A new network namespace, its loopback up, that lives as long as this or a process in it.
 ///
 /// New links in it have no IPv6 until an address of it is given, believe no router, and wait
-/// for no duplicates: its defaults say so before any link is there.
+/// for no duplicates, and announce their addresses: its defaults say so before any link is there.
 #[derive(Debug)]
 pub struct Namespace {
     file: OwnedFd,
@@ -66,6 +66,9 @@ fn defaults() {
         fs::write(format!("/proc/sys/net/ipv6/conf/default/{name}"), "0").ok();
     }
     fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").ok();
+    // Who knew an address's last owner hears of the new one as its link comes up.
+    fs::write("/proc/sys/net/ipv4/conf/default/arp_notify", "1").ok();
+    fs::write("/proc/sys/net/ipv6/conf/default/ndisc_notify", "1").ok();
 }
 
 /// Runs `work` on a thread in the namespace, with a socket opened there.

@@ -15,13 +15,30 @@ pub enum Protocol {
     Sctp = 132,
 }
 
-/// One subnet of a network, and the address of the host in it.
+/// One subnet of a network, and how it stands to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addressing {
     /// Its addresses.
     pub subnet: Subnet,
-    /// The host's own, which endpoints send through.
-    pub gateway: IpAddr,
+    /// The host's own, which endpoints send through; none in a network that not even the host
+    /// is in.
+    pub gateway: Option<IpAddr>,
+    /// What leaves it has the host's address.
+    pub masked: bool,
+    /// What others reach of it by its own addresses.
+    pub direct: Direct,
+}
+
+/// What others reach of endpoints by the endpoints' own addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direct {
+    /// Nothing: what is published is reached by the host's addresses.
+    #[default]
+    Nothing,
+    /// Published ports, and echoes: `routed`. Endpoints of other networks are others too.
+    Published,
+    /// Everything, but for endpoints of other networks: `nat-unprotected`.
+    Everything,
 }
 
 /// Whether endpoints of one network reach each other.
@@ -37,13 +54,9 @@ pub enum Peers {
 /// What endpoints reach beyond their network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outside {
-    /// Everything, under the host's address.
+    /// Everything.
     #[default]
-    Masqueraded,
-    /// Everything, under their own addresses; nobody reaches what is not published.
-    Unmasked,
-    /// Everything, under their own addresses; others route to them.
-    Routed,
+    Open,
     /// Nothing: an internal network.
     Closed,
 }
@@ -74,7 +87,7 @@ pub struct Port {
     pub protocol: Protocol,
     /// The host's address that is connected to; unspecified for all of its family.
     pub host: IpAddr,
-    /// The host's port.
+    /// The host's port; 0 if the endpoint itself is reached ([`Direct::Published`]).
     pub host_port: u16,
     /// The endpoint's port.
     pub port: u16,

@@ -78,9 +78,15 @@ impl Prepared {
             link::change(&mut self.inside, self.own, &settings)?;
             return namespace::configure(self.namespace.as_fd(), endpoint);
         }
-        let mut batch = vec![link::changed(self.own, &settings, true)];
+        let mut batch = vec![link::changed(self.own, &settings, false)];
         let addresses = endpoint.addresses.iter().chain(&endpoint.link_local);
         batch.extend(addresses.map(|(own, prefix)| address::message(self.own, *own, *prefix)));
+        // What is announced is what is there as it comes up.
+        let up = Settings {
+            name: &endpoint.link,
+            ..Settings::default()
+        };
+        batch.push(link::changed(self.own, &up, true));
         let gateways = endpoint.gateways.iter();
         batch.extend(gateways.map(|gateway| route::default_message(self.own, *gateway)));
         self.inside.batch(batch).map_err(|refused| Error::Link {

@@ -110,6 +110,8 @@ async fn towards(target: SocketAddr) -> io::Result<UdpSocket> {
     };
     let socket = UdpSocket::bind(own).await?;
     socket.connect(target).await?;
+    // A new one counts as full until it is found to have room.
+    socket.writable().await?;
     Ok(socket)
 }
 

@@ -58,7 +58,10 @@ fn ports(container: &Container) -> Map<Option<Vec<PortBinding>>> {
         let bindings = shown.entry(port.key()).or_default();
         bindings.get_or_insert_default().push(PortBinding {
             host_ip: port.host.to_string(),
-            host_port: port.host_port.to_string(),
+            host_port: match port.host_port {
+                0 => String::new(),
+                number => number.to_string(),
+            },
         });
     }
     Some(shown)

@@ -1,10 +1,11 @@
 //! Joining and leaving: addresses first, then the record, then the kernel.
 
 use super::kernel::Inside;
+use super::proxy::Serving;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
 use net::Namespace;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use types::ContainerId;
 
 impl Registry {
@@ -14,17 +15,42 @@ impl Registry {
         self.plan(record)
     }
 
-    /// Makes a namespace with the container's places in it. What was made goes with the
-    /// namespace if a part fails.
+    /// Makes a namespace with the container's places in it, where nothing is served yet. What
+    /// was made goes with the namespace if a part fails.
     pub(crate) fn join(
         &self,
         container: &ContainerId,
         state: &NetworkState,
-    ) -> Result<Namespace, Error> {
+    ) -> Result<(Namespace, Option<Serving>), Error> {
         let mut joining = self.joining(container)?;
         self.link(container, state, &mut joining)?;
-        self.entrust(container, state, &mut joining)?;
-        Ok(joining.into_namespace())
+        let share = self.share(container, state);
+        let names = joining.take_names();
+        let namespace = joining.into_namespace();
+        let nothing = share.is_empty() && state.ports.is_empty();
+        let serving = (!nothing).then(|| {
+            let netns = namespace.as_fd().try_clone_to_owned();
+            let netns = netns.map_err(Error::io("share", "a network namespace".as_ref()))?;
+            Ok::<_, Error>(Serving {
+                netns,
+                names,
+                share,
+            })
+        });
+        Ok((namespace, serving.transpose()?))
+    }
+
+    /// Opens the container's ports, and gives its names and sockets into lasting hands.
+    pub(crate) fn serve(
+        &self,
+        container: &ContainerId,
+        state: &NetworkState,
+        serving: Serving,
+    ) -> Result<(), Error> {
+        for place in &state.endpoints {
+            self.publish(container, (state, place))?;
+        }
+        self.entrust(container, serving)
     }
 
     /// Joins a running container to one more network. Gives its state with the new place.
@@ -38,6 +64,7 @@ impl Registry {
         let container = &record.id;
         let (before, state, place) = self.reserve_one(record, name, asked)?;
         let linked = self.link_one(container, (&state, &place), Inside::Other(netns));
+        let linked = linked.and_then(|()| self.publish(container, (&state, &place)));
         let named = linked.and_then(|()| self.tell(container, &before, &state, Some(netns)));
         if let Err(error) = named {
             self.leave_one(container, &place.network)?;

@@ -2,6 +2,7 @@
 
 use super::NetworkError;
 use super::registry::{Held, Registry, no_network};
+use super::shape::GatewayMode;
 use crate::network_record::truth;
 use crate::{AddressPool, Error, NetworkDriver, NetworkRecord};
 use net::{Subnet, pool};
@@ -145,7 +146,7 @@ impl Registry {
                 pools.push(chosen_pool(choice, &used)?);
             }
         }
-        let record = Arc::new(NetworkRecord {
+        let mut record = NetworkRecord {
             id: id.clone(),
             name: spec.name,
             created: Timestamp::now(),
@@ -160,7 +161,9 @@ impl Registry {
             pools,
             link,
             predefined: false,
-        });
+        };
+        leave_gateways_out(&mut record);
+        let record = Arc::new(record);
         let held = Held::new(Arc::clone(&record));
         inner.networks.insert(id, held);
         Ok(record)
@@ -174,6 +177,18 @@ impl Registry {
         drop(inner);
         let record = record.ok_or_else(|| no_network(""))?;
         self.ready(&record)
+    }
+}
+
+/// COMPAT: where not even the host is in the network, no address is kept for it.
+fn leave_gateways_out(record: &mut NetworkRecord) {
+    let isolated = |ipv6| GatewayMode::of(record, ipv6) == GatewayMode::Isolated;
+    let isolated = [false, true].map(isolated);
+    let pools = record.pools.iter_mut();
+    let unasked = pools.filter(|pool| pool.implied_gateway || !pool.chosen);
+    for pool in unasked.filter(|pool| isolated[usize::from(pool.subnet.is_ipv6())]) {
+        pool.gateway = None;
+        pool.implied_gateway = false;
     }
 }
 
@@ -224,19 +239,13 @@ fn check_options(spec: &NetworkSpec) -> Result<(), Error> {
     }
     for name in ["bridge.gateway_mode_ipv4", "bridge.gateway_mode_ipv6"] {
         match option(name).map(String::as_str) {
-            None | Some("" | "nat" | "routed") => {}
+            None | Some("" | "nat" | "routed" | "nat-unprotected") => {}
             Some("isolated") if spec.internal => {}
             Some("isolated") => {
                 let words = format!(
                     "gateway mode 'isolated' can only be used for an internal network: com.docker.network.{name}"
                 );
                 return Err(NetworkError::config(words).into());
-            }
-            Some("nat-unprotected") => {
-                return Err(Error::Unsupported {
-                    option: format!("com.docker.network.{name}=nat-unprotected"),
-                    reason: "ports that are not published are not reachable; use routed",
-                });
             }
             Some(value) => return refuse(name, value, format!("unknown gateway mode {value}")),
         }

@@ -229,7 +229,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Makes the link of one place, and its rules.
+    /// Makes the link of one place.
     pub(super) fn link_one(
         &self,
         container: &ContainerId,
@@ -243,7 +243,7 @@ impl Registry {
         let endpoint = shape::endpoint(container, state, place);
         let network = shape::network(&record);
         let bridges = kernel.bridges().map_err(failed)?;
-        match (record.driver, inside) {
+        let joined = match (record.driver, inside) {
             (NetworkDriver::Bridge, Inside::Prepared(links)) => {
                 bridges.join_prepared(&network, &endpoint, links)
             }
@@ -259,16 +259,27 @@ impl Registry {
                 bridges.join_ipvlan(&record.link, mode, &endpoint, inside.as_fd())
             }
             (NetworkDriver::Host | NetworkDriver::Null, _) => Ok(()),
-        }
-        .map_err(|source| match source {
-            net::Error::Sysctl { name, source } => unset(&place.host_link, &name, &source),
-            source => failed(source),
-        })?;
+        };
+        joined.map_err(|source| match source {
+            net::Error::Sysctl { name, source } => unset(&place.host_link, &name, &source).into(),
+            source => failed(source).into(),
+        })
+    }
+
+    /// Makes the rules that lead a container's ports to one of its places, if they do.
+    pub(super) fn publish(
+        &self,
+        container: &ContainerId,
+        (state, place): (&NetworkState, &EndpointState),
+    ) -> Result<(), Error> {
+        let record = self.record_of(place)?;
+        let endpoint = shape::endpoint(container, state, place);
         if endpoint.ports.is_empty() || record.driver != NetworkDriver::Bridge {
             return Ok(());
         }
+        let mut kernel = self.kernel();
         let published = self.with_rules(&mut kernel, |bridges| bridges.publish(&endpoint));
-        Ok(published.map_err(failed)?)
+        Ok(published.map_err(NetworkError::kernel("join", &record.name))?)
     }
 
     /// Takes a container's rules back, and the links on the host too unless they go with

@@ -1,7 +1,8 @@
 //! A container's places in its networks, chosen before anything is made.
 
-use super::ports::{Reachable, Taken, refused};
+use super::ports::{Reach, Reachable, Taken, refused};
 use super::registry::{Inner, Registry};
+use super::shape::GatewayMode;
 use super::{NetworkError, create};
 use crate::container_spec::{Publication, read_port};
 use crate::{
@@ -199,16 +200,21 @@ impl Inner {
     fn publish(&mut self, record: &ContainerRecord, state: &NetworkState) -> Result<Taken, Error> {
         let wanted = publications(&record.spec)?;
         let bridged = |place: &&EndpointState| !place.host_link.is_empty();
-        let gate = |has: &dyn Fn(&EndpointState) -> bool| {
+        let gate = |has: &dyn Fn(&EndpointState) -> bool, ipv6| {
             let mut places = state.endpoints.iter().filter(bridged);
-            places.any(has)
+            let place = places.find(|place| has(place))?;
+            let network = &self.networks.get(&place.network)?.record;
+            Some(match GatewayMode::of(network, ipv6) {
+                GatewayMode::Routed => Reach::Itself,
+                _ => Reach::Host,
+            })
         };
         let reachable = Reachable {
-            ipv4: gate(&|place| place.gateway4.is_some()),
-            ipv6: gate(&|place| place.gateway6.is_some()),
+            ipv4: gate(&|place| place.gateway4.is_some(), false),
+            ipv6: gate(&|place| place.gateway6.is_some(), true),
             binding: self.binding(state),
         };
-        if wanted.is_empty() || !(reachable.ipv4 || reachable.ipv6) {
+        if wanted.is_empty() || (reachable.ipv4, reachable.ipv6) == (None, None) {
             return Ok(Taken::default());
         }
         let taken = self.ports.take(&wanted, reachable);

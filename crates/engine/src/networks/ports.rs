@@ -63,6 +63,32 @@ impl Ports {
         taken: &mut Taken,
     ) -> Result<(), String> {
         let hosts = reachable.hosts(publication.host, publication.protocol);
+        let (itself, hosts): (Vec<_>, Vec<_>) =
+            hosts.into_iter().partition(|host| reachable.itself(*host));
+        let direct = |ipv6| {
+            let own = itself.iter().filter(move |host| host.is_ipv6() == ipv6);
+            own.map(move |_| PublishedPort {
+                port: publication.port,
+                protocol: publication.protocol as u8,
+                host: any(ipv6),
+                host_port: 0,
+            })
+        };
+        taken.ports.extend(direct(false));
+        if !hosts.is_empty() {
+            self.publish_at(publication, &hosts, taken)?;
+        }
+        taken.ports.extend(direct(true));
+        Ok(())
+    }
+
+    /// Takes one port of the range on all these addresses.
+    fn publish_at(
+        &mut self,
+        publication: &Publication,
+        hosts: &[IpAddr],
+        taken: &mut Taken,
+    ) -> Result<(), String> {
         let (first, last) = publication.range.unwrap_or_else(ephemeral);
         let exact = first == last;
         let start = match publication.range {
@@ -71,7 +97,7 @@ impl Ports {
         };
         let mut reason = String::new();
         for port in (start..=last).chain(first..start) {
-            match self.bind(publication, &hosts, port) {
+            match self.bind(publication, hosts, port) {
                 Ok((ports, sockets)) => {
                     if publication.range.is_none() {
                         self.next = port.saturating_add(1);
@@ -174,7 +200,7 @@ impl Ports {
 
     /// Takes ports that a container has already.
     pub(super) fn adopt(&mut self, ports: &[PublishedPort]) {
-        let all = ports.iter();
+        let all = ports.iter().filter(|port| port.host_port != 0);
         self.taken
             .extend(all.map(|port| (port.protocol, port.host, port.host_port)));
     }
@@ -202,7 +228,8 @@ pub(super) fn reserve_again(
 ) -> Vec<OwnedFd> {
     let mut sockets = Vec::new();
     let mut kept = Vec::new();
-    for (port, given) in ports.iter().zip(given.drain(..)) {
+    let ports = ports.iter().filter(|port| port.host_port != 0);
+    for (port, given) in ports.zip(given.drain(..)) {
         match reservation::take(port.transport(), port.host, port.host_port) {
             Ok(socket) => {
                 sockets.push(socket);
@@ -218,27 +245,40 @@ pub(super) fn reserve_again(
     sockets
 }
 
+/// By which addresses a container's published ports are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The host's.
+    Host,
+    /// Its own.
+    Itself,
+}
+
 /// The families under which a container can be reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reachable {
-    pub(super) ipv4: bool,
-    pub(super) ipv6: bool,
+    pub(super) ipv4: Option<Reach>,
+    pub(super) ipv6: Option<Reach>,
     /// The host's address that ports are published at where nothing is said; `None`: all.
     pub(super) binding: Option<IpAddr>,
 }
 
 impl Reachable {
+    /// Whether what is published at this address is reached by the container's own.
+    fn itself(self, host: IpAddr) -> bool {
+        let reach = if host.is_ipv4() { self.ipv4 } else { self.ipv6 };
+        reach == Some(Reach::Itself)
+    }
+
     /// The host's addresses that a binding means. What comes by IPv6 for a container without
     /// is passed on to its address of IPv4, on a host that has both.
     fn hosts(self, asked: Option<IpAddr>, protocol: Protocol) -> Vec<IpAddr> {
-        let passed_on = self.ipv4 && protocol != Protocol::Sctp && host_has_ipv6();
-        let ipv6 = self.ipv6 || passed_on;
-        let all = [
-            (self.ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            (ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-        ];
+        let ipv4 = self.ipv4.is_some();
+        let passed_on = ipv4 && protocol != Protocol::Sctp && host_has_ipv6();
+        let ipv6 = self.ipv6.is_some() || passed_on;
+        let all = [(ipv4, any(false)), (ipv6, any(true))];
         match asked.or(self.binding) {
-            Some(host) if host.is_ipv4() && !self.ipv4 => Vec::new(),
+            Some(host) if host.is_ipv4() && !ipv4 => Vec::new(),
             Some(host) if host.is_ipv6() && !ipv6 => Vec::new(),
             Some(host) => vec![host],
             None => all
@@ -247,6 +287,14 @@ impl Reachable {
                 .map(|(_, a)| a)
                 .collect(),
         }
+    }
+}
+
+/// All addresses of a family.
+fn any(ipv6: bool) -> IpAddr {
+    match ipv6 {
+        false => Ipv4Addr::UNSPECIFIED.into(),
+        true => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

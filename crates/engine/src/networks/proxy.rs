@@ -1,7 +1,6 @@
 //! What outlives the daemon of its networks: name servers, and sockets that hold ports, in the
 //! proxy.
 
-use super::prepared::Joining;
 use super::registry::{Inner, Registry};
 use crate::{EndpointState, Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
 use net::nameserver::Sockets;
@@ -51,15 +50,26 @@ impl Proxy {
     }
 }
 
+/// What a container that has joined its networks is still to have: open ports, and its share of
+/// the proxy.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(super) netns: OwnedFd,
+    /// The sockets of its name server, if they are there.
+    pub(super) names: Option<Sockets>,
+    pub(super) share: Share,
+}
+
 /// What a container has there.
-struct Share {
+#[derive(Debug)]
+pub(super) struct Share {
     /// `None`: it is in no network with names.
     sandbox: Option<Sandbox>,
     ports: Vec<Port>,
 }
 
 impl Share {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.sandbox.is_none() && self.ports.is_empty()
     }
 }
@@ -73,20 +83,22 @@ impl Registry {
         self.proxy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a container that joins will have in the proxy.
+    pub(super) fn share(&self, container: &ContainerId, state: &NetworkState) -> Share {
+        let share = self.inner().share(container, state);
+        self.expect_names(share.sandbox.is_some());
+        share
+    }
+
     /// Gives a container that starts its name server, and the sockets of its ports into
     /// lasting hands.
-    pub(super) fn entrust(
-        &self,
-        container: &ContainerId,
-        state: &NetworkState,
-        joining: &mut Joining,
-    ) -> Result<(), Error> {
-        let (share, sockets) = {
-            let mut inner = self.inner();
-            let sockets = inner.ports.hand_over(container);
-            (inner.share(container, state), sockets)
-        };
-        self.expect_names(share.sandbox.is_some());
+    pub(super) fn entrust(&self, container: &ContainerId, serving: Serving) -> Result<(), Error> {
+        let Serving {
+            netns,
+            names,
+            share,
+        } = serving;
+        let sockets = self.inner().ports.hand_over(container);
         if share.is_empty() {
             return Ok(());
         }
@@ -95,8 +107,7 @@ impl Registry {
         let Some(client) = &mut proxy.client else {
             return Ok(());
         };
-        let names = joining.take_names();
-        give(client, container, share, &sockets, (joining.as_fd(), names))
+        give(client, container, share, &sockets, (netns.as_fd(), names))
     }
 
     /// The proxy runs when this returns; one that has ended is followed by another, which is
@@ -384,7 +395,8 @@ impl Inner {
                 single_labels_stay: state.single_labels_stay,
             },
         });
-        let ports = state.ports.iter().map(|port| Port {
+        let ports = state.ports.iter().filter(|port| port.host_port != 0);
+        let ports = ports.map(|port| Port {
             datagrams: port.transport() == net::Protocol::Udp,
             target: target(state, port),
         });

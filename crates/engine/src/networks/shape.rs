@@ -1,17 +1,25 @@
 //! A stored network in the words of the kernel's mechanisms.
 
 use crate::{EndpointState, NetworkRecord, NetworkState};
-use net::{Addressing, Endpoint, Network, Outside, Peers, Port};
+use net::{Addressing, Direct, Endpoint, Network, Outside, Peers, Port};
 use std::net::IpAddr;
 use types::ContainerId;
 
 /// The network as its bridge and rules are made.
 pub(super) fn network(record: &NetworkRecord) -> Network {
-    let addressing = record.pools.iter().filter_map(|pool| {
-        Some(Addressing {
+    let addressing = record.pools.iter().map(|pool| {
+        let gateway = GatewayMode::of(record, pool.subnet.is_ipv6());
+        let masks = record.switch("bridge.enable_ip_masquerade", true);
+        Addressing {
             subnet: pool.subnet,
-            gateway: pool.gateway?,
-        })
+            gateway: pool.gateway.filter(|_| gateway != GatewayMode::Isolated),
+            masked: masks && gateway != GatewayMode::Routed,
+            direct: match gateway {
+                GatewayMode::Nat | GatewayMode::Isolated => Direct::Nothing,
+                GatewayMode::Routed => Direct::Published,
+                GatewayMode::NatUnprotected => Direct::Everything,
+            },
+        }
     });
     Network {
         id: record.id.clone(),
@@ -22,21 +30,41 @@ pub(super) fn network(record: &NetworkRecord) -> Network {
             true => Peers::Reachable,
             false => Peers::Isolated,
         },
-        outside: outside(record),
+        outside: match record.internal {
+            true => Outside::Closed,
+            false => Outside::Open,
+        },
         bare: record.switch("bridge.inhibit_ipv4", false),
     }
 }
 
-fn outside(record: &NetworkRecord) -> Outside {
-    let mode = record
-        .option("bridge.gateway_mode_ipv4")
-        .or_else(|| record.option("bridge.gateway_mode_ipv6"));
-    match mode {
-        _ if record.internal => Outside::Closed,
-        Some("isolated") => Outside::Closed,
-        Some("routed") => Outside::Routed,
-        _ if !record.switch("bridge.enable_ip_masquerade", true) => Outside::Unmasked,
-        _ => Outside::Masqueraded,
+/// How a network's containers are reached from elsewhere, by one family
+/// (`com.docker.network.bridge.gateway_mode_ipv4`, `_ipv6`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GatewayMode {
+    /// By ports of the host.
+    Nat,
+    /// By ports of the host, and by their own addresses whatever the port.
+    NatUnprotected,
+    /// By their own addresses, in published ports.
+    Routed,
+    /// Not at all, and not even the host is in the network.
+    Isolated,
+}
+
+impl GatewayMode {
+    /// A network's; what the options say was checked when it was made.
+    pub(super) fn of(record: &NetworkRecord, ipv6: bool) -> Self {
+        let mode = record.option(match ipv6 {
+            false => "bridge.gateway_mode_ipv4",
+            true => "bridge.gateway_mode_ipv6",
+        });
+        match mode {
+            Some("routed") => Self::Routed,
+            Some("nat-unprotected") => Self::NatUnprotected,
+            Some("isolated") => Self::Isolated,
+            _ => Self::Nat,
+        }
     }
 }
 

@@ -8,31 +8,53 @@ use crate::{
     Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
     NetworkRecord, NetworkState, Status,
 };
-use net::Namespace;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How long after a container has joined its networks the next one's namespace is made: the
 /// container goes first.
 const MOMENT: Duration = Duration::from_millis(5);
 
+/// The end of what is done for a container's ports and names beside the rest of its start.
+#[must_use]
+pub(super) struct Served(Option<JoinHandle<Result<(), Error>>>);
+
+impl Served {
+    /// Waits until ports are open and names known, or why not.
+    pub(super) async fn settle(self) -> Result<(), Error> {
+        match self.0 {
+            None => Ok(()),
+            Some(serving) => {
+                let served = serving.await.map_err(|_| Error::Stopping)?;
+                served.map_err(networking)
+            }
+        }
+    }
+}
+
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join. Its
-    /// addresses are on record before that.
+    /// addresses are on record before that; ports and names are served once the second settles.
     pub(super) async fn join_networks(
         &mut self,
         record: &Arc<ContainerRecord>,
-    ) -> Result<Joined, Error> {
+    ) -> Result<(Joined, Served), Error> {
         match &record.spec.namespaces.network {
-            NetworkMode::Container(of) => self.share_network(of),
+            NetworkMode::Container(of) => Ok((self.share_network(of)?, Served(None))),
             NetworkMode::Named(_) => self.join_own_networks(record).await.map_err(networking),
-            NetworkMode::None | NetworkMode::Host | NetworkMode::Default => Ok(Joined::default()),
+            NetworkMode::None | NetworkMode::Host | NetworkMode::Default => {
+                Ok((Joined::default(), Served(None)))
+            }
         }
     }
 
-    async fn join_own_networks(&mut self, record: &Arc<ContainerRecord>) -> Result<Joined, Error> {
+    async fn join_own_networks(
+        &mut self,
+        record: &Arc<ContainerRecord>,
+    ) -> Result<(Joined, Served), Error> {
         let (context, of) = (Arc::clone(&self.context), Arc::clone(record));
         let reserved = crate::context::brief(move || context.networks.reserve(&of)).await?;
         let state = reserved?;
@@ -44,13 +66,21 @@ impl Owner {
         self.keep_state(action, container, events, Durable::Now)?;
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
         let joined = crate::context::brief(move || context.networks.join(&id, &planned)).await?;
-        let namespace: Namespace = joined?;
+        let (namespace, serving) = joined?;
+        let serve = |serving| {
+            let (context, state) = (Arc::clone(&self.context), state.clone());
+            let id = record.id.clone();
+            let serve = move || context.networks.serve(&id, &state, serving);
+            self.context.tracker.spawn_blocking(serve)
+        };
+        let served = Served(serving.map(serve));
         self.context.prepare_network(MOMENT);
-        Ok(Joined {
+        let joined = Joined {
             state,
             namespace: Some(namespace.into()),
             ..Joined::default()
-        })
+        };
+        Ok((joined, served))
     }
 
     /// The network of another container, which must run.

@@ -133,17 +133,20 @@ impl Owner {
         let prepared = Arc::clone(&record);
         let links = crate::links::all(&record, &self.context.index)?;
         let (processes, ipc) = (self.join_processes(&record)?, self.join_ipc(&record).await?);
-        let mut network = self.join_networks(&record).await?;
-        (network.processes, network.ipc, network.links) = (processes, ipc, links);
         let mut plan = crate::log::plan(&record, &self.context.config.paths.container(&record.id))?;
         let sender = self.context.connect_log(&mut plan).await?;
         let log = plan.config.clone();
+        let (mut network, served) = self.join_networks(&record).await?;
+        (network.processes, network.ipc, network.links) = (processes, ipc, links);
         let prepare = move || {
             let bundle = Bundle::prepare(&prepared, &context, &network, log);
             bundle.map(|bundle| (bundle, network))
         };
+        let bundle = crate::context::brief(prepare).await;
+        // Its ports are open before its program runs, and nothing goes on beside a failure.
+        served.settle().await?;
         // The namespace is held until the container's process is in it.
-        let (bundle, _network) = crate::context::brief(prepare).await??;
+        let (bundle, _network) = bundle??;
         // What runs is on record, whatever becomes of us.
         self.context.sync("make a container durable").await?;
         let create = create(&record, bundle, std::mem::take(&mut self.pending));

@@ -2,7 +2,7 @@
 
 use crate::hosts::{Peer, isolated};
 use net::firewall::Watch;
-use net::{Addressing, Bridges, Endpoint, Network, Outside, Peers, Port, Protocol};
+use net::{Addressing, Bridges, Direct, Endpoint, Network, Outside, Peers, Port, Protocol};
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -26,7 +26,9 @@ fn ip(text: &str) -> IpAddr {
     text.parse().expect(text)
 }
 
-fn network(n: u8, outside: Outside, peers: Peers) -> Network {
+const NAT: (Outside, Direct) = (Outside::Open, Direct::Nothing);
+
+fn network(n: u8, (outside, direct): (Outside, Direct), peers: Peers) -> Network {
     let subnet = format!("10.{n}.0.0/24").parse().expect("a subnet");
     let six = format!("fd00:{n}::/64").parse().expect("a subnet");
     Network {
@@ -35,11 +37,15 @@ fn network(n: u8, outside: Outside, peers: Peers) -> Network {
         addressing: vec![
             Addressing {
                 subnet,
-                gateway: ip(&format!("10.{n}.0.1")),
+                gateway: Some(ip(&format!("10.{n}.0.1"))),
+                masked: direct != Direct::Published,
+                direct,
             },
             Addressing {
                 subnet: six,
-                gateway: ip(&format!("fd00:{n}::1")),
+                gateway: Some(ip(&format!("fd00:{n}::1"))),
+                masked: direct != Direct::Published,
+                direct,
             },
         ],
         mtu: None,
@@ -97,7 +103,7 @@ fn ports_are_published_where_they_were_bound_and_nowhere_else() {
     }
     let outside = neighbour();
     let mut bridges = Bridges::open("corten-test").expect("netlink");
-    let net = network(50, Outside::Masqueraded, Peers::Reachable);
+    let net = network(50, NAT, Peers::Reachable);
     bridges.restore([], []).expect("an empty table");
     bridges.add(&net).expect("a network");
     let port = |host: &str, host_port| Port {
@@ -180,7 +186,7 @@ fn what_others_remove_is_noticed_and_put_back() {
     }
     let outside = neighbour();
     let mut bridges = Bridges::open("corten-test").expect("netlink");
-    let net = network(50, Outside::Masqueraded, Peers::Reachable);
+    let net = network(50, NAT, Peers::Reachable);
     bridges.restore([], []).expect("an empty table");
     bridges.add(&net).expect("a network");
     let port = Port {
@@ -231,10 +237,10 @@ fn networks_are_kept_apart_as_they_ask() {
     let mut bridges = Bridges::open("corten-test").expect("netlink");
     bridges.restore([], []).expect("an empty table");
     let kinds = [
-        (60, Outside::Masqueraded, Peers::Reachable),
-        (61, Outside::Closed, Peers::Reachable),
-        (62, Outside::Masqueraded, Peers::Isolated),
-        (63, Outside::Routed, Peers::Reachable),
+        (60, NAT, Peers::Reachable),
+        (61, (Outside::Closed, Direct::Nothing), Peers::Reachable),
+        (62, NAT, Peers::Isolated),
+        (63, (Outside::Open, Direct::Published), Peers::Reachable),
     ];
     let mut containers = Vec::new();
     for (n, beyond, peers) in kinds {

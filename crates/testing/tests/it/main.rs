@@ -37,6 +37,7 @@ mod logs;
 mod names;
 mod nested;
 mod networks;
+mod reachability;
 mod real_input;
 mod registry;
 mod remove;
