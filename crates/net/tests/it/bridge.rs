@@ -224,7 +224,7 @@ fn what_others_remove_is_noticed_and_put_back() {
         shown.contains("203.0.113.9"),
         "people's rules are kept: {shown}"
     );
-    assert_eq!(shown.matches("masquerade").count(), 3, "{shown}");
+    assert_eq!(shown.matches("masquerade").count(), 5, "{shown}");
     assert!(can_get(Some(&outside), "192.0.2.1", 8080));
 }
 
