@@ -10,9 +10,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Directories open at once.
 const DEPTH: usize = 64;
+/// How often a directory is emptied again.
+const REFILLS: u32 = 100;
 
 /// Removes `name` in `parent` with everything in it. What is not there is removed already.
-/// Flags that make files immutable are taken away. Nobody may write to the tree meanwhile.
+/// Flags that make files immutable are taken away. Nobody may write to the tree meanwhile, but
+/// for a last few files of who is about to end: these go too.
 pub fn remove_tree(parent: impl AsFd, name: &CStr) -> Result<(), Errno> {
     let mut removal = Removal {
         parent: parent.as_fd(),
@@ -35,6 +38,8 @@ struct Level {
     fd: OwnedFd,
     name: CString,
     entries: Dir,
+    /// How often it was empty and then was not.
+    refilled: u32,
 }
 
 impl Removal<'_> {
@@ -47,7 +52,7 @@ impl Removal<'_> {
             let Some(entry) = level.entries.next() else {
                 let Some(done) = levels.pop() else { break };
                 let above = levels.last().map_or(self.parent, |level| level.fd.as_fd());
-                remove_empty(above, done)?;
+                levels.extend(remove_empty(above, done)?);
                 continue;
             };
             let entry = entry?;
@@ -103,7 +108,12 @@ fn unlink_or_enter(
     match rustix::fs::openat(parent, &name, flags, Mode::empty()) {
         Ok(fd) => {
             let entries = Dir::read_from(&fd)?;
-            Ok(Some(Level { fd, name, entries }))
+            Ok(Some(Level {
+                fd,
+                name,
+                entries,
+                refilled: 0,
+            }))
         }
         Err(Errno::NOTDIR | Errno::LOOP) => {
             unlink(parent, &name, AtFlags::empty())?;
@@ -114,11 +124,26 @@ fn unlink_or_enter(
     }
 }
 
-fn remove_empty(parent: BorrowedFd<'_>, level: Level) -> Result<(), Errno> {
-    let Level { fd, name, entries } = level;
+/// Removes a directory that was emptied; gives it back if there is something in it again.
+fn remove_empty(parent: BorrowedFd<'_>, level: Level) -> Result<Option<Level>, Errno> {
+    let Level {
+        fd,
+        name,
+        entries,
+        refilled,
+    } = level;
     drop(entries);
     drop(fd);
-    unlink(parent, &name, AtFlags::REMOVEDIR)
+    match unlink(parent, &name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY) if refilled < REFILLS => {
+            let again = unlink_or_enter(parent, name, None)?;
+            Ok(again.map(|level| Level {
+                refilled: refilled + 1,
+                ..level
+            }))
+        }
+        removed => removed.map(|()| None),
+    }
 }
 
 /// As `unlinkat`, and takes away the flags that forbid it.
@@ -153,4 +178,41 @@ fn make_mutable(fd: impl AsFd) -> Result<bool, Errno> {
         return Ok(true);
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::Sender;
+
+    /// Writes a few files, until there is nowhere to write.
+    fn fill(dir: &OwnedFd, begun: &Sender<()>) {
+        let flags = OFlags::CREATE | OFlags::WRONLY;
+        let made = |file: u32| rustix::fs::openat(dir, format!("late-{file}"), flags, Mode::RUSR);
+        for file in 0..REFILLS - 1 {
+            if made(file).is_err() {
+                break;
+            }
+            // Nobody listens after the first.
+            begun.send(()).ok();
+        }
+    }
+
+    #[test]
+    fn last_files_of_who_ends_go_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = OwnedFd::from(std::fs::File::open(dir.path()).unwrap());
+        for _ in 0..20 {
+            let tree = dir.path().join("tree");
+            std::fs::create_dir(&tree).unwrap();
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            let held = rustix::fs::open(&tree, flags, Mode::empty()).unwrap();
+            let (begun, begins) = std::sync::mpsc::channel();
+            let ending = std::thread::spawn(move || fill(&held, &begun));
+            begins.recv().unwrap();
+            remove_tree(&parent, c"tree").unwrap();
+            ending.join().unwrap();
+            assert!(!tree.exists());
+        }
+    }
 }
