@@ -2,8 +2,8 @@
 //!
 //! Fields that Go's encoder would leave out when empty are left out here too, `null` reads as
 //! the field's default as Go reads it, and unknown fields are ignored as the specification
-//! demands. Names of fields are read in any case, and fields that are given
-//! again are merged, as Go reads them. A value outside of an enumeration is an error that names the field:
+//! demands. Names of fields are read in any case, and fields that are given again are merged, as
+//! Go reads them. A value outside of an enumeration is an error that names the field:
 //! see [`Spec::from_slice`].
 
 /// Declares structs of a document: after the optional sections `required` (must be there) and
