@@ -126,3 +126,26 @@ async fn they_are_under_a_tag_until_they_are_removed() {
     let again = repository.remove_manifest(&gone).await.unwrap_err();
     assert!(again.to_string().contains("manifest unknown"), "{again}");
 }
+
+#[tokio::test]
+async fn a_blob_is_removed_once() {
+    let kept = Arc::new(Mutex::new(vec![sha256(b"x").to_string()]));
+    let answering = Arc::clone(&kept);
+    let server = Server::plain(move |request| {
+        let blob = request.uri().path().strip_prefix("/v2/a/blobs/");
+        let mut kept = answering.lock().unwrap();
+        let before = kept.len();
+        kept.retain(|digest| request.method() != Method::DELETE || blob != Some(digest));
+        status(if kept.len() < before { 202 } else { 404 })
+    })
+    .await;
+    let reference: Reference = format!("{}/a", server.address).parse().unwrap();
+    let registries = Registries::new(settings(std::path::Path::new("/nonexistent")));
+    let repository = registries.repository(&reference, None, Access::Remove);
+    let repository = repository.unwrap();
+    repository.remove_blob(&sha256(b"x")).await.unwrap();
+    assert!(kept.lock().unwrap().is_empty());
+    let again = repository.remove_blob(&sha256(b"x")).await.unwrap_err();
+    let refused = matches!(again, registry::Error::Status { status: 404, .. });
+    assert!(refused, "{again:?}");
+}
