@@ -3,7 +3,7 @@
 //!
 //! `corten-fault PID VICTIM [N [ERRNO]]` seizes the process with all its threads and follows it into
 //! its children. VICTIM is `itself`, or the name of a program: the first process that
-//! executes it, the seized one or a child, is the victim.
+//! executes it, the seized one or a child, is the victim, and the next when that has ended.
 //! Entries into system calls and returns from them are counted alike, over all threads, in
 //! the order in which they stop; at number N the victim is killed, without N it is only
 //! counted. With ERRNO, a number, only calls that change or sync files and directories are

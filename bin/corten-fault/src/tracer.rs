@@ -25,9 +25,9 @@ const FORKS: [i32; 3] = [
 pub(crate) enum Victim {
     /// The seized process.
     Itself,
-    /// The first process, itself or below it, that executes a program of this name: by its
-    /// `/proc/PID/comm`, or by the last part of its first argument (one executed through a
-    /// descriptor has that number as its comm).
+    /// The first process, itself or below it, that executes a program of this name, and the
+    /// next one when that has ended: by its `/proc/PID/comm`, or by the last part of its first
+    /// argument (one executed through a descriptor has that number as its comm).
     Child(String),
 }
 
@@ -150,9 +150,7 @@ impl Trace {
                         idle = false;
                         self.stopped(status);
                     }
-                    Err(_) => {
-                        self.processes.remove(&thread);
-                    }
+                    Err(_) => self.ended(thread),
                 }
             }
             if self.met && self.fate == Fate::Kill {
@@ -185,15 +183,22 @@ impl Trace {
 
     fn stopped(&mut self, status: WaitStatus) {
         match status {
-            WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
-                self.processes.remove(&thread);
-            }
+            WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => self.ended(thread),
             WaitStatus::PtraceSyscall(thread) => self.called(thread),
             WaitStatus::PtraceEvent(thread, _, event) => self.event(thread, event),
             WaitStatus::Stopped(thread, signal) => {
                 self.go_on(thread, passed_on(signal));
             }
             _ => {}
+        }
+    }
+
+    /// The next process of a victim's name is looked for when the one before has ended.
+    fn ended(&mut self, thread: Pid) {
+        let process = self.processes.remove(&thread);
+        let lives = self.processes.values().any(|own| Some(*own) == self.target);
+        if process == self.target && !lives && !self.met && self.victim != Victim::Itself {
+            self.target = None;
         }
     }
 

@@ -93,6 +93,22 @@ fn a_child_is_killed_and_its_parent_is_not() {
 }
 
 #[test]
+fn the_next_of_its_name_is_the_victim_when_one_has_ended() {
+    let counted = |script: &str, at| {
+        let mut parent = waiting(script);
+        let tracer = Tracer::seize(&parent, "sleep", at);
+        go(&mut parent);
+        let code = parent.wait().expect("ends").code();
+        (tracer.finish(), code)
+    };
+    let ((one, _), _) = counted("sleep 0; exit 5", None);
+    let ((two, _), _) = counted("sleep 0; sleep 0; exit 5", None);
+    assert!(one > 8 && two > one + 8, "{one} {two}");
+    let killed = counted("sleep 0; sleep 0; exit $?", Some(one + 8));
+    assert_eq!(killed, ((one + 8, true), Some(128 + 9)));
+}
+
+#[test]
 fn who_was_let_go_runs_on() {
     let mut child = waiting("exit 4");
     let tracer = Tracer::seize(&child, "itself", Some(1_000_000));

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+use unpack::Unpack;
 
 /// Run a registry of images
 #[derive(Debug, Parser)]
@@ -105,7 +106,7 @@ impl Serve {
     }
 
     fn depot(&self) -> Result<Depot, Failure> {
-        let depot = Depot::open(&self.root)?;
+        let depot = Depot::open(&self.root, Unpack::beside()?)?;
         Ok(match self.sparse {
             true => depot.sparse(),
             false => depot,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use types::{Digest, Timestamp};
+use unpack::Unpack;
 
 /// An upload that nobody went on with for so long is given up.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -28,6 +29,8 @@ pub(crate) enum Wholeness {
 pub(crate) struct Inner {
     pub(crate) content: Store,
     pub(crate) database: Database,
+    /// Reads the manifests that clients send.
+    pub(crate) worker: Unpack,
     /// Uploads that go on, by their sessions, while no request writes them.
     pub(crate) uploads: Mutex<HashMap<String, Ingest>>,
     /// Whoever says that a repository has a blob, or takes that back, has this: a blob cannot
@@ -62,8 +65,8 @@ pub enum OpenError {
 
 impl Depot {
     /// Opens the registry at `root`, makes it if it is not there, and collects what a crash
-    /// left.
-    pub fn open(root: &Path) -> std::result::Result<Self, OpenError> {
+    /// left; `worker` reads the manifests that clients send.
+    pub fn open(root: &Path, worker: Unpack) -> std::result::Result<Self, OpenError> {
         std::fs::create_dir_all(root).map_err(|source| OpenError::Create {
             path: root.to_owned(),
             source,
@@ -75,6 +78,7 @@ impl Depot {
         let inner = Inner {
             content: store,
             database,
+            worker,
             uploads: Mutex::default(),
             links: Mutex::default(),
         };

@@ -54,6 +54,15 @@ impl From<metadata::Error> for Error {
     }
 }
 
+impl From<unpack::Error> for Error {
+    fn from(error: unpack::Error) -> Self {
+        match error {
+            unpack::Error::Refused(refusal) => Self::manifest_invalid(refusal),
+            error => Self::unknown(format!("the manifest was not read: {error}")),
+        }
+    }
+}
+
 impl From<content::Error> for Error {
     fn from(error: content::Error) -> Self {
         match error {

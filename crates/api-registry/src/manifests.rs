@@ -109,11 +109,7 @@ pub(crate) fn put(depot: &Depot, incomer: &Incomer) -> Result<Answer> {
 /// Reads a manifest; what it needs must be in the repository.
 fn describe(depot: &Depot, incomer: &Incomer) -> Result<ManifestRecord> {
     let declared = incomer.media_type.as_deref();
-    let document = Document::from_slice(declared, &incomer.bytes).map_err(|error| {
-        let cause = std::error::Error::source(&error);
-        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-        Error::manifest_invalid(format!("{error}{cause}"))
-    })?;
+    let document = depot.0.worker.document(declared, &incomer.bytes)?;
     let media_type = document.media_type().to_owned();
     let (subject, artifact_type, annotations) = match document {
         Document::Manifest(manifest) => {

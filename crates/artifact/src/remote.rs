@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use client::credentials;
 use oci::Reference;
 use registry::{Access, Credentials, Fetched, Proxies, Registries, Repository, Settings};
+use unpack::Unpack;
 
 /// How registries are spoken to.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,12 +19,13 @@ impl Remote {
     pub(crate) fn repository(&self, reference: &Reference, access: Access) -> Result<Repository> {
         let proxies = Proxies::from_environment();
         proxies.check().context("invalid proxy")?;
-        let registries = Registries::new(Settings {
+        let settings = Settings {
             insecure: self.insecure.clone(),
             hosts: Settings::places(),
             proxies,
             ..Settings::default()
-        });
+        };
+        let registries = Registries::new(settings, Unpack::beside()?);
         let kept = credentials::of(&reference.name())?;
         let shown = kept.map(Credentials::from);
         let shown = shown.filter(Credentials::is_something);

@@ -1,7 +1,8 @@
 //! What a registry offers, looked at without fetching it; and whether it believes a caller.
 
 use crate::load::MAX_CONFIG;
-use crate::{Config, Credentials, Error, Images, Platform, Reference};
+use crate::operation::joined;
+use crate::{Credentials, Error, Images, Platform, Reference};
 use oci::image::{Descriptor, Document};
 use registry::{Access, Fetched, Finding, Repository};
 
@@ -36,8 +37,10 @@ impl Images {
             }
             Document::Manifest(manifest) => {
                 let bytes = fetch(&repository, &manifest.config).await?;
+                let worker = self.0.worker.clone();
+                let read = tokio::task::spawn_blocking(move || worker.config(&bytes)).await;
                 // Of an artifact it is no image's, and there is no platform.
-                let config: Config = serde_json::from_slice(&bytes).unwrap_or_default();
+                let config = joined(read.map(|config| Ok(config.unwrap_or_default())))?;
                 vec![config.platform()]
             }
         };

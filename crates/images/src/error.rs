@@ -229,6 +229,20 @@ impl Error {
         }
     }
 
+    /// A document of an image that the worker did not read.
+    pub(crate) fn document(subject: impl Into<String>) -> impl FnOnce(unpack::Error) -> Self {
+        let subject = subject.into();
+        move |error| match error {
+            unpack::Error::Refused(unpack::Refusal::Document(refused)) => {
+                Self::malformed(subject, refused.to_string())
+            }
+            unpack::Error::Refused(unpack::Refusal::Entry { reason, .. }) => {
+                Self::malformed(subject, reason)
+            }
+            error => Self::unpack(subject)(error),
+        }
+    }
+
     pub(crate) fn snapshot(action: impl Into<String>) -> impl FnOnce(snapshot::Error) -> Self {
         let action = action.into();
         move |source| Self::Snapshot {

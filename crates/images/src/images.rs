@@ -67,16 +67,17 @@ impl Images {
             .map_err(Error::content("open the store of blobs"))?;
         let layers =
             Layers::open(paths, options.snapshotter).map_err(Error::snapshot("open layers"))?;
+        let worker = Unpack::new(&options.unpack);
         let images = Self(Arc::new(Inner {
             database,
             content,
             layers,
-            worker: Unpack::new(&options.unpack),
+            worker: worker.clone(),
             holds: Holds::default(),
             facts: Facts::default(),
             turns: Turns::default(),
             places: Semaphore::new(AT_ONCE),
-            registries: Registries::new(options.registries.clone()),
+            registries: Registries::new(options.registries.clone(), worker),
             builtin: Mutex::new(()),
             options,
             watcher: Watcher::default(),

@@ -51,7 +51,8 @@ impl Images {
     ) -> Result<Vec<Loaded>, Error> {
         let run = |operation: Arc<Operation>| async move {
             let (scratch, split) = split(&operation, input).await?;
-            let archive = Archive::new(scratch, split);
+            let worker = operation.images.0.worker.clone();
+            let archive = Archive::new(scratch, split, worker);
             let platform = platform.unwrap_or_else(Platform::host);
             let describe = move |_: &Arc<Operation>| {
                 let described = archive.describe(&platform)?;

@@ -119,7 +119,12 @@ impl Pulling {
         };
         check(&manifest, &subject)?;
         let config_bytes = self.config(&manifest.config).await?;
-        let config = read_config(&config_bytes, manifest.layers.len())?;
+        let layers = manifest.layers.len();
+        let read = move |operation: &Arc<Operation>| {
+            let config = read_config(&operation.images.0.worker, &config_bytes, layers)?;
+            Ok((config, config_bytes))
+        };
+        let (config, config_bytes) = self.operation.blocking(read).await?;
         Ok(Described {
             manifest: *manifest,
             descriptor,

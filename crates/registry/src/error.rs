@@ -129,6 +129,14 @@ pub enum Error {
         /// Why.
         source: DocumentError,
     },
+    /// A manifest was not read, for no fault of its own.
+    #[error("cannot read {reference}")]
+    Unread {
+        /// The reference as people write it.
+        reference: String,
+        /// Why.
+        source: Box<unpack::Error>,
+    },
     /// What is said of a registry's host cannot be used.
     #[error("{}: {reason}", path.display())]
     Configuration {
@@ -264,6 +272,7 @@ impl Kind for Error {
             Self::TooLarge { .. } => ErrorKind::ResourceExhausted,
             Self::Mismatch { .. } => ErrorKind::DataLoss,
             Self::Document { .. } => ErrorKind::InvalidArgument,
+            Self::Unread { source, .. } => source.kind(),
             Self::Tls { .. } | Self::Configuration { .. } | Self::Proxy { .. } => {
                 ErrorKind::Internal
             }

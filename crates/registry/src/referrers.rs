@@ -22,7 +22,7 @@ impl Repository {
             Ok(answered) => {
                 let (url, body) = (answered.url, answered.answer.into_body());
                 let bytes = self.http().body(&url, body, MAX_DOCUMENT).await?;
-                self.index(&bytes)?
+                self.index(&bytes).await?
             }
             // A registry that does not know of them has them under a tag.
             Err(Error::Status { status: 404, .. } | Error::RepositoryUnknown { .. }) => {
@@ -51,8 +51,11 @@ impl Repository {
         if answered == Subject::Listed {
             return Ok(());
         }
-        let Ok(document) = Document::from_slice(Some(&descriptor.media_type), bytes) else {
-            return Ok(());
+        let document = self.document(Some(&descriptor.media_type), bytes).await;
+        let document = match document {
+            Ok(document) => document,
+            Err(Error::Document { .. }) => return Ok(()),
+            Err(error) => return Err(error),
         };
         let (subject, artifact_type, annotations) = match document {
             Document::Manifest(manifest) => {
@@ -114,7 +117,7 @@ impl Repository {
 
     async fn tagged(&self, digest: &Digest) -> Result<Index, Error> {
         match self.manifest_at(&tag_of(digest)).await {
-            Ok(Fetched { bytes, .. }) => self.index(&bytes),
+            Ok(Fetched { bytes, .. }) => self.index(&bytes).await,
             Err(Error::ManifestUnknown { .. } | Error::RepositoryUnknown { .. }) => Ok(Index {
                 schema_version: 2,
                 media_type: Some(media_type::INDEX.to_owned()),
@@ -127,16 +130,12 @@ impl Repository {
         }
     }
 
-    fn index(&self, bytes: &[u8]) -> Result<Index, Error> {
-        match Document::from_slice(Some(media_type::INDEX), bytes) {
-            Ok(Document::Index(index)) => Ok(*index),
-            Ok(Document::Manifest(_)) => Err(Error::Protocol {
+    async fn index(&self, bytes: &[u8]) -> Result<Index, Error> {
+        match self.document(Some(media_type::INDEX), bytes).await? {
+            Document::Index(index) => Ok(*index),
+            Document::Manifest(_) => Err(Error::Protocol {
                 url: self.path().to_owned(),
                 reason: "the list of referrers is no index".to_owned(),
-            }),
-            Err(source) => Err(Error::Document {
-                reference: self.path().to_owned(),
-                source,
             }),
         }
     }

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{Algorithm, Digest};
+use unpack::{Refusal, Unpack};
 
 /// Tags asked for at once, and in all.
 const TAGS: usize = 1000;
@@ -23,6 +24,7 @@ const MAX_TAGS: usize = 100_000;
 #[derive(Clone, Debug)]
 pub struct Registries {
     http: Http,
+    worker: Unpack,
 }
 
 /// One repository, for one caller: what it is told is shared with nobody.
@@ -32,6 +34,7 @@ pub struct Repository(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     http: Http,
+    worker: Unpack,
     reference: Reference,
     credentials: Option<Credentials>,
     targets: Vec<Target>,
@@ -52,11 +55,12 @@ pub struct Fetched {
 }
 
 impl Registries {
-    /// Registries spoken to as `settings` say.
-    pub fn new(settings: Settings) -> Self {
+    /// Registries spoken to as `settings` say; `worker` reads the documents that they send.
+    pub fn new(settings: Settings, worker: Unpack) -> Self {
         let settings = Arc::new(settings);
         Self {
             http: Http::new(&settings),
+            worker,
         }
     }
 
@@ -85,6 +89,7 @@ impl Registries {
         Ok(Repository(Arc::new(Inner {
             targets,
             http: self.http.clone(),
+            worker: self.worker.clone(),
             access,
             scopes: vec![format!("repository:{}:{actions}", reference.path())],
             reference: reference.clone(),
@@ -231,16 +236,36 @@ impl Repository {
             let reason = format!("sent as {sent}, announced as {declared}");
             return Err(Error::Protocol { url, reason });
         }
-        let document = Document::from_slice(declared.or(sent), &bytes);
-        let document = document.map_err(|source| Error::Document {
-            reference: self.0.reference.familiar(),
-            source,
-        })?;
+        let document = self.document(declared.or(sent), &bytes).await?;
         Ok(Fetched {
             descriptor: Descriptor::new(document.media_type(), found, bytes.len() as u64),
             bytes,
             document,
         })
+    }
+
+    /// Has the worker read a manifest or an index.
+    pub(crate) async fn document(
+        &self,
+        declared: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<Document, Error> {
+        let worker = self.0.worker.clone();
+        let (declared, bytes) = (declared.map(str::to_owned), bytes.to_vec());
+        let read = move || worker.document(declared.as_deref(), &bytes);
+        let read = tokio::task::spawn_blocking(read).await;
+        let reference = self.0.reference.familiar();
+        match read {
+            Ok(Ok(document)) => Ok(document),
+            Ok(Err(unpack::Error::Refused(Refusal::Document(source)))) => {
+                Err(Error::Document { reference, source })
+            }
+            Ok(Err(source)) => Err(Error::Unread {
+                reference,
+                source: Box::new(source),
+            }),
+            Err(gone) => std::panic::resume_unwind(gone.into_panic()),
+        }
     }
 
     pub(crate) fn http(&self) -> &Http {

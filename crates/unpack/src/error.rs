@@ -1,5 +1,6 @@
 //! Why an input was not unpacked.
 
+use oci::image::DocumentError;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ pub enum Refusal {
         /// What is there is a directory.
         directory: bool,
     },
+    /// It is neither a manifest nor an index.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The stream is damaged or no archive.
     #[error("damaged archive: {0}")]
     Damaged(String),
@@ -101,6 +105,7 @@ impl Kind for Refusal {
             Self::Entry { .. }
             | Self::Escapes { .. }
             | Self::Occupied { .. }
+            | Self::Document(_)
             | Self::Damaged(_) => ErrorKind::InvalidArgument,
             Self::Machine { .. } => ErrorKind::Internal,
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, Refusal};
@@ -29,6 +29,12 @@ impl Unpack {
             exe: exe.into(),
             limits: Limits::default(),
         }
+    }
+
+    /// Workers are the executable next to this program's own, as both are installed.
+    pub fn beside() -> io::Result<Self> {
+        let exe = std::env::current_exe()?;
+        Ok(Self::new(exe.with_file_name("corten-unpack")))
     }
 
     /// With other caps than the default ones.
@@ -82,7 +88,7 @@ impl Unpack {
         self.start("place", stream, tree, Some(&order))
     }
 
-    fn failed(&self, source: io::Error) -> Error {
+    pub(crate) fn failed(&self, source: io::Error) -> Error {
         Error::Start {
             exe: self.exe.clone(),
             source,
@@ -91,7 +97,7 @@ impl Unpack {
 
     /// Standard input is the stream, standard output the output, standard error the answer:
     /// no other descriptor is inherited, so nothing but `posix_spawn` is needed.
-    fn start<T>(
+    pub(crate) fn start<T>(
         &self,
         mode: &str,
         stream: OwnedFd,
@@ -236,9 +242,4 @@ fn excerpt(said: &[u8]) -> String {
     let start = said.len().saturating_sub(500);
     let tail = String::from_utf8_lossy(said.get(start..).unwrap_or_default());
     tail.trim().to_owned()
-}
-
-/// The worker's executable next to this one, as it is installed.
-pub fn sibling(exe: &Path) -> PathBuf {
-    exe.with_file_name("corten-unpack")
 }

@@ -1,17 +1,17 @@
 //! What the worker answers: one line of JSON.
 
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use oci::image::{Config, Document, Index};
+use serde::{Deserialize, Deserializer, Serialize};
 use types::Digest;
 
 use crate::error::Refusal;
 use crate::files::{Packed, Placed};
 
 /// The version of the line's form. A caller refuses any other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The line: exactly one of these.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A layer was written.
@@ -22,6 +22,10 @@ pub enum Outcome {
     Pack(Packed),
     /// An archive was placed among files.
     Place(Placed),
+    /// A manifest or an index was read.
+    Document(Document),
+    /// An image's configuration was read.
+    Config(Box<Config>),
     /// Nothing was: the output is to be thrown away.
     Failed(Refusal),
 }
@@ -70,8 +74,29 @@ pub struct Split {
     pub members: Vec<Member>,
     /// Its links, as old `docker save` archives have them for layers in common.
     pub links: Vec<Link>,
-    /// The text of the documents by name: `manifest.json`, `index.json`, `oci-layout`, `repositories`.
-    pub documents: BTreeMap<String, String>,
+    /// What `manifest.json` lists, if it is there.
+    pub saved: Option<Vec<Saved>>,
+    /// `index.json`, if it is there.
+    pub index: Option<Box<Index>>,
+}
+
+/// An image of an archive as `docker save` writes it in `manifest.json`: names of members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Saved {
+    /// The member that is its configuration.
+    pub config: String,
+    /// Its names with their tags.
+    #[serde(default, deserialize_with = "list")]
+    pub repo_tags: Vec<String>,
+    /// Members that are its layers, the lowest first.
+    #[serde(default, deserialize_with = "list")]
+    pub layers: Vec<String>,
+}
+
+/// Go writes an empty list as `null`.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::<Vec<String>>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A regular file of an image archive.

@@ -6,6 +6,7 @@ mod archive;
 mod blob;
 mod confine;
 mod copy;
+mod document;
 mod guard;
 mod members;
 mod pack;
@@ -14,12 +15,14 @@ mod sink;
 mod stream;
 mod tree;
 
+use oci::image::Document;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
+use crate::document::Declared;
 use crate::error::Refusal;
 use crate::files::{Place, Placed};
 use crate::job::Line;
@@ -63,6 +66,8 @@ fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
         "archive" => Mode::Archive,
         "pack" => Mode::Pack,
         "place" => Mode::Place,
+        "document" => Mode::Document,
+        "config" => Mode::Config,
         other => return Err(usage(&format!("{other:?} is no mode"))),
     };
     // Modes are as the archive says.
@@ -76,14 +81,17 @@ fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
         return Ok(Outcome::Pack(packed));
     }
     confine::confine(mode, &output)?;
+    if let Mode::Document | Mode::Config = mode {
+        return document(mode, File::from(input), order, &limits);
+    }
     let stream = Stream::open(File::from(input), &limits)?;
     match mode {
         Mode::Layer => layer(stream, output.into(), &limits).map(Outcome::Layer),
         Mode::Tree => tree(stream, output, &limits).map(Outcome::Layer),
         Mode::Archive => archive::split(stream, &output, &limits).map(Outcome::Archive),
         Mode::Place => place(stream, output, &parse(order)?, &limits).map(Outcome::Place),
-        // Answered above: it reads no stream.
-        Mode::Pack => Err(usage("pack has no stream")),
+        // Answered above: they read no stream of an archive.
+        Mode::Pack | Mode::Document | Mode::Config => Err(usage("it has no stream")),
     }
 }
 
@@ -125,6 +133,17 @@ pub mod fuzzing {
 
 fn parse<T: serde::de::DeserializeOwned>(order: &str) -> Result<T, Refusal> {
     serde_json::from_str(order).map_err(|error| usage(&error.to_string()))
+}
+
+fn document(mode: Mode, input: File, order: &str, limits: &Limits) -> Result<Outcome, Refusal> {
+    let bytes = document::bytes(input, limits)?;
+    if mode == Mode::Config {
+        let config = document::read("image configuration", &bytes)?;
+        return Ok(Outcome::Config(config));
+    }
+    let Declared { media_type } = parse(order)?;
+    let document = Document::from_slice(media_type.as_deref(), &bytes)?;
+    Ok(Outcome::Document(document))
 }
 
 fn place(

@@ -1,5 +1,5 @@
-use crate::host::{Answer, Host, MANIFEST};
-use api_registry::{Access, Anonymous, Depot, Guard, Scheme};
+use crate::host::{Answer, Host, MANIFEST, depot};
+use api_registry::{Access, Anonymous, Guard, Scheme};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ fn accounts(dir: &Path) -> std::path::PathBuf {
 async fn guarded(scheme: Scheme, anonymous: Anonymous) -> Host {
     let dir = tempfile::tempdir().unwrap();
     let access = Access::open(&accounts(dir.path()), scheme, anonymous).unwrap();
-    let depot = Depot::open(dir.path()).unwrap();
+    let depot = depot(dir.path()).unwrap();
     let guard = Guard {
         access: Some(access),
         ..Guard::default()
@@ -174,7 +174,7 @@ async fn an_identity_token_does_in_the_passwords_place_until_that_changes() {
             ..Guard::default()
         }
     };
-    let depot = Depot::open(dir.path()).unwrap();
+    let depot = depot(dir.path()).unwrap();
     let host = Host::of(dir, depot.clone(), open()).await;
     let path = "/token?service=x&scope=repository:a:pull";
     let plain = with(&host, "GET", path, &basic("secret")).await;
@@ -239,7 +239,7 @@ async fn ruled(scheme: Scheme) -> Host {
                  you        **         pull\n";
     std::fs::write(&rights, rules).unwrap();
     let access = Access::limited(&htpasswd, scheme, &rights).unwrap();
-    let depot = Depot::open(dir.path()).unwrap();
+    let depot = depot(dir.path()).unwrap();
     let guard = Guard {
         access: Some(access),
         ..Guard::default()
@@ -425,7 +425,7 @@ async fn a_manifest_without_its_blobs_is_taken_where_that_is_said() {
     assert_eq!(refused.code(), "MANIFEST_BLOB_UNKNOWN");
 
     let dir = tempfile::tempdir().unwrap();
-    let depot = Depot::open(dir.path()).unwrap().sparse();
+    let depot = depot(dir.path()).unwrap().sparse();
     let sparse = Host::of(dir, depot, Guard::default()).await;
     let taken = sparse.put("a", "1", lacking.as_bytes()).await;
     assert_eq!(taken.status, StatusCode::CREATED);

@@ -1,5 +1,4 @@
-use crate::host::{Host, sha256};
-use api_registry::Depot;
+use crate::host::{Host, depot, sha256};
 use http::StatusCode;
 
 #[tokio::test]
@@ -76,7 +75,7 @@ async fn a_blob_that_a_crash_left_goes_at_the_next_start() {
 async fn one_directory_has_one_registry() {
     let host = Host::start().await;
 
-    let second = Depot::open(&host.root()).unwrap_err();
+    let second = depot(&host.root()).unwrap_err();
 
     assert_eq!(second.to_string(), "cannot open the database");
 }

@@ -1,6 +1,6 @@
 //! A registry in this process, and a plain client of it.
 
-use api_registry::{Depot, Guard, Server};
+use api_registry::{Depot, Guard, OpenError, Server};
 use bytes::Bytes;
 use content::Hasher;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -10,6 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::path::{Path, PathBuf};
 use types::{Algorithm, Digest};
+use unpack::Unpack;
 
 /// A registry, gone on drop.
 pub(crate) struct Host {
@@ -45,13 +46,34 @@ impl Answer {
     }
 }
 
+/// The worker that was built next to this test.
+pub(crate) fn worker() -> Unpack {
+    let exe = std::env::current_exe().unwrap();
+    let worker = exe
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("corten-unpack");
+    assert!(
+        worker.exists(),
+        "build it first: cargo build -p corten-unpack"
+    );
+    Unpack::new(worker)
+}
+
+/// What the registry in a directory has.
+pub(crate) fn depot(root: &Path) -> Result<Depot, OpenError> {
+    Depot::open(root, worker())
+}
+
 impl Host {
     pub(crate) async fn start() -> Self {
         Self::over(tempfile::tempdir().unwrap()).await
     }
 
     async fn over(dir: tempfile::TempDir) -> Self {
-        let depot = Depot::open(dir.path()).unwrap();
+        let depot = depot(dir.path()).unwrap();
         Self::of(dir, depot, Guard::default()).await
     }
 

@@ -1,4 +1,5 @@
-use api_registry::{Access, Anonymous, Depot, Guard, Scheme, Server, Tls};
+use crate::host::{depot, worker};
+use api_registry::{Access, Anonymous, Guard, Scheme, Server, Tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use registry::{Credentials, Registries, Settings};
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ async fn our_client_signs_in_by_tls_with_certificates_on_both_sides() {
         }),
         access: Some(Access::open(&htpasswd, Scheme::Token, Anonymous::Nothing).unwrap()),
     };
-    let depot = Depot::open(&dir.path().join("root")).unwrap();
+    let depot = depot(&dir.path().join("root")).unwrap();
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), depot, guard).await;
     let server = server.unwrap();
     let at = server.address().unwrap();
@@ -49,14 +50,15 @@ async fn our_client_signs_in_by_tls_with_certificates_on_both_sides() {
     let tags = async |client: &str, password: &str| {
         let text = format!("server = \"https://{at}\"\nca = \"ca.pem\"\n{client}");
         write(&own, "hosts.toml", &text);
-        let registries = Registries::new(Settings {
+        let settings = Settings {
             hosts: vec![dir.path().to_owned()],
             patience: registry::Patience {
                 attempts: 1,
                 ..registry::Patience::default()
             },
             ..Settings::default()
-        });
+        };
+        let registries = Registries::new(settings, worker());
         let credentials = Credentials::Password {
             username: "me".to_owned(),
             password: password.to_owned(),
@@ -96,7 +98,7 @@ async fn a_certificate_that_cannot_be_used_is_named() {
         }),
         access: None,
     };
-    let depot = Depot::open(&dir.path().join("root")).unwrap();
+    let depot = depot(&dir.path().join("root")).unwrap();
     let bound = Server::bind("127.0.0.1:0".parse().unwrap(), depot, guard).await;
     let error = bound.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();

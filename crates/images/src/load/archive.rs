@@ -3,9 +3,10 @@
 use super::{Described, MAX_CONFIG, docker, layout};
 use crate::{Config, Error, Platform};
 use content::Scratch;
+use oci::image::{Descriptor, Document, Index};
 use std::collections::HashMap;
 use types::{Algorithm, Digest};
-use unpack::Split;
+use unpack::{Saved, Split, Unpack};
 
 /// Links that are followed one after another.
 const MAX_LINKS: usize = 8;
@@ -18,25 +19,31 @@ pub(super) struct Archive {
     /// Digests of the members by name.
     members: HashMap<String, (Digest, u64)>,
     links: HashMap<String, String>,
-    documents: std::collections::BTreeMap<String, String>,
+    /// What it says of its images, in Docker's form.
+    saved: Option<Vec<Saved>>,
+    /// What it says of them as an OCI layout.
+    pub(super) index: Option<Box<Index>>,
+    worker: Unpack,
 }
 
 impl Archive {
-    pub(super) fn new(scratch: Scratch, split: Split) -> Self {
+    pub(super) fn new(scratch: Scratch, split: Split, worker: Unpack) -> Self {
         let members = split.members.into_iter();
         let links = split.links.into_iter();
         Self {
             scratch,
             members: members.map(|m| (m.name, (m.digest, m.size))).collect(),
             links: links.map(|l| (l.name, l.target)).collect(),
-            documents: split.documents,
+            saved: split.saved,
+            index: split.index,
+            worker,
         }
     }
 
     /// The images that the archive says it has.
     pub(super) fn describe(&self, platform: &Platform) -> Result<Vec<Described>, Error> {
-        let described = match (self.document("manifest.json"), self.document("index.json")) {
-            (Some(manifest), _) => docker::describe(self, manifest)?,
+        let described = match (&self.saved, &self.index) {
+            (Some(saved), _) => docker::describe(self, saved)?,
             (None, Some(index)) => layout::describe(self, index, platform)?,
             (None, None) => {
                 return Err(Error::malformed(
@@ -50,10 +57,6 @@ impl Archive {
             return Err(Error::malformed("archive", reason));
         }
         Ok(described)
-    }
-
-    pub(super) fn document(&self, name: &str) -> Option<&str> {
-        self.documents.get(name).map(String::as_str)
     }
 
     /// The member of that name, or that a link of that name leads to.
@@ -81,6 +84,17 @@ impl Archive {
         bytes.map_err(Error::content(format!("read member {name:?}")))
     }
 
+    /// Has the worker read a manifest or an index.
+    pub(super) fn document(&self, named: &Descriptor, bytes: &[u8]) -> Result<Document, Error> {
+        let read = self.worker.document(Some(&named.media_type), bytes);
+        read.map_err(Error::document(format!("manifest {}", named.digest)))
+    }
+
+    /// Has the worker read a configuration; see [`read_config`].
+    pub(super) fn config(&self, bytes: &[u8], layers: usize) -> Result<Config, Error> {
+        read_config(&self.worker, bytes, layers)
+    }
+
     /// Makes a member a blob of the store.
     pub(super) fn adopt(&self, found: &Digest, digest: &Digest) -> Result<u64, Error> {
         let adopted = self.scratch.adopt(found, digest);
@@ -88,11 +102,11 @@ impl Archive {
     }
 }
 
-/// Reads a configuration and checks that it can be run here and has `layers` layers.
-pub(crate) fn read_config(bytes: &[u8], layers: usize) -> Result<Config, Error> {
+/// Has the worker read a configuration, and checks that it can be run here and has `layers`
+/// layers.
+pub(crate) fn read_config(worker: &Unpack, bytes: &[u8], layers: usize) -> Result<Config, Error> {
     let subject = || "image configuration".to_owned();
-    let config: Config = serde_json::from_slice(bytes)
-        .map_err(|error| Error::malformed(subject(), error.to_string()))?;
+    let config = worker.config(bytes).map_err(Error::document(subject()))?;
     let expected = config.rootfs.diff_ids.len();
     if expected != layers {
         return Err(Error::malformed(
@@ -124,5 +138,5 @@ pub(crate) fn read_config(bytes: &[u8], layers: usize) -> Result<Config, Error> 
             reason: format!("cannot load {} image on linux", config.os),
         });
     }
-    Ok(config)
+    Ok(*config)
 }

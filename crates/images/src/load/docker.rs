@@ -1,39 +1,22 @@
 //! `manifest.json`: what `docker save` writes, and skopeo's docker-archive.
 
 use super::Described;
-use super::archive::{Archive, read_config};
+use super::archive::Archive;
 use super::layout::{self, Given};
 use crate::{Error, Reference};
 use content::Hasher;
 use oci::image::media_type::Role;
 use oci::image::{Descriptor, media_type};
-use serde::{Deserialize, Deserializer};
 use types::{Algorithm, Digest};
+use unpack::Saved;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry {
-    config: String,
-    #[serde(default, deserialize_with = "list")]
-    repo_tags: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
-    layers: Vec<String>,
+pub(super) fn describe(archive: &Archive, saved: &[Saved]) -> Result<Vec<Described>, Error> {
+    saved.iter().map(|entry| image(archive, entry)).collect()
 }
 
-/// Go writes an empty list as `null`.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Option::<Vec<String>>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-pub(super) fn describe(archive: &Archive, manifest: &str) -> Result<Vec<Described>, Error> {
-    let entries: Vec<Entry> = serde_json::from_str(manifest)
-        .map_err(|error| Error::malformed("manifest.json", error.to_string()))?;
-    entries.iter().map(|entry| image(archive, entry)).collect()
-}
-
-fn image(archive: &Archive, entry: &Entry) -> Result<Described, Error> {
+fn image(archive: &Archive, entry: &Saved) -> Result<Described, Error> {
     let config_bytes = archive.read(&entry.config)?;
-    let config = read_config(&config_bytes, entry.layers.len())?;
+    let config = archive.config(&config_bytes, entry.layers.len())?;
     let layer = |name: &String| {
         let (digest, size) = archive.member(name)?;
         // The worker finds out how it is compressed.

@@ -1,7 +1,7 @@
 //! `index.json`: an OCI image layout.
 
 use super::Described;
-use super::archive::{Archive, read_config};
+use super::archive::Archive;
 use crate::{Error, Platform, Reference};
 use oci::image::media_type::Role;
 use oci::image::{Descriptor, Document, Index, Manifest};
@@ -16,11 +16,9 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 pub(super) fn describe(
     archive: &Archive,
-    index: &str,
+    index: &Index,
     platform: &Platform,
 ) -> Result<Vec<Described>, Error> {
-    let index: Index = serde_json::from_str(index)
-        .map_err(|error| Error::malformed("index.json", error.to_string()))?;
     let wanted = |descriptor: &&Descriptor| match &descriptor.platform {
         // Attestations are of platform `unknown`.
         Some(own) => platform.rank(own).is_some(),
@@ -42,7 +40,7 @@ fn image(
         return Ok(None);
     }
     let config_bytes = read(archive, &manifest.config)?;
-    let config = read_config(&config_bytes, manifest.layers.len())?;
+    let config = archive.config(&config_bytes, manifest.layers.len())?;
     let layer = |layer: &Descriptor| {
         let subject = || format!("layer {}", layer.digest);
         match Role::of(&layer.media_type) {
@@ -83,16 +81,16 @@ pub(super) struct Given {
 
 /// The manifest with this configuration, if the archive has an index that names it.
 pub(super) fn manifest_of(archive: &Archive, config: &Digest) -> Option<Given> {
-    let index: Index = serde_json::from_str(archive.document("index.json")?).ok()?;
-    index.manifests.into_iter().find_map(|descriptor| {
-        let bytes = read(archive, &descriptor).ok()?;
-        let document = Document::from_slice(Some(&descriptor.media_type), &bytes).ok()?;
+    let index = archive.index.as_ref()?;
+    index.manifests.iter().find_map(|descriptor| {
+        let bytes = read(archive, descriptor).ok()?;
+        let document = archive.document(descriptor, &bytes).ok()?;
         match document {
             Document::Manifest(manifest) if manifest.config.digest == *config => Some(Given {
                 // Its name and platform are the archive's own.
                 descriptor: Descriptor::new(
                     &descriptor.media_type,
-                    descriptor.digest,
+                    descriptor.digest.clone(),
                     descriptor.size,
                 ),
                 manifest: *manifest,
@@ -112,9 +110,7 @@ fn manifest(
     let mut at = named.clone();
     for _ in 0..MAX_DEPTH {
         let bytes = read(archive, &at)?;
-        let document = Document::from_slice(Some(&at.media_type), &bytes);
-        let subject = format!("manifest {}", at.digest);
-        match document.map_err(|error| Error::malformed(&subject, error.to_string()))? {
+        match archive.document(&at, &bytes)? {
             Document::Manifest(manifest) => {
                 at.media_type = Document::Manifest(manifest.clone()).media_type().to_owned();
                 return Ok((at, *manifest, bytes));

@@ -2,14 +2,15 @@
 
 use super::media_type::{self, Role};
 use super::{Index, Manifest};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 /// The largest manifest or index that is read: as registries accept them.
 pub const MAX_DOCUMENT: u64 = 4 << 20;
 
 /// What a reference leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Document {
     /// One image.
     Manifest(Box<Manifest>),
@@ -18,13 +19,14 @@ pub enum Document {
 }
 
 /// Why bytes are neither a manifest nor an index.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum DocumentError {
     /// Not JSON, or a field is wrong.
-    #[error("manifest cannot be read")]
+    #[error("manifest cannot be read: {reason}")]
     Malformed {
         /// What the parser said.
-        source: serde_json::Error,
+        reason: String,
     },
     /// It says of itself something else than its sender, or its fields are of both kinds
     /// (CVE-2021-41190).
@@ -57,7 +59,9 @@ struct Shape {
 impl Document {
     /// Reads a document. `declared` is the type that its sender or the descriptor gave it.
     pub fn from_slice(declared: Option<&str>, bytes: &[u8]) -> Result<Self, DocumentError> {
-        let malformed = |source| DocumentError::Malformed { source };
+        let malformed = |error: serde_json::Error| DocumentError::Malformed {
+            reason: error.to_string(),
+        };
         let shape: Shape = serde_json::from_slice(bytes).map_err(malformed)?;
         match shape.role(declared)? {
             Role::Index => serde_json::from_slice(bytes)

@@ -1,16 +1,15 @@
 //! A registry is asked whether it is there before it is asked for anything.
 
 use crate::server::{Server, status, tagged};
-use crate::{settings, tags};
+use crate::{registries, settings, tags};
 use http::Response;
 use http_body_util::Full;
-use registry::Registries;
 
 #[tokio::test]
 async fn a_registry_is_asked_whether_it_is_there_once() {
     let server = Server::whole(|_| tagged("own")).await;
     let nothing = tempfile::tempdir().unwrap();
-    let registries = Registries::new(settings(nothing.path()));
+    let registries = registries(settings(nothing.path()));
     let reference = format!("{}/some/thing", server.address).parse().unwrap();
     let repository = registries.repository(&reference, None, registry::Access::Pull);
     let repository = repository.unwrap();
@@ -74,7 +73,7 @@ async fn a_registry_is_searched_by_its_first_api() {
     })
     .await;
     let nothing = tempfile::tempdir().unwrap();
-    let registries = Registries::new(settings(nothing.path()));
+    let registries = registries(settings(nothing.path()));
     let search = |host: String| {
         let registries = registries.clone();
         async move { registries.search(&host, ("a b&", 7), None).await }

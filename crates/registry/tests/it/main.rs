@@ -15,6 +15,7 @@ mod tokens;
 use registry::{Access, Credentials, Patience, Registries, Settings};
 use std::path::Path;
 use std::time::Duration;
+use unpack::Unpack;
 
 /// Settings that read `directory` and do not wait long.
 fn settings(directory: &Path) -> Settings {
@@ -29,6 +30,22 @@ fn settings(directory: &Path) -> Settings {
     }
 }
 
+/// Registries whose documents the worker reads that was built next to this test.
+fn registries(settings: Settings) -> Registries {
+    let exe = std::env::current_exe().unwrap();
+    let worker = exe
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("corten-unpack");
+    assert!(
+        worker.exists(),
+        "build it first: cargo build -p corten-unpack"
+    );
+    Registries::new(settings, Unpack::new(worker))
+}
+
 /// The tags of a repository, or the whole chain of why not.
 async fn tags(settings: Settings, name: &str) -> Result<Vec<String>, String> {
     tags_with(settings, name, None).await
@@ -39,7 +56,7 @@ async fn tags_with(
     name: &str,
     credentials: Option<Credentials>,
 ) -> Result<Vec<String>, String> {
-    let registries = Registries::new(settings);
+    let registries = registries(settings);
     let reference = name.parse().unwrap();
     let repository = registries.repository(&reference, credentials, Access::Pull);
     let repository = repository.map_err(|error| error.to_string())?;

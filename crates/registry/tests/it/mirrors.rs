@@ -1,8 +1,8 @@
 use crate::server::{Server, status, tagged};
-use crate::{say, settings, tags, tags_with};
+use crate::{registries, say, settings, tags, tags_with};
 use http::Response;
 use http_body_util::Full;
-use registry::{Access, Credentials, Registries};
+use registry::{Access, Credentials};
 
 const NAME: &str = "registry.test/some/thing";
 
@@ -41,7 +41,7 @@ async fn a_server_is_asked_for_what_it_may_be_asked_for() {
         origin.address, mirror.address
     );
     say(directory.path(), "_default", "hosts.toml", &text);
-    let registries = Registries::new(settings(directory.path()));
+    let registries = registries(settings(directory.path()));
     let digest = format!("sha256:{}", "a".repeat(64));
     for name in [NAME.to_owned(), format!("{NAME}@{digest}")] {
         let repository = registries.repository(&name.parse().unwrap(), None, Access::Pull);

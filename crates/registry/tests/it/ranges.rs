@@ -1,12 +1,12 @@
 //! Big blobs: in stretches, several at once, from servers that know ranges and from others.
 
 use crate::server::{Server, status};
-use crate::settings;
+use crate::{registries, settings};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use oci::image::{Descriptor, media_type};
-use registry::{Access, Registries, Split};
+use registry::{Access, Split};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -52,7 +52,7 @@ async fn fetch(server: &Server, least: u64, from: u64) -> Result<Vec<u8>, String
         ahead: 3,
     };
     let reference = format!("{}/a", server.address).parse().unwrap();
-    let repository = Registries::new(settings).repository(&reference, None, Access::Pull);
+    let repository = registries(settings).repository(&reference, None, Access::Pull);
     let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
     let blob = Descriptor::new(media_type::LAYER, digest, SIZE);
     let mut download = repository.unwrap().blob(&blob, from);

@@ -1,14 +1,14 @@
 //! What is about a manifest, in registries that keep no list of it.
 
 use crate::server::{Server, status};
-use crate::settings;
+use crate::{registries, settings};
 use bytes::Bytes;
 use content::Hasher;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use oci::Reference;
 use oci::image::{Descriptor, Manifest, media_type};
-use registry::{Access, Registries, Repository};
+use registry::{Access, Repository};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use types::{Algorithm, Digest};
@@ -66,7 +66,7 @@ async fn place() -> (Server, Arc<Mutex<Store>>, Repository, Reference) {
     let answering = Arc::clone(&store);
     let server = Server::plain(move |request| answering.lock().unwrap().answer(request)).await;
     let reference: Reference = format!("{}/a", server.address).parse().unwrap();
-    let registries = Registries::new(settings(std::path::Path::new("/nonexistent")));
+    let registries = registries(settings(std::path::Path::new("/nonexistent")));
     let repository = registries.repository(&reference, None, Access::Remove);
     (server, store, repository.unwrap(), reference)
 }
@@ -140,7 +140,7 @@ async fn a_blob_is_removed_once() {
     })
     .await;
     let reference: Reference = format!("{}/a", server.address).parse().unwrap();
-    let registries = Registries::new(settings(std::path::Path::new("/nonexistent")));
+    let registries = registries(settings(std::path::Path::new("/nonexistent")));
     let repository = registries.repository(&reference, None, Access::Remove);
     let repository = repository.unwrap();
     repository.remove_blob(&sha256(b"x")).await.unwrap();

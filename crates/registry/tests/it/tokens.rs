@@ -1,11 +1,11 @@
 //! Token servers: what they are asked, by whom, and what is kept of their answers.
 
 use crate::server::{Server, status, tagged};
-use crate::settings;
+use crate::{registries, settings};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
-use registry::{Access, Credentials, Registries, Repository};
+use registry::{Access, Credentials, Repository};
 use std::sync::{Arc, Mutex};
 
 type Forms = Arc<Mutex<Vec<String>>>;
@@ -57,7 +57,7 @@ fn challenge(request: &Request<Bytes>) -> Response<Full<Bytes>> {
 
 fn repository(server: &Server, token: &str) -> Repository {
     let nothing = tempfile::tempdir().unwrap();
-    let registries = Registries::new(settings(nothing.path()));
+    let registries = registries(settings(nothing.path()));
     let reference = format!("{}/some/thing", server.address).parse().unwrap();
     let credentials = Some(Credentials::IdentityToken(token.to_owned()));
     let repository = registries.repository(&reference, credentials, Access::Pull);

@@ -11,6 +11,7 @@ use tar::EntryType;
 use types::Digest;
 
 use super::apply::shown;
+use super::document;
 use super::guard::refusal_of;
 use super::machine;
 use super::members::{Member, Members};
@@ -19,8 +20,10 @@ use crate::error::Refusal;
 use crate::limits::Limits;
 use crate::outcome::{self, Link, Split};
 
-/// Documents whose text is part of the answer.
-const DOCUMENTS: [&str; 4] = ["manifest.json", "index.json", "oci-layout", "repositories"];
+/// `docker save`'s list of images.
+const SAVED: &str = "manifest.json";
+/// An OCI layout's.
+const INDEX: &str = "index.json";
 /// Members and links that an image archive may have: it has a few for each layer.
 const MEMBERS: u64 = 100_000;
 /// Bytes that are copied at once.
@@ -38,7 +41,8 @@ pub(super) fn split(mut stream: Stream, dir: &OwnedFd, limits: &Limits) -> Resul
             compression: stream.compression(),
             members: Vec::new(),
             links: Vec::new(),
-            documents: BTreeMap::new(),
+            saved: None,
+            index: None,
         },
     };
     splitter.prepare()?;
@@ -115,7 +119,7 @@ impl Splitter<'_> {
     }
 
     fn file(&mut self, name: String, size: u64, contents: &mut dyn Read) -> Result<(), Refusal> {
-        let mut document = DOCUMENTS.contains(&name.as_str()).then(Vec::new);
+        let mut document = [SAVED, INDEX].contains(&name.as_str()).then(Vec::new);
         if document.is_some() && size > self.limits.document {
             return Err(Refusal::Limit {
                 entry: name,
@@ -137,10 +141,10 @@ impl Splitter<'_> {
             let _ = rustix::fs::unlinkat(self.dir, &draft, AtFlags::empty());
         }
         let (digest, size) = committed?;
-        if let Some(text) = document {
-            let text = String::from_utf8(text);
-            let text = text.map_err(|_| refuse(name.as_bytes(), "a document that is not UTF-8"))?;
-            self.split.documents.insert(name.clone(), text);
+        match (name.as_str(), document) {
+            (SAVED, Some(text)) => self.split.saved = Some(document::read(SAVED, &text)?),
+            (INDEX, Some(text)) => self.split.index = Some(document::read(INDEX, &text)?),
+            _ => {}
         }
         self.blobs.insert(name, (digest, size));
         Ok(())

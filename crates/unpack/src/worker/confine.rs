@@ -22,17 +22,23 @@ pub(super) enum Mode {
     Pack,
     /// An archive's members among the files of a directory.
     Place,
+    /// The answer alone: what a manifest or an index says.
+    Document,
+    /// The answer alone: what an image's configuration says.
+    Config,
 }
 
 /// The address space: names of 10^7 entries, windows of decompression, buffers.
 const MEMORY: u64 = 4 << 30;
+/// The address space for a document: a few times what the largest can become as values.
+const DOCUMENT_MEMORY: u64 = 1 << 30;
 
 /// Gives up core dumps, memory beyond a bound, new privileges, all capabilities, the file
 /// system but for the output, and all system calls but those needed.
 pub(super) fn confine(mode: Mode, dir: &OwnedFd) -> Result<(), Refusal> {
     let refused = |attempt: &str, error: io::Error| machine(attempt, &error);
     bound(Resource::Core, 0).map_err(|e| refused("forbid core dumps", e))?;
-    bound(Resource::As, MEMORY).map_err(|e| refused("bound the memory", e))?;
+    bound(Resource::As, memory(mode)).map_err(|e| refused("bound the memory", e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| refused("set no_new_privs", e.into()))?;
     landlock(mode, dir).map_err(|e| refused("restrict the file system", e))?;
     capabilities(mode).map_err(|e| refused("give up capabilities", e))?;
@@ -41,10 +47,17 @@ pub(super) fn confine(mode: Mode, dir: &OwnedFd) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn memory(mode: Mode) -> u64 {
+    match mode {
+        Mode::Document | Mode::Config => DOCUMENT_MEMORY,
+        _ => MEMORY,
+    }
+}
+
 /// None, but for a tree: what ownership, devices and attributes of files need.
 fn capabilities(mode: Mode) -> io::Result<()> {
     let kept = match mode {
-        Mode::Layer | Mode::Archive => CapabilitySet::empty(),
+        Mode::Layer | Mode::Archive | Mode::Document | Mode::Config => CapabilitySet::empty(),
         Mode::Tree => {
             CapabilitySet::CHOWN
                 | CapabilitySet::DAC_OVERRIDE
@@ -85,13 +98,13 @@ fn bound(resource: Resource, most: u64) -> io::Result<()> {
 }
 
 /// A kernel without Landlock is left to the filter, which allows no call that opens by name
-/// in [`Mode::Layer`].
+/// where no directory is filled.
 fn landlock(mode: Mode, dir: &OwnedFd) -> io::Result<()> {
     let Some(ruleset) = Ruleset::deny_all()? else {
         return Ok(());
     };
     match mode {
-        Mode::Layer => {}
+        Mode::Layer | Mode::Document | Mode::Config => {}
         Mode::Tree | Mode::Place => ruleset.allow_beneath(dir, Rights::FillWithNodes)?,
         Mode::Archive => ruleset.allow_beneath(dir, Rights::Fill)?,
         Mode::Pack => ruleset.allow_beneath(dir, Rights::Read)?,
@@ -218,7 +231,7 @@ fn filter(mode: Mode) -> Vec<libc::sock_filter> {
         op(RETURN, KILL, 0, 0),
     ];
     let more = match mode {
-        Mode::Layer => &[],
+        Mode::Layer | Mode::Document | Mode::Config => &[],
         Mode::Tree | Mode::Place => TREE,
         Mode::Pack => PACK,
         Mode::Archive => ARCHIVE,

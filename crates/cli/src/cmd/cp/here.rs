@@ -99,10 +99,9 @@ pub(super) fn words(error: &std::io::Error) -> String {
         .to_lowercase()
 }
 
-/// The worker next to this executable.
+/// The worker that is installed with this program.
 pub(in crate::cmd) fn worker() -> Result<Unpack> {
-    let exe = std::env::current_exe().map_err(anyhow::Error::new)?;
-    Ok(Unpack::new(unpack::sibling(&exe)))
+    Ok(Unpack::beside().map_err(anyhow::Error::new)?)
 }
 
 /// What the worker says, without our words around it.
