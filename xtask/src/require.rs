@@ -19,6 +19,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/bin/ping", "iputils-ping"),
     ("/usr/sbin/iptables", "iptables"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
+    ("/usr/bin/newuidmap", "uidmap"),
+    ("/usr/bin/pasta", "passt"),
+    ("/usr/bin/slirp4netns", "slirp4netns"),
 ];
 
 /// Installs the packages whose files are missing; each is named before.

@@ -81,6 +81,8 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
     let config = api.engine.system().config();
     let store = api.engine.images().clone();
     let images = blocking(move || store.list()).await?.len();
+    let system = api.engine.system();
+    let limits = |controller| system.limits(controller);
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let document = Info {
         id: about.id.clone(),
@@ -92,20 +94,23 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         driver: api.engine.images().snapshotter().to_string(),
         driver_status: Some(Vec::new()),
         plugins: plugins(),
-        memory_limit: true,
-        kernel_memory_tcp: host.cgroup_version == 1,
-        swap_limit: true,
-        cpu_cfs_period: true,
-        cpu_cfs_quota: true,
-        cpu_shares: true,
-        cpu_set: true,
-        pids_limit: true,
-        oom_kill_disable: host.cgroup_version == 1,
+        memory_limit: limits("memory"),
+        kernel_memory_tcp: host.cgroup_version == 1 && limits("memory"),
+        swap_limit: limits("memory"),
+        cpu_cfs_period: limits("cpu"),
+        cpu_cfs_quota: limits("cpu"),
+        cpu_shares: limits("cpu"),
+        cpu_set: limits("cpuset"),
+        pids_limit: limits("pids"),
+        oom_kill_disable: host.cgroup_version == 1 && limits("memory"),
         ipv4_forwarding: host.ipv4_forwarding,
         debug: about.debug,
         system_time: types::Timestamp::now().to_string(),
         logging_driver: config.log.driver.clone(),
-        cgroup_driver: "cgroupfs".to_owned(),
+        cgroup_driver: match system.has_cgroups() {
+            true => "cgroupfs".to_owned(),
+            false => "none".to_owned(),
+        },
         cgroup_version: host.cgroup_version.to_string(),
         kernel_version: host.kernel.clone(),
         operating_system: host.system.clone(),
@@ -137,11 +142,30 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         // COMPAT: the name that it has in containers.
         init_binary: "docker-init".to_owned(),
         default_address_pools: pools(&config.networks),
-        security_options: strings(&["name=seccomp,profile=builtin"]),
+        security_options: strings(match system.is_rootless() {
+            true => &["name=seccomp,profile=builtin", "name=rootless"],
+            false => &["name=seccomp,profile=builtin"],
+        }),
+        warnings: warnings(system, host.cgroup_version),
         cdi_spec_dirs: Some(Vec::new()),
         ..Info::default()
     };
     Ok(body::ok(&document))
+}
+
+/// COMPAT: dockerd's.
+fn warnings(system: &engine::System, cgroup_version: u8) -> Option<Vec<String>> {
+    let what = match (system.has_cgroups(), system.is_rootless(), cgroup_version) {
+        (true, ..) => return None,
+        (false, true, 1) => {
+            "Running in rootless-mode without cgroups. To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode."
+        }
+        (false, true, _) => {
+            "Running in rootless-mode without cgroups. Systemd is required to enable cgroups in rootless-mode."
+        }
+        (false, false, _) => "Running without cgroups",
+    };
+    strings(&[&format!("WARNING: {what}")])
 }
 
 fn strings(words: &[&str]) -> Option<Vec<String>> {

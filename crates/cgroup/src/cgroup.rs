@@ -457,6 +457,11 @@ impl Cgroup {
         hierarchies.iter().map(each).collect::<Vec<_>>().into_iter()
     }
 
+    /// Whether it is in no hierarchy: its processes are neither counted nor limited.
+    pub fn is_nowhere(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// The directory that stands for the whole group in messages.
     pub fn path(&self) -> &Path {
         self.process_group()

@@ -1,7 +1,7 @@
 //! The hierarchies that are mounted, and where in each we are ourselves.
 
 use crate::Error;
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, Access, Mode, OFlags};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,13 @@ impl Hierarchy {
     }
 }
 
+impl Hierarchy {
+    /// Whether groups can be made below the one that we are in.
+    fn is_ours(&self) -> bool {
+        fs::access(&self.own, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    }
+}
+
 impl Hierarchies {
     /// Finds them in `/proc/self/mountinfo`, and ourselves in `/proc/self/cgroup`.
     pub fn probe() -> Result<Self, Error> {
@@ -88,7 +95,33 @@ impl Hierarchies {
         if found.is_empty() {
             return Err(Error::NoHierarchy);
         }
+        // Who is root of a user namespace alone has no more than was delegated to it.
+        if sys::namespace::maps_users() {
+            found.retain(Hierarchy::is_ours);
+        }
         Ok(Self(found))
+    }
+
+    /// Where nothing is counted, and nothing limited.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether there is none in which groups can be made.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether groups below the one that we are in can be limited by a controller.
+    pub fn limits(&self, controller: &str) -> bool {
+        let offers = |hierarchy: &Hierarchy| match &hierarchy.version {
+            Version::V1(_) => hierarchy.has(controller),
+            Version::V2 => {
+                let offered = read(&hierarchy.own.join("cgroup.controllers").to_string_lossy());
+                offered.is_ok_and(|text| text.split_whitespace().any(|one| one == controller))
+            }
+        };
+        self.iter().any(offers)
     }
 
     /// Each of them.

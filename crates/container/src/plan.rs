@@ -115,6 +115,8 @@ impl<'a> Plan<'a> {
         let bound =
             |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_)) && !m.devices;
         let ready_dev = mounts.iter().any(|mount| mount.devices);
+        // The host's root alone makes device nodes.
+        let binds_devices = namespaces.own(Kind::User) || sys::namespace::maps_users();
         let container = Container {
             root: Root::plan(request, linux, &maps)?,
             enter: Enter::plan(request, linux, &namespaces)?,
@@ -122,7 +124,7 @@ impl<'a> Plan<'a> {
             ready_dev,
             mounts,
             dev: Target::plan("linux.devices", "/dev")?,
-            devices: devices::plan(linux, namespaces.own(Kind::User), ready_dev)?,
+            devices: devices::plan(linux, binds_devices, ready_dev)?,
             masked: text::inside("linux.maskedPaths", &linux.masked_paths)?,
             readonly: text::inside("linux.readonlyPaths", &linux.readonly_paths)?,
             cover: mounts::label_option(mounts::mount_label(Some(linux))?, &[])
@@ -181,14 +183,20 @@ impl<'a> Plan<'a> {
     /// Whether a stage joins namespaces and clones the process in them.
     pub(crate) fn has_stage(&self) -> bool {
         let through = |join: &Join<'_>| join.through_user_namespace();
-        self.namespaces.joined_with_user() || self.join.as_ref().is_some_and(through)
+        self.namespaces.joined_with_user()
+            || self.join.as_ref().is_some_and(through)
+            // Who is root of its own user namespace alone could not go back to the host's.
+            || self.joins(Kind::Pid) && sys::namespace::maps_users()
+    }
+
+    fn joins(&self, kind: Kind) -> bool {
+        let joins = |join: &Join<'_>| join.kinds & kind.flag() != 0;
+        self.namespaces.joins(kind) || self.join.as_ref().is_some_and(joins)
     }
 
     /// Whether a namespace of this kind is joined by the time of the clone.
     fn clones_within(&self, kind: Kind) -> bool {
-        let joins = |join: &Join<'_>| join.kinds & kind.flag() != 0;
-        let joined = self.namespaces.joins(kind) || self.join.as_ref().is_some_and(joins);
-        joined && self.has_stage()
+        self.joins(kind) && self.has_stage()
     }
 
     /// The numbers of all detached trees.

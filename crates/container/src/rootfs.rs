@@ -8,7 +8,7 @@ use crate::users::{self, Maps};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen, open_tree,
 };
 use std::ffi::OsString;
@@ -169,6 +169,10 @@ fn overlay_by(
     for (option, value) in POLICY {
         fsconfig_set_string(context.as_fd(), option, value)
             .map_err(failed("set the policy of overlay"))?;
+    }
+    if sys::overlay::has_user_marks() {
+        fsconfig_set_flag(context.as_fd(), "userxattr")
+            .map_err(failed("set where the marks are of overlay"))?;
     }
     fsconfig_create(context.as_fd()).map_err(failed("create overlay"))?;
     let flags = FsMountFlags::FSMOUNT_CLOEXEC;

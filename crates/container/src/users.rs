@@ -60,9 +60,18 @@ impl Maps {
 
     /// Writes the maps of the process' user namespace.
     pub(crate) fn write(&self, pid: i32) -> Result<(), Error> {
-        write_map(pid, "uid_map", "newuidmap", &self.uids)?;
-        write_map(pid, "gid_map", "newgidmap", &self.gids)
+        write_maps(pid, &self.uids, &self.gids)
     }
+}
+
+/// Writes the maps of a process' user namespace; by newuidmap and newgidmap where the caller may
+/// not do so itself.
+///
+/// # Errors
+/// [`Error::Host`] if the host does not give these ids to the caller.
+pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), Error> {
+    write_map(pid, "uid_map", "newuidmap", uids)?;
+    write_map(pid, "gid_map", "newgidmap", gids)
 }
 
 fn text(maps: &[IdMapping]) -> String {

@@ -20,6 +20,7 @@ mod process;
 mod ready;
 mod registries;
 mod reload;
+mod rootless;
 mod run;
 mod settings;
 mod tls;
@@ -51,10 +52,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(flags: &flags::Flags) -> anyhow::Result<()> {
-    let settings = settings::Settings::load(flags)?;
+    let mut settings = settings::Settings::load(flags)?;
     if flags.validate {
         logging::say("configuration OK");
         return Ok(());
     }
-    run::run(flags, settings)
+    if rustix::process::geteuid().is_root() {
+        return run::run(flags, settings);
+    }
+    // Afterwards we are root, and would be taken for the host's.
+    let flags = flags::Flags {
+        root: Some(settings.paths.root.clone()),
+        run: Some(settings.paths.run.clone()),
+        config_file: flags
+            .config_file
+            .clone()
+            .or_else(|| rootless::file(&settings)),
+        ..flags.clone()
+    };
+    settings.outside = Some(rootless::enter(&settings)?);
+    run::run(&flags, settings)
 }

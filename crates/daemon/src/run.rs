@@ -29,7 +29,10 @@ pub(crate) fn run(flags: &Flags, settings: Settings) -> anyhow::Result<()> {
     let began = Instant::now();
     let ready = flags.ready_fd.map(Ready::inherit).transpose()?;
     if ready.is_some() {
-        foreign::refuse()?;
+        // A user's mounts are in a namespace of its own by now.
+        if settings.outside.is_none() {
+            foreign::refuse()?;
+        }
         process::detach()?;
     }
     process::prepare()?;

@@ -6,8 +6,10 @@ use crate::host::Host;
 use crate::registries;
 use anyhow::{Context, bail};
 use api_registry::Tls;
+use rootless::Outside;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use types::Paths;
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) networks: engine::NetworkSettings,
     /// `None`: never.
     pub(crate) idle_timeout: Option<Duration>,
+    /// Who is outside of the namespaces of a daemon without root.
+    pub(crate) outside: Option<Arc<Outside>>,
 }
 
 /// The form of the daemon's log.
@@ -125,6 +129,7 @@ impl Settings {
                 .unwrap_or_default(),
             registries,
             networks,
+            outside: None,
             idle_timeout: (idle > 0).then(|| Duration::from_secs(idle)),
         })
     }

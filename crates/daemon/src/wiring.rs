@@ -6,6 +6,7 @@ use anyhow::Context;
 use api_docker::{About, Api, Services};
 use engine::{Config, Engine, ImageUsers, LogSpec, NetworkMode};
 use images::{Images, Options};
+use rootless::Outside;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,13 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         cgroup_parent: settings.cgroup_parent.clone(),
         ..Config::new(paths.clone(), sibling("corten-shim")?)
     };
-    let config = with_log(config, settings);
+    let mut config = with_log(config, settings);
+    if let Some(outside) = &settings.outside {
+        if let Err(reason) = outside.way_out() {
+            tracing::warn!(reason, "containers reach nothing beyond the host");
+        }
+        config.binder = Arc::<Outside>::clone(outside);
+    }
     let engine = Engine::open(config, database, images).await;
     Ok(Api::new(Services {
         engine: engine.context("cannot open the engine")?,
@@ -65,7 +72,7 @@ fn with_log(mut config: Config, settings: &Settings) -> Config {
 }
 
 /// An executable of ours, beside the running one.
-fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find the running executable")?;
     let path = own.with_file_name(name);
     anyhow::ensure!(path.exists(), "{} is missing", path.display());

@@ -1,4 +1,4 @@
-//! Shims that no run directory names, and a proxy that nothing needs.
+//! Shims that no run directory names, a proxy and a keeper of namespaces that nothing needs.
 
 use crate::{Case, Findings, Leak, What};
 use std::fs;
@@ -36,8 +36,13 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
         let is_ours = words
             .iter()
             .any(|word| *word == run || word.starts_with(&format!("{run}/")));
-        if is("corten-proxy") && is_ours && case.shims.is_empty() && !daemon_answers(case) {
+        let outlives = is_ours && case.shims.is_empty() && !daemon_answers(case);
+        if is("corten-proxy") && outlives {
             let why = "a proxy without a container or a daemon";
+            findings.leak(Leak::new(What::Process, pid, why));
+        }
+        if is("corten-rootless") && outlives && !ends(pid) {
+            let why = "a keeper of namespaces without a container or a daemon";
             findings.leak(Leak::new(What::Process, pid, why));
         }
         let ahead = case.ahead.values().any(|shim| *shim == pid);
@@ -65,8 +70,8 @@ fn is_owned(pid: u32) -> bool {
     program.ends_with(b"corten-daemon")
 }
 
-/// Whether a process ends within [`LEAVING`]: a shim does that has removed its run directory, and
-/// one made ahead whose daemon has ended.
+/// Whether a process ends within [`LEAVING`]: a shim does that has removed its run directory, one
+/// made ahead whose daemon has ended, and a keeper of namespaces in which nobody is.
 fn ends(pid: u32) -> bool {
     let start = Instant::now();
     while start.elapsed() < LEAVING {

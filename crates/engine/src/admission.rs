@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::image::Image;
+use crate::limits::Limits;
 use crate::{
     CgroupMode, ContainerSpec, Error, IpcMode, Link, NetworkError, NetworkMode, PidMode,
     RestartPolicy, Update,
@@ -25,13 +26,7 @@ pub(crate) fn admit(
     admit_links(&mut spec, context)?;
     admit_networks(&mut spec, context)?;
     check_policy(&spec)?;
-    if spec.resources.blkio_weight.is_some() && !weighs(context) {
-        spec.resources.blkio_weight = None;
-        warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
-    }
-    if context.cgroup_v2 {
-        discard_version_1s(&mut spec.resources, &mut warnings);
-    }
+    context.limits.admit(&mut spec.resources, &mut warnings)?;
     check_resources(&mut spec, &mut warnings)?;
     check_mounts(&spec)?;
     for host in &spec.extra_hosts {
@@ -43,7 +38,11 @@ pub(crate) fn admit(
 }
 
 /// Changes a specification as an update asks; gives warnings.
-pub(crate) fn update(spec: &mut ContainerSpec, update: &Update) -> Result<Vec<String>, Error> {
+pub(crate) fn update(
+    spec: &mut ContainerSpec,
+    update: &Update,
+    limits: &Limits,
+) -> Result<Vec<String>, Error> {
     let mut changed = spec.clone();
     if let Some(restart) = update.restart {
         changed.restart = restart;
@@ -51,6 +50,7 @@ pub(crate) fn update(spec: &mut ContainerSpec, update: &Update) -> Result<Vec<St
     changed.resources.take(&update.resources);
     check_policy(&changed)?;
     let mut warnings = Vec::new();
+    limits.admit(&mut changed.resources, &mut warnings)?;
     check_resources(&mut changed, &mut warnings)?;
     *spec = changed;
     Ok(warnings)
@@ -117,7 +117,7 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
         spec.namespaces.ipc = IpcMode::Private;
     }
     if spec.namespaces.cgroup == CgroupMode::Default {
-        spec.namespaces.cgroup = match context.cgroup_v2 && !spec.security.privileged {
+        spec.namespaces.cgroup = match context.limits.unified() && !spec.security.privileged {
             true => CgroupMode::Private,
             false => CgroupMode::Host,
         };
@@ -132,29 +132,6 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
         }
     }
     spec.init = spec.init.or(Some(config.init));
-}
-
-/// Whether the kernel gives groups weights for what they read and write.
-/// COMPAT: what only version 1 of cgroups has is discarded, in docker's words.
-fn discard_version_1s(resources: &mut crate::ResourceSpec, warnings: &mut Vec<String>) {
-    if resources.memory_swappiness.take().is_some() {
-        warnings.push("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.".to_owned());
-    }
-    if resources.oom_kill_disable.take() == Some(true) {
-        warnings.push(
-            "Your kernel does not support OomKillDisable. OomKillDisable discarded.".to_owned(),
-        );
-    }
-}
-
-fn weighs(context: &Context) -> bool {
-    let weights = ["blkio.weight", "blkio.bfq.weight"];
-    let is_there = |name: &str| {
-        std::path::Path::new("/sys/fs/cgroup/blkio")
-            .join(name)
-            .exists()
-    };
-    context.cgroup_v2 || weights.into_iter().any(is_there)
 }
 
 fn check_process(spec: &ContainerSpec) -> Result<(), Error> {
@@ -457,28 +434,4 @@ fn check_mounts(spec: &ContainerSpec) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_version_2_lacks_is_discarded_with_a_warning() {
-        let mut resources = crate::ResourceSpec {
-            memory_swappiness: Some(10),
-            oom_kill_disable: Some(true),
-            ..Default::default()
-        };
-        let mut warnings = Vec::new();
-        discard_version_1s(&mut resources, &mut warnings);
-        assert_eq!(resources, crate::ResourceSpec::default());
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[1].starts_with("Your kernel does not support OomKillDisable."));
-        // Who asks for nothing is told nothing.
-        resources.oom_kill_disable = Some(false);
-        warnings.clear();
-        discard_version_1s(&mut resources, &mut warnings);
-        assert!(warnings.is_empty() && resources.oom_kill_disable.is_none());
-    }
 }

@@ -1,7 +1,9 @@
 //! How a daemon is set up.
 
 use crate::{LogSpec, NetworkMode, NetworkSettings};
+use net::reservation::{Binder, Here};
 use std::path::PathBuf;
+use std::sync::Arc;
 use types::Paths;
 
 /// How a daemon is set up: what its command line and file say.
@@ -17,6 +19,8 @@ pub struct Config {
     pub unpack: PathBuf,
     /// The executable that serves names and holds ports, `corten-proxy`.
     pub proxy: PathBuf,
+    /// Who takes the host's ports.
+    pub binder: Arc<dyn Binder>,
     /// The network of a container whose caller named none.
     pub network: NetworkMode,
     /// What is said of networks.
@@ -41,6 +45,7 @@ impl Config {
             unpack: shim.with_file_name("corten-unpack"),
             proxy: shim.with_file_name("corten-proxy"),
             shim,
+            binder: Arc::new(Here),
             network: NetworkMode::None,
             networks: NetworkSettings::default(),
             log: LogSpec {

@@ -4,6 +4,7 @@ use crate::events::Durable;
 use crate::execs::Registry;
 use crate::files::Rewrite;
 use crate::index::Index;
+use crate::limits::Limits;
 use crate::log::Keepers;
 use crate::networks::Registry as NetworkRegistry;
 use crate::volumes::Shelf;
@@ -41,8 +42,8 @@ pub(crate) struct Context {
     pub(crate) log_keepers: Keepers,
     /// How often containers' health was asked for, and was found bad.
     pub(crate) probes: [AtomicU64; 2],
-    /// Whether cgroup v2 is all there is.
-    pub(crate) cgroup_v2: bool,
+    /// What containers can be limited by.
+    pub(crate) limits: Limits,
     /// Every task of the engine, so that a stop can wait for them.
     pub(crate) tracker: TaskTracker,
     /// Says that the daemon stops.

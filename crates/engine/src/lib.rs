@@ -22,6 +22,7 @@ mod filter;
 mod health;
 mod image;
 mod index;
+mod limits;
 mod links;
 mod log;
 mod mount_points;

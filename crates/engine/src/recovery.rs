@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::execs::Registry;
 use crate::index::Index;
+use crate::limits::Limits;
 use crate::networks::guard;
 use crate::owner::{Command, Handle};
 use crate::volumes::Shelf;
@@ -41,7 +42,7 @@ pub(crate) async fn open(
         volumes: Arc::new(volumes.map_err(|source| Error::Volumes { source })?),
         shelf: Shelf::default(),
         worker: Unpack::new(&config.unpack),
-        cgroup_v2: is_cgroup_v2(),
+        limits: Limits::probe(),
         config,
         database,
         images,
@@ -105,11 +106,6 @@ async fn take_over_networks(context: &Arc<Context>, adopted: &[Adopted]) -> Resu
         .collect();
     let context = Arc::clone(context);
     crate::context::blocking(move || context.networks.adopt(running)).await?
-}
-
-fn is_cgroup_v2() -> bool {
-    const CGROUP2: i64 = 0x6367_7270;
-    rustix::fs::statfs("/sys/fs/cgroup").is_ok_and(|found| found.f_type == CGROUP2)
 }
 
 fn load(context: &Context) -> Result<(), Error> {

@@ -29,6 +29,21 @@ impl System {
         Self { context }
     }
 
+    /// Whether containers have cgroups.
+    pub fn has_cgroups(&self) -> bool {
+        self.context.limits.any()
+    }
+
+    /// Whether containers can be limited by a controller of cgroups, by its name in version 1.
+    pub fn limits(&self, controller: &str) -> bool {
+        self.context.limits.has(controller)
+    }
+
+    /// Whether the daemon is root of a user's namespace, and not of the host.
+    pub fn is_rootless(&self) -> bool {
+        sys::namespace::maps_users()
+    }
+
     /// How the daemon is set up.
     pub fn config(&self) -> &Config {
         &self.context.config

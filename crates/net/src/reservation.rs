@@ -9,15 +9,31 @@ use rustix::fd::OwnedFd;
 use rustix::net::ipproto::{SCTP, TCP, UDP};
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// Takes a port of one of the host's addresses, in the caller's network namespace. It is free
-/// again once the descriptor and its copies are closed.
-///
-/// # Errors
-/// Of kind `AddrInUse` if somebody has it.
-pub fn take(protocol: Protocol, host: IpAddr, port: u16) -> io::Result<OwnedFd> {
+/// Who takes ports of the host's.
+pub trait Binder: Debug + Send + Sync {
+    /// Takes a port of one of the host's addresses. It is free again once the descriptor and its
+    /// copies are closed.
+    ///
+    /// # Errors
+    /// Of kind `AddrInUse` if somebody has it.
+    fn take(&self, protocol: Protocol, host: IpAddr, port: u16) -> io::Result<OwnedFd>;
+}
+
+/// In the caller's own network namespace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Here;
+
+impl Binder for Here {
+    fn take(&self, protocol: Protocol, host: IpAddr, port: u16) -> io::Result<OwnedFd> {
+        take(protocol, host, port)
+    }
+}
+
+fn take(protocol: Protocol, host: IpAddr, port: u16) -> io::Result<OwnedFd> {
     match bound(protocol, host, port, false) {
         // A connection of its last user's may still be dying there. That is nobody's; a
         // listener also stands against those who would share the port.

@@ -13,7 +13,7 @@ mod host_servers;
 mod message;
 mod names;
 mod nameserver;
-mod packets;
+pub mod packets;
 mod relay;
 mod request;
 mod sandbox;

@@ -23,7 +23,7 @@ pub(crate) fn awaited(descriptor: OwnedFd, interest: Interest) -> io::Result<Asy
 }
 
 /// Sends a document with descriptors.
-pub(crate) fn send(
+pub fn send(
     socket: BorrowedFd<'_>,
     document: &impl Serialize,
     descriptors: &[BorrowedFd<'_>],
@@ -41,7 +41,7 @@ pub(crate) fn send(
 }
 
 /// Receives a document with descriptors; `None` at the end.
-pub(crate) fn receive<T: DeserializeOwned>(
+pub fn receive<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
 ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = vec![0; PACKET];

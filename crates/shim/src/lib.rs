@@ -22,6 +22,7 @@ mod events;
 mod execs;
 mod exits;
 mod filter;
+mod members;
 mod place;
 mod poll;
 mod process;

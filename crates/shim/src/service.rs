@@ -173,7 +173,7 @@ impl Sandbox {
     pub(crate) fn kill(&mut self, id: &str, exec: &str, signal: Signal, all: bool) -> Result<()> {
         let key = self.find(id, exec)?;
         if all {
-            for pid in self.container(id)?.cgroup.pids()? {
+            for pid in self.pids(id)? {
                 // It may have ended since it was listed.
                 if let Ok(pidfd) = crate::process::pidfd(pid) {
                     drop(sys::kill::signal(pidfd.as_fd(), signal.number()));
@@ -262,7 +262,7 @@ impl Sandbox {
 
     fn own_pids(&mut self, request: &Request) -> Result<Answer> {
         let asked: shim::ContainerRequest = argument(request)?;
-        let pids = self.container(&asked.id)?.cgroup.pids()?;
+        let pids = self.pids(&asked.id)?;
         let pids = pids.into_iter().map(i32::cast_unsigned).collect();
         Ok(now(&shim::PidsResponse { pids }))
     }

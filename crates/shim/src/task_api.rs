@@ -205,8 +205,7 @@ impl Sandbox {
 
     fn task_pids(&mut self, request: &Request) -> Result<Answer> {
         let asked: api::PidsRequest = argument(request)?;
-        let container = self.container(&asked.id)?;
-        let pids = container.cgroup.pids()?;
+        let pids = self.pids(&asked.id)?;
         let processes = pids.into_iter().map(|pid| ProcessInfo {
             pid: pid.cast_unsigned(),
             info: None,

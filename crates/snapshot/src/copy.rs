@@ -17,7 +17,6 @@ use crate::error::Error;
 
 /// Overlay's own attributes, of either kind, are no part of a file.
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-const OPAQUE: &str = "trusted.overlay.opaque";
 /// Bytes of a file that are copied at once.
 const PIECE: usize = 256 << 10;
 /// The longest path that the kernel takes, and room to spare.
@@ -259,7 +258,8 @@ fn attributes(path: &str) -> Result<Vec<Vec<u8>>, Errno> {
 
 fn is_opaque(dir: &OwnedFd) -> bool {
     let mut value = [0; 1];
-    rustix::fs::fgetxattr(dir, OPAQUE, value.as_mut_slice()).is_ok() && value == *b"y"
+    rustix::fs::fgetxattr(dir, sys::overlay::opaque(), value.as_mut_slice()).is_ok()
+        && value == *b"y"
 }
 
 pub(crate) fn times(stat: &Stat) -> Timestamps {

@@ -3,7 +3,7 @@
 use erofs::{Bounds, Metadata, Writer};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
-use rustix::mount::{fsconfig_create, fsconfig_set_string, fsmount, fsopen};
+use rustix::mount::{fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -102,6 +102,9 @@ fn overlay(lower: &Path, upper: &Path, work: &Path) -> Result<(), Errno> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, path) in [("lowerdir", lower), ("upperdir", upper), ("workdir", work)] {
         fsconfig_set_string(context.as_fd(), key, path)?;
+    }
+    if sys::overlay::has_user_marks() {
+        fsconfig_set_flag(context.as_fd(), "userxattr")?;
     }
     fsconfig_create(context.as_fd())?;
     let (flags, attributes) = (FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty());

@@ -20,6 +20,7 @@ pub mod link;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod overlay;
 pub mod pidfd;
 pub mod removal;
 pub mod scheduling;

@@ -4,6 +4,7 @@
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags};
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::LazyLock;
 
 /// A kind of namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,4 +103,15 @@ pub fn unshare(kinds: u64) -> io::Result<()> {
     // SAFETY: only CLONE_FILES is unsafe to unshare; kinds of namespaces never include it.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::from_bits_retain(bits)) }
         .map_err(io::Error::from)
+}
+
+/// Whether the ids of the user namespace that we are in are not the host's, so that being root
+/// says nothing about what the host's root has. See user_namespaces(7), "/proc/pid/uid_map".
+/// Looked up once: whoever changes its own does so before it asks.
+pub fn maps_users() -> bool {
+    static MAPS: LazyLock<bool> = LazyLock::new(|| {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        !map.is_empty() && map.split_whitespace().ne(["0", "0", "4294967295"])
+    });
+    *MAPS
 }

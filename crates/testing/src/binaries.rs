@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "corten",
     "corten-daemon",
     "corten-shim",
     "corten-unpack",
     "corten-proxy",
+    "corten-rootless",
     "corten-hello",
     "corten-init",
     "corten-runtime",

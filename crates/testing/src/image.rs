@@ -8,7 +8,7 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
 const GROUP: &str = "root:x:0:\ndaemon:x:1:\nalice:x:1000:\nwheel:x:10:alice\n";
 
 /// A tar archive of the root file system.
-pub(crate) fn busybox() -> Vec<u8> {
+pub fn busybox() -> Vec<u8> {
     let busybox = ["/bin/busybox", "/usr/bin/busybox"]
         .into_iter()
         .find(|path| std::fs::exists(path).unwrap_or(false))

@@ -21,6 +21,7 @@ mod skip;
 
 pub use binaries::{binary, directory};
 pub use http::{Answer, request};
+pub use image::busybox;
 pub use pty::Pty;
 pub use ran::{Ran, run, run_with_input};
 pub use skip::{missing, skipped};
@@ -75,7 +76,7 @@ impl TestHost {
 
     /// Imports [`IMAGE`].
     pub fn import_image(&self) {
-        let archive = image::busybox();
+        let archive = busybox();
         let import = self.command(&["import", "-c", "CMD [\"sh\"]", "-", IMAGE]);
         run_with_input(import, archive).success();
     }

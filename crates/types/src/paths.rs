@@ -98,6 +98,11 @@ impl Paths {
         self.run.join("shims")
     }
 
+    /// The directory of the process that stays outside of a user's namespaces: its socket.
+    pub fn rootless(&self) -> PathBuf {
+        self.run.join("rootless")
+    }
+
     /// The directory of the process that serves names and holds ports: its socket.
     pub fn proxy(&self) -> PathBuf {
         self.run.join("proxy")

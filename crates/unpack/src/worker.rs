@@ -70,6 +70,8 @@ fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
         "config" => Mode::Config,
         other => return Err(usage(&format!("{other:?} is no mode"))),
     };
+    // Looked up now: procfs is out of reach later.
+    sys::namespace::maps_users();
     // Modes are as the archive says.
     rustix::process::umask(rustix::fs::Mode::empty());
     let input = own(io::stdin().as_fd(), "duplicate the stream")?;

@@ -18,7 +18,6 @@ use std::os::unix::ffi::OsStrExt;
 use types::{ContainerId, Rootfs};
 
 /// Overlay's mark of a directory that hides what is below it.
-const OPAQUE: &str = "trusted.overlay.opaque";
 const CAPABILITY: &str = "security.capability";
 /// The largest attribute that is compared.
 const ATTRIBUTE: usize = 4 << 10;
@@ -193,7 +192,7 @@ impl Comparison {
             Err(error) => return Err(failed(&path)(error)),
         };
         let mut names = names(&dir, &path)?;
-        let hides = || self.whole || attribute(&dir, OPAQUE) == Some(b"y".to_vec());
+        let hides = || self.whole || attribute(&dir, sys::overlay::opaque()) == Some(b"y".to_vec());
         let opaque = below && hides();
         if opaque {
             self.add_hidden(&path, &mut names)?;

@@ -3,16 +3,20 @@
 use super::NetworkError;
 use crate::PublishedPort;
 use crate::container_spec::Publication;
-use net::{Protocol, reservation};
+use net::Protocol;
+use net::reservation::{Binder, Here};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use types::ContainerId;
 
 /// The host's ports that containers have.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ports {
+    /// Who takes them.
+    binder: Arc<dyn Binder>,
     /// Protocol, address, port.
     taken: BTreeSet<(u8, IpAddr, u16)>,
     /// The sockets that keep others from binding those of containers that are not started yet.
@@ -39,7 +43,23 @@ fn ephemeral() -> (u16, u16) {
     }
 }
 
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            binder: Arc::new(Here),
+            taken: BTreeSet::new(),
+            held: BTreeMap::new(),
+            next: 0,
+        }
+    }
+}
+
 impl Ports {
+    /// Has them taken by another.
+    pub(super) fn by(&mut self, binder: Arc<dyn Binder>) {
+        self.binder = binder;
+    }
+
     /// Takes the host's ports that `wanted` names, of the families that `reachable` says.
     pub(super) fn take(
         &mut self,
@@ -171,7 +191,7 @@ impl Ports {
                 format!("Bind for {shown} failed: port is already allocated"),
             ));
         }
-        let socket = reservation::take(protocol, host, port).map_err(|error| {
+        let socket = self.binder.take(protocol, host, port).map_err(|error| {
             let again = error.kind() == io::ErrorKind::AddrInUse;
             let protocol = crate::container_spec::protocol_name(protocol);
             (
@@ -211,38 +231,42 @@ impl Ports {
         self.held.remove(container);
     }
 
+    /// Sockets that hold ports which a running container has, of those that can be held: one that
+    /// somebody took meanwhile is told, and left out of `given`.
+    pub(super) fn hold_again(
+        &self,
+        container: &ContainerId,
+        given: &mut Vec<proxy::Port>,
+        ports: &[PublishedPort],
+    ) -> Vec<OwnedFd> {
+        let mut sockets = Vec::new();
+        let mut kept = Vec::new();
+        let ports = ports.iter().filter(|port| port.host_port != 0);
+        for (port, given) in ports.zip(given.drain(..)) {
+            match self
+                .binder
+                .take(port.transport(), port.host, port.host_port)
+            {
+                Ok(socket) => {
+                    sockets.push(socket);
+                    kept.push(given);
+                }
+                Err(error) => tracing::warn!(
+                    container.id = %container, port = %port.host_port, %error,
+                    "a published port is not reserved any more"
+                ),
+            }
+        }
+        *given = kept;
+        sockets
+    }
+
     pub(super) fn give_back(&mut self, ports: &[PublishedPort]) {
         for port in ports {
             self.taken
                 .remove(&(port.protocol, port.host, port.host_port));
         }
     }
-}
-
-/// Sockets that hold ports which a running container has, of those that can be held: one that
-/// somebody took meanwhile is told, and left out of `given`.
-pub(super) fn reserve_again(
-    container: &ContainerId,
-    given: &mut Vec<proxy::Port>,
-    ports: &[PublishedPort],
-) -> Vec<OwnedFd> {
-    let mut sockets = Vec::new();
-    let mut kept = Vec::new();
-    let ports = ports.iter().filter(|port| port.host_port != 0);
-    for (port, given) in ports.zip(given.drain(..)) {
-        match reservation::take(port.transport(), port.host, port.host_port) {
-            Ok(socket) => {
-                sockets.push(socket);
-                kept.push(given);
-            }
-            Err(error) => tracing::warn!(
-                container.id = %container, port = %port.host_port, %error,
-                "a published port is not reserved any more"
-            ),
-        }
-    }
-    *given = kept;
-    sockets
 }
 
 /// By which addresses a container's published ports are reached.

@@ -189,7 +189,10 @@ impl Registry {
         }
         let sockets = match share.ports.is_empty() {
             true => Vec::new(),
-            false => super::ports::reserve_again(container, &mut share.ports, &state.ports),
+            false => self
+                .inner()
+                .ports
+                .hold_again(container, &mut share.ports, &state.ports),
         };
         let path = format!("/proc/{pid}/ns/net");
         let netns = File::open(&path).map_err(Error::io("open", path.as_ref()))?;

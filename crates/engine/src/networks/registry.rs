@@ -104,6 +104,7 @@ impl Registry {
         let stored = database.read(read);
         let stored = stored.map_err(Error::store("read the networks"))?;
         let mut inner = Inner::default();
+        inner.ports.by(Arc::clone(&config.binder));
         for (id, record) in stored {
             inner.networks.insert(id, Held::new(Arc::new(record)));
         }

@@ -157,7 +157,7 @@ impl Owner {
     pub(super) async fn update(&mut self, update: Update) -> Result<Vec<String>, Error> {
         let container = self.now();
         let mut record = (*container.record).clone();
-        let warnings = crate::admission::update(&mut record.spec, &update)?;
+        let warnings = crate::admission::update(&mut record.spec, &update, &self.context.limits)?;
         if matches!(container.state.status, Status::Running | Status::Paused) {
             let resources = crate::spec::update_resources(&update.resources)?;
             if resources != oci::runtime::Resources::default() {

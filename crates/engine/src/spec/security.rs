@@ -168,10 +168,11 @@ pub(super) fn sysctls(spec: &ContainerSpec) -> BTreeMap<String, String> {
     let mut sysctls = spec.security.sysctls.clone();
     if spec.namespaces.network != NetworkMode::Host {
         // COMPAT: since Docker 20.10 containers may use low ports and ping without privileges.
-        for (name, value) in [
-            ("net.ipv4.ip_unprivileged_port_start", "0"),
-            ("net.ipv4.ping_group_range", "0 2147483647"),
-        ] {
+        let ports = ("net.ipv4.ip_unprivileged_port_start", "0");
+        // Not of groups that a user namespace does not have.
+        let groups = ("net.ipv4.ping_group_range", "0 2147483647");
+        let groups = (!sys::namespace::maps_users()).then_some(groups);
+        for (name, value) in std::iter::once(ports).chain(groups) {
             sysctls
                 .entry(name.to_owned())
                 .or_insert_with(|| value.to_owned());

@@ -21,8 +21,6 @@ use header::{Entry, Kind};
 
 /// Bytes of a file that are copied at once.
 const PIECE: usize = 256 << 10;
-/// Overlay's mark of a directory that hides what is below it.
-const OPAQUE: &str = "trusted.overlay.opaque";
 const CAPABILITY: &str = "security.capability";
 
 /// Writes what `order` names of `tree` to `output`.
@@ -383,7 +381,7 @@ fn enter(parent: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
 
 fn is_opaque(fd: &OwnedFd, name: &[u8]) -> Result<bool, Refusal> {
     let mut value = [0; 2];
-    match rustix::fs::fgetxattr(fd, OPAQUE, &mut value[..]) {
+    match rustix::fs::fgetxattr(fd, sys::overlay::opaque(), &mut value[..]) {
         Ok(length) => Ok(value.get(..length) == Some(b"y")),
         Err(Errno::NODATA | Errno::NOTSUP | Errno::RANGE) => Ok(false),
         Err(error) => Err(failed(name, "read overlay's mark of")(error)),

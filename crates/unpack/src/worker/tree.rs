@@ -283,8 +283,11 @@ pub(super) fn reopen(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
 
 fn mark_opaque(path: &[u8], fd: &OwnedFd) -> Result<(), Refusal> {
     for name in OPAQUE {
-        rustix::fs::fsetxattr(fd, name, b"y", XattrFlags::empty())
-            .map_err(failed(path, "mark as opaque"))?;
+        match rustix::fs::fsetxattr(fd, name, b"y", XattrFlags::empty()) {
+            // The other one is read where this may not be written.
+            Err(Errno::PERM) if name != sys::overlay::opaque() => {}
+            marked => marked.map_err(failed(path, "mark as opaque"))?,
+        }
     }
     Ok(())
 }

@@ -1,0 +1,18 @@
+//! Overlay's marks in the files that it is made of. See "Overlay Filesystem" in the kernel's
+//! documentation, `userxattr`.
+
+use crate::namespace::maps_users;
+
+/// Whether overlays mounted by this process have their marks in `user.` attributes: only the
+/// host's root may write the others.
+pub fn has_user_marks() -> bool {
+    maps_users()
+}
+
+/// The attribute of a directory that hides what is below it.
+pub fn opaque() -> &'static str {
+    match has_user_marks() {
+        true => "user.overlay.opaque",
+        false => "trusted.overlay.opaque",
+    }
+}
