@@ -1,7 +1,8 @@
-//! All checks and all tests, and one closing line that counts them.
+//! All checks and all tests, also in virtual machines, and one closing line that counts the
+//! host's.
 
 use crate::build::{cargo, directory, root, succeed};
-use crate::{require, tidy};
+use crate::{require, tidy, vm};
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -25,20 +26,31 @@ pub(crate) fn check() -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     require::install()?;
     check()?;
-    succeed(&mut cargo(&["build", "--workspace", "--bins", "--quiet"]))?;
-    let tally = run()?;
-    let skipped = skips()?;
+    let preparing = std::thread::spawn(|| vm::prepare(&vm::Options::default()));
+    let built = succeed(&mut cargo(&["build", "--workspace", "--bins", "--quiet"]));
+    let tally = built.and_then(|()| run());
+    let prepared = preparing.join();
+    let tally = tally?;
+    let mut skipped = skips()?;
+    let passed = tally.passed - skipped.len();
+    let in_machines = match prepared.ok().context("cannot prepare machines")? {
+        Ok(()) => vm::run(&vm::Options::default()),
+        Err(error) => {
+            skipped.push(format!("all of the virtual machines: {error:#}"));
+            Ok(())
+        }
+    };
     for reason in &skipped {
         println!("skipped: {reason}");
     }
     println!(
-        "{} passed, {} failed, {} skipped",
-        tally.passed - skipped.len(),
+        "{passed} passed, {} failed, {} skipped",
         tally.failed,
         skipped.len()
     );
     ensure!(tally.complete, "a test executable did not end as it should");
     ensure!(tally.failed == 0, "{} tests failed", tally.failed);
+    in_machines?;
     let allowed = allowed_skips()?;
     ensure!(
         skipped.len() <= allowed,

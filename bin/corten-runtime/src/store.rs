@@ -177,6 +177,14 @@ impl Place {
 
     /// Removes the directory; it is no error if there is none.
     pub(crate) fn remove(&self) -> Result<()> {
+        // First of all: what is mounted there is the container's own root.
+        let root = self.root();
+        match fs::remove_dir(&root) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("remove {}", root.display()));
+            }
+            _ => {}
+        }
         for file in ["state.json", "config.json", "exec.fifo"] {
             // Whatever is left is met below.
             drop(fs::remove_file(self.path.join(file)));

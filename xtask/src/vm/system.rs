@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What is in it beside Debian's smallest system. Only sid has CRIU.
 const PACKAGES: &str =
@@ -65,7 +65,7 @@ systemctl poweroff --force --force
 "#;
 
 /// Debian's tree, made once.
-fn tree() -> Result<PathBuf> {
+pub(super) fn tree() -> Result<PathBuf> {
     let (tree, draft) = (
         root().join("target/vm/system"),
         root().join("target/vm/system.draft"),
@@ -78,7 +78,13 @@ fn tree() -> Result<PathBuf> {
     }
     let include = format!("--include={PACKAGES}");
     let bootstrap = ["--variant=minbase", &include, "sid"];
-    succeed(Command::new("debootstrap").args(bootstrap).arg(&draft))?;
+    let mut debootstrap = Command::new("debootstrap");
+    // Its errors alone: what it does takes a thousand lines.
+    debootstrap
+        .args(bootstrap)
+        .arg(&draft)
+        .stdout(Stdio::null());
+    succeed(&mut debootstrap)?;
     fs::rename(&draft, &tree)?;
     Ok(tree)
 }

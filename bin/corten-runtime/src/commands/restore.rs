@@ -15,9 +15,10 @@ use criu::rpc::{CgroupRoot, CriuOpts, ExtMountMap, InheritFd, JoinNamespace};
 use criu::{Criu, Event, Kind, Request};
 use oci::runtime::{Namespace, NamespaceKind, Status};
 use rustix::fs::CWD;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree, unmount};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use sys::mount::{Change, Extent, Propagation, set_attributes};
 use types::Timestamp;
@@ -134,7 +135,8 @@ fn restored(
 ) -> Result<Init> {
     container::make_targets(&wanted.rootfs, &wanted.bundle, &wanted.spec)?;
     let mut options = images.options(wanted.arguments, &wanted.spec)?;
-    options.root = Some(root(wanted, place)?);
+    let root = Root::bind(wanted, place)?;
+    options.root = Some(root.path.display().to_string());
     options.evasive_devices = Some(true);
     options.rst_sibling = Some(true);
     let text = |name| wanted.arguments.text(name).map(str::to_owned);
@@ -205,21 +207,36 @@ fn cut_off() -> std::io::Result<()> {
     set_attributes(CWD, c"/", &change, Extent::Tree)
 }
 
-/// The root as CRIU wants it: a mount point that nothing covers.
-fn root(wanted: &Wanted<'_>, place: &Place) -> Result<String> {
-    let path = place.root();
-    let bind = || -> std::io::Result<()> {
-        fs::create_dir(&path)?;
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_RECURSIVE;
-        let tree = open_tree(CWD, &wanted.rootfs, flags)?;
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        move_mount(&tree, c"", CWD, &path, flags)?;
-        Ok(())
-    };
-    bind().with_context(|| format!("bind the root file system at {}", path.display()))?;
-    Ok(path.display().to_string())
+/// The root as CRIU wants it: a mount point that nothing covers, for as long as CRIU works.
+struct Root {
+    path: PathBuf,
+}
+
+impl Root {
+    fn bind(wanted: &Wanted<'_>, place: &Place) -> Result<Self> {
+        let path = place.root();
+        let bind = || -> std::io::Result<()> {
+            fs::create_dir(&path)?;
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_RECURSIVE;
+            let tree = open_tree(CWD, &wanted.rootfs, flags)?;
+            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+            move_mount(&tree, c"", CWD, &path, flags)?;
+            Ok(())
+        };
+        bind().with_context(|| format!("bind the root file system at {}", path.display()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        // The container's directory is removed with what is in it: not with its files.
+        if let Err(errno) = unmount(&self.path, UnmountFlags::DETACH) {
+            log::warn(&format!("unmount {}: {errno}", self.path.display()));
+        }
+    }
 }
 
 fn mounts(wanted: &Wanted<'_>, record: &Record) -> Vec<ExtMountMap> {

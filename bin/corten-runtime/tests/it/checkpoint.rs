@@ -1,5 +1,7 @@
 //! Containers written down and brought back by CRIU, where it is installed.
 
+mod flags;
+
 use crate::bundle::Bundle;
 use serde_json::{Value, json};
 use std::fs;
@@ -88,6 +90,7 @@ fn options(images: &str) -> [&str; 2] {
 }
 
 #[test]
+#[ignore = "needs CRIU: cargo xtask vm"]
 fn a_container_goes_on_where_it_was_written_down() {
     let Some(bundle) = counting("checkpoint::a_container_goes_on_where_it_was_written_down") else {
         return;
@@ -123,6 +126,7 @@ fn mounted(path: &Path) -> bool {
 }
 
 #[test]
+#[ignore = "needs CRIU: cargo xtask vm"]
 fn a_container_may_stay_and_what_cannot_be_is_named() {
     let Some(bundle) = counting("checkpoint::a_container_may_stay_and_what_cannot_be_is_named")
     else {

@@ -134,6 +134,21 @@ fn what_does_not_exist_is_named_and_forced_deletion_of_it_succeeds() {
 }
 
 #[test]
+fn what_is_done_is_logged_if_it_is_asked_for() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    bundle.create();
+    let log = bundle.path().join("log").display().to_string();
+    let list = ["--log", &log, "list"];
+    bundle.ok(&list);
+    assert!(!fs::read_to_string(&log).unwrap().contains("level=debug"));
+    bundle.ok(&[&["--debug"], &list[..]].concat());
+    let lines = fs::read_to_string(&log).unwrap();
+    assert!(lines.contains("level=debug"), "{lines}");
+}
+
+#[test]
 fn the_log_is_written_in_json_with_the_message_repeated_on_standard_error() {
     let Some(bundle) = Bundle::new(&["true"]) else {
         return;

@@ -2,6 +2,8 @@
 
 use crate::bundle::Bundle;
 use serde_json::json;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixListener;
 
 /// runc 1.5's commands with their flags; a name that is one letter is an alias.
 const COMMANDS: [(&str, &str); 19] = [
@@ -177,8 +179,108 @@ fn flags_of_exec_change_what_the_container_has() {
     assert_eq!(line, "sleep\0".to_owned() + "50\0");
 }
 
-/// Where a limit is in version 1 and in version 2, and how it is written there.
-type Place = (&'static str, &'static str);
+/// A limit's file in version 1 or 2, and what is written there; or what refuses the limit.
+#[derive(Clone, Copy)]
+enum Place {
+    File(&'static str, &'static str),
+    Refused(&'static str),
+}
+
+use Place::{File, Refused};
+
+/// Flags of `update`, and where they lead to in both versions.
+const LIMITS: [(&[&str], Place, Place); 16] = [
+    (
+        &["--memory", "64m"],
+        File("memory.limit_in_bytes", "67108864"),
+        File("memory.max", "67108864"),
+    ),
+    (
+        &["--memory-reservation", "32m"],
+        File("memory.soft_limit_in_bytes", "33554432"),
+        File("memory.low", "33554432"),
+    ),
+    (
+        &["--memory", "64m", "--memory-swap", "128m"],
+        File("memory.memsw.limit_in_bytes", "134217728"),
+        // Of swap alone: without what the memory's limit is.
+        File("memory.swap.max", "67108864"),
+    ),
+    (
+        &["--cpu-quota", "50000", "--cpu-period", "200000"],
+        File("cpu.cfs_quota_us", "50000"),
+        File("cpu.max", "50000 200000"),
+    ),
+    (
+        &["--cpu-period", "100000"],
+        File("cpu.cfs_period_us", "100000"),
+        File("cpu.max", "50000 100000"),
+    ),
+    (
+        &["--cpu-burst", "5000"],
+        File("cpu.cfs_burst_us", "5000"),
+        File("cpu.max.burst", "5000"),
+    ),
+    (
+        &["--cpu-share", "512"],
+        File("cpu.shares", "512"),
+        File("cpu.weight", "59"),
+    ),
+    (
+        &["--cpu-idle", "1"],
+        File("cpu.idle", "1"),
+        File("cpu.idle", "1"),
+    ),
+    (
+        &["--cpu-rt-period", "500000"],
+        File("cpu.rt_period_us", "500000"),
+        Refused("linux.resources.cpu.realtimePeriod"),
+    ),
+    (
+        &["--cpu-rt-runtime", "1000"],
+        File("cpu.rt_runtime_us", "1000"),
+        Refused("linux.resources.cpu.realtimeRuntime"),
+    ),
+    (
+        &["--cpuset-cpus", "0"],
+        File("cpuset.cpus", "0"),
+        File("cpuset.cpus", "0"),
+    ),
+    (
+        &["--cpuset-mems", "0"],
+        File("cpuset.mems", "0"),
+        File("cpuset.mems", "0"),
+    ),
+    (
+        &["--pids-limit", "30"],
+        File("pids.max", "30"),
+        File("pids.max", "30"),
+    ),
+    // Memory of the kernel has no limit of its own any more: what is there stays.
+    (
+        &["--kernel-memory", "10m"],
+        File("memory.limit_in_bytes", "67108864"),
+        File("memory.max", "67108864"),
+    ),
+    (
+        &["--kernel-memory-tcp", "10m"],
+        File("memory.limit_in_bytes", "67108864"),
+        File("memory.max", "67108864"),
+    ),
+    (
+        &["--blkio-weight", "500"],
+        File("blkio.bfq.weight", "500"),
+        File("io.weight", "default 4950"),
+    ),
+];
+
+/// What groups have in a file, where they have it.
+fn values(groups: &[std::path::PathBuf], file: &str) -> Vec<String> {
+    let texts = groups
+        .iter()
+        .filter_map(|group| std::fs::read_to_string(group.join(file)).ok());
+    texts.map(|text| text.trim_end().to_owned()).collect()
+}
 
 #[test]
 fn flags_of_update_are_written_to_the_groups() {
@@ -187,50 +289,104 @@ fn flags_of_update_are_written_to_the_groups() {
     };
     let path = bundle.path();
     bundle.ok(&["run", "-d", "-b", path.to_str().unwrap(), &bundle.id]);
-    let places: [(&[&str], Place, Place); 6] = [
-        (
-            &["--memory", "64m"],
-            ("memory.limit_in_bytes", "67108864"),
-            ("memory.max", "67108864"),
-        ),
-        (
-            &["--memory-reservation", "32m"],
-            ("memory.soft_limit_in_bytes", "33554432"),
-            ("memory.low", "33554432"),
-        ),
-        (
-            &["--cpu-quota", "50000", "--cpu-period", "200000"],
-            ("cpu.cfs_quota_us", "50000"),
-            ("cpu.max", "50000 200000"),
-        ),
-        (
-            &["--cpu-share", "512"],
-            ("cpu.shares", "512"),
-            ("cpu.weight", "59"),
-        ),
-        (
-            &["--cpuset-cpus", "0"],
-            ("cpuset.cpus", "0"),
-            ("cpuset.cpus", "0"),
-        ),
-        (
-            &["--pids-limit", "30"],
-            ("pids.max", "30"),
-            ("pids.max", "30"),
-        ),
-    ];
-    for (flags, of_1, of_2) in places {
-        bundle.ok(&[&["update"], flags, &[&*bundle.id]].concat());
-        let groups = bundle.groups();
-        let is_written = |(file, value): Place| {
-            let mut texts = groups
-                .iter()
-                .map(|group| std::fs::read_to_string(group.join(file)));
-            texts.any(|text| text.is_ok_and(|text| text.trim_end() == value))
+    let unified = cgroup::Hierarchies::probe().unwrap().unified();
+    for (flags, of_1, of_2) in LIMITS {
+        let said = bundle.run(&[&["update"], flags, &[&*bundle.id]].concat());
+        let (file, value) = match if unified { of_2 } else { of_1 } {
+            Refused(field) => {
+                assert!(said.err.contains(field), "{flags:?}: {said:?}");
+                continue;
+            }
+            File(file, value) => (file, value),
         };
-        assert!(
-            is_written(of_1) || is_written(of_2),
-            "{flags:?}: {groups:?}"
+        let groups = bundle.groups();
+        let known = values(&groups, file);
+        // A kernel without the file is told of.
+        match known.is_empty() {
+            true => assert!(said.err.contains(file), "{flags:?}: {said:?}"),
+            false => assert_eq!(
+                (said.code, &known[..]),
+                (Some(0), &[value.to_owned()][..]),
+                "{flags:?}: {said:?}"
+            ),
+        }
+        let is_kernels = flags[0].starts_with("--kernel-memory");
+        assert_eq!(
+            said.err.contains("Kernel memory settings are ignored"),
+            is_kernels,
+            "{said:?}"
         );
+    }
+}
+
+/// The process that a pidfd is of, which came over a socket.
+fn sent_pidfd(listener: &UnixListener) -> String {
+    let (connection, _) = listener.accept().unwrap();
+    let mut name = [0; 64];
+    let (length, pidfd) = sys::socket::receive(connection.as_fd(), &mut name).unwrap();
+    assert_eq!(&name[..length], b"pidfd");
+    let pidfd = pidfd.unwrap();
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let lines = std::fs::read_to_string(path).unwrap();
+    let pid = lines.lines().find_map(|line| line.strip_prefix("Pid:\t"));
+    pid.unwrap().to_owned()
+}
+
+#[test]
+fn a_pidfd_of_the_process_is_sent_to_the_socket() {
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path().display().to_string();
+    let socket = bundle.path().join("pidfd.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let pid_file = bundle.path().join("pid");
+    let told = [
+        "--pidfd-socket",
+        socket.to_str().unwrap(),
+        "--pid-file",
+        pid_file.to_str().unwrap(),
+    ];
+    let words: [(&[&str], &[&str]); 3] = [
+        (&["create", "--bundle", &path], &[]),
+        (&["run", "--detach", "--bundle", &path], &[]),
+        (&["exec", "--detach"], &["sleep", "100"]),
+    ];
+    for (command, args) in words {
+        bundle.ok(&[command, &told, &[&bundle.id], args].concat());
+        let pid = std::fs::read_to_string(&pid_file).unwrap();
+        assert_eq!(sent_pidfd(&listener), pid, "{command:?}");
+        if command[0] == "create" {
+            bundle.ok(&["delete", "--force", &bundle.id]);
+        }
+    }
+    std::fs::remove_file(&socket).unwrap();
+    bundle.ok(&["delete", "--force", &bundle.id]);
+    let said = bundle.fails(&[words[0].0, &told, &[&bundle.id]].concat());
+    assert!(said.contains(told[1]), "{said}");
+    assert!(bundle.groups().is_empty());
+}
+
+/// Each flag is on a command line that a test runs, by its long name.
+#[test]
+fn every_flag_of_runc_is_tried() {
+    const TESTS: &str = concat!(
+        include_str!("bundle.rs"),
+        include_str!("checkpoint.rs"),
+        include_str!("checkpoint/flags.rs"),
+        include_str!("errors.rs"),
+        include_str!("flags.rs"),
+        include_str!("foreground.rs"),
+        include_str!("labels.rs"),
+        include_str!("life.rs"),
+        include_str!("rootless.rs"),
+        include_str!("systemd.rs"),
+    );
+    let flags = COMMANDS
+        .iter()
+        .flat_map(|(_, flags)| flags.split_whitespace());
+    for flag in flags.filter(|flag| flag.len() > 1) {
+        let tried = ["\"", "=", " "].map(|end| format!("\"--{flag}{end}"));
+        assert!(tried.iter().any(|word| TESTS.contains(word)), "--{flag}");
     }
 }

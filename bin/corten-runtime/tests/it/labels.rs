@@ -15,13 +15,14 @@ fn run(bundle: &Bundle) -> String {
     format!("{}{}", said.out.replace('\0', ""), said.err)
 }
 
-#[test]
-#[ignore = "needs AppArmor: cargo xtask vm"]
-fn an_apparmor_profile_confines_the_program_and_what_is_executed_later() {
-    let profile = "profile corten-test flags=(attach_disconnected) {
-        file, signal, capability, mount, network, umount, ptrace,
-        deny /etc/secret r,
-    }";
+/// Has the kernel know a profile that allows everything but what its rules say.
+pub(crate) fn load_profile(name: &str, rules: &str) {
+    let profile = format!(
+        "profile {name} flags=(attach_disconnected) {{
+            file, signal, capability, mount, network, umount, ptrace, unix,
+            {rules}
+        }}"
+    );
     let mut parser = Command::new("apparmor_parser")
         .args(["--replace", "--skip-cache"])
         .stdin(Stdio::piped())
@@ -34,7 +35,12 @@ fn an_apparmor_profile_confines_the_program_and_what_is_executed_later() {
         .write_all(profile.as_bytes())
         .unwrap();
     assert!(parser.wait().unwrap().success());
+}
 
+#[test]
+#[ignore = "needs AppArmor: cargo xtask vm"]
+fn an_apparmor_profile_confines_the_program_and_what_is_executed_later() {
+    load_profile("corten-test", "deny /etc/secret r,");
     let show = "cat /proc/self/attr/current; cat /etc/secret";
     let bundle = Bundle::new(&["sh", "-c", show]).unwrap();
     fs::write(bundle.path().join("rootfs/etc/secret"), "secret").unwrap();
@@ -79,7 +85,7 @@ const POLICY: &str = "(mls true)(handleunknown allow)
 ";
 
 /// Has the kernel take the policy; it is not enforced.
-fn load_policy() {
+pub(crate) fn load_policy() {
     let directory = tempfile::tempdir().unwrap();
     let (source, policy) = (
         directory.path().join("a.cil"),

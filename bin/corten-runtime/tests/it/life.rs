@@ -69,7 +69,7 @@ fn a_container_is_created_started_listed_killed_and_deleted() {
             .fails(&["start", id])
             .contains("cannot start an already running container")
     );
-    assert_eq!(bundle.ok(&["list", "-q"]), format!("{id}\n"));
+    assert_eq!(bundle.ok(&["list", "--quiet"]), format!("{id}\n"));
     let listed: Value = serde_json::from_str(&bundle.ok(&["list", "--format=json"])).unwrap();
     assert_eq!(listed[0]["owner"], "root");
     assert!(bundle.ok(&["list"]).starts_with("ID "));
@@ -246,7 +246,7 @@ fn limits_are_changed_and_use_is_told() {
     assert_eq!(events["data"]["memory"]["usage"]["limit"], 64 << 20);
     let resources = bundle.path().join("resources.json");
     fs::write(&resources, r#"{"pids":{"limit":40}}"#).unwrap();
-    bundle.ok(&["update", "-r", resources.to_str().unwrap(), id]);
+    bundle.ok(&["update", "--resources", resources.to_str().unwrap(), id]);
     let events: Value = serde_json::from_str(&bundle.ok(&["events", "--stats", id])).unwrap();
     assert_eq!(events["data"]["pids"]["limit"], 40);
 }

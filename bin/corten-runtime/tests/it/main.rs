@@ -9,6 +9,7 @@ mod bundle;
 mod checkpoint;
 mod errors;
 mod flags;
+mod foreground;
 mod labels;
 mod life;
 mod mutations;
