@@ -8,15 +8,16 @@ use crate::users::{self, Maps};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::feature::Feature;
-use sys::mount::{Change, Extent, attribute, set_attributes};
+use sys::mount::{Change, Extent, Propagation, attribute, set_attributes};
+use sys::namespace::{Kind, unshare};
 use types::{Layer, Writable};
 
 /// An overlay, and what it is made of.
@@ -130,13 +131,52 @@ fn overlay(
     writable: Option<&Writable>,
     maps: Option<&Maps>,
 ) -> Result<OwnedFd, Error> {
-    match overlay_by(one_by_one, layers, (writable, maps)) {
-        // An older kernel takes an option of any name, and refuses all of them at the end.
-        Err(Error::Host { source, .. }) if source.raw_os_error() == Some(libc::EINVAL) => {
-            overlay_by(together, layers, (writable, maps))
+    let told = || {
+        let made = overlay_by(one_by_one, layers, (writable, maps));
+        match is_invalid(&made) {
+            // Before Linux 6.5 an option of any name is taken, and all are refused at the end.
+            true => overlay_by(together, layers, (writable, maps)),
+            false => made,
         }
-        made => made,
+    };
+    let made = told();
+    match is_invalid(&made) && layers.iter().any(|layer| layer.mount().is_some()) {
+        // Before Linux 6.15 a layer must be in the caller's mount namespace.
+        true => attached(layers, told),
+        false => made,
     }
+}
+
+fn is_invalid(made: &Result<OwnedFd, Error>) -> bool {
+    matches!(made, Err(Error::Host { source, .. }) if source.raw_os_error() == Some(libc::EINVAL))
+}
+
+/// Makes an overlay in a mount namespace that has its layers, for as long as that takes: the
+/// overlay keeps clones of them.
+fn attached(
+    layers: &[Lower],
+    make: impl FnOnce() -> Result<OwnedFd, Error> + Send,
+) -> Result<OwnedFd, Error> {
+    let host = |action| move |source: io::Error| Error::host(action, Path::new("/"))(source);
+    let attach = || {
+        unshare(Kind::Mount.flag()).map_err(host("make a mount namespace beside"))?;
+        let private = Change {
+            propagation: Some(Propagation::Private),
+            ..Change::default()
+        };
+        set_attributes(CWD, c"/", &private, Extent::Tree).map_err(host("cut mounts off from"))?;
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        for mount in layers.iter().filter_map(Lower::mount) {
+            move_mount(mount, c"", CWD, c"/", flags)
+                .map_err(|errno| host("attach a layer at")(errno.into()))?;
+        }
+        make()
+    };
+    // Namespaces are a thread's, so a thread of its own is all that changes.
+    std::thread::scope(|scope| {
+        let ended = scope.spawn(attach).join();
+        ended.unwrap_or_else(|_| Err(host("attach layers at")(io::ErrorKind::Other.into())))
+    })
 }
 
 /// What an overlay never does, whatever the host's own choice for overlays is.
@@ -205,6 +245,13 @@ fn together(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
 }
 
 impl Lower {
+    fn mount(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Mount(mount) => Some(mount.as_fd()),
+            Self::Path(_) => None,
+        }
+    }
+
     fn path(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),

@@ -38,6 +38,8 @@ pub enum Feature {
     OverlayAppend,
     /// `PIDFD_GET_MNT_NAMESPACE`.
     PidfdMountNamespace,
+    /// A mount that is attached nowhere as a layer of an overlay.
+    DetachedLayers,
     /// `PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`.
     PidfdExit,
     /// seccomp filters.
@@ -72,7 +74,7 @@ const fn row(
 }
 
 /// Every feature, in the order of its first version.
-pub const TABLE: [Row; 16] = [
+pub const TABLE: [Row; 17] = [
     row(Feature::Seccomp, "seccomp filters", (3, 17), None),
     row(Feature::MountApi, "fsopen and move_mount", (5, 2), None),
     row(Feature::OpenTree, "open_tree", (5, 2), None),
@@ -112,6 +114,12 @@ pub const TABLE: [Row; 16] = [
         "EROFS mounted from a file",
         (6, 12),
         Some("layers as directories"),
+    ),
+    row(
+        Feature::DetachedLayers,
+        "detached mounts as overlay's layers",
+        (6, 15),
+        Some("a mount namespace that has them while the overlay is made"),
     ),
     row(
         Feature::PidfdExit,

@@ -26,6 +26,8 @@ pub(super) fn ask(feature: Feature) -> Option<bool> {
         Feature::ErofsFile => erofs_file(),
         Feature::OverlayAppend => overlay_append(),
         Feature::PidfdMountNamespace => pidfd_mount_namespace(),
+        // To ask would take two layers and rights.
+        Feature::DetachedLayers => Some(version()? >= (6, 15)),
         Feature::PidfdExit => pidfd_exit(),
         Feature::Seccomp => Some(seccomp()),
     }
