@@ -3,8 +3,8 @@
 //!
 //! QEMU boots Debian's 6.1 kernel in software emulation, once with an initial file system made of
 //! busybox, the kernel's modules and the static test executables, and with a whole Debian around
-//! them, once for each of the modules that give security labels. What they print comes over the serial line, one marked line for each
-//! executable's end.
+//! them, once for each of the modules that give security labels. What they print comes over the
+//! serial line, one marked line for each executable's end.
 
 mod cpio;
 mod initramfs;
@@ -50,7 +50,7 @@ impl Machine {
     /// host, where many bytes take seconds and not minutes.
     const fn elsewhere(self) -> &'static str {
         match self {
-            Self::Kernel => "--skip checkpoint:: --skip megabytes",
+            Self::Kernel => "--skip checkpoint:: --skip megabytes --skip vanished",
             Self::System => "--include-ignored --skip selinux",
             Self::Selinux => "--include-ignored selinux",
         }

@@ -246,6 +246,11 @@ fn a_limit_below_what_is_used_is_refused_where_that_is_asked_for() {
         return cgroup.delete().unwrap();
     }
     let mut child = spawn(&cgroup, "sleep", &["100"]);
+    let used = || text(&unified, "memory.current").parse::<u64>().unwrap();
+    // The program may still be about to begin.
+    while used() <= 4096 {
+        std::thread::yield_now();
+    }
     let limits = |limit, swap| Resources {
         memory: Some(Memory {
             limit,
