@@ -13,6 +13,8 @@ pub(crate) struct Dressing {
     pub(crate) tree: Change<'static>,
     /// The propagation is for all below, too.
     pub(crate) propagation: Option<(Propagation, Extent)>,
+    /// What all its mounts are before that.
+    pub(crate) first_propagation: Option<Propagation>,
     /// Whether anything was said of this mount's attributes, and of its access times.
     pub(crate) said: Said,
     /// The container has a user namespace: what its host's mount forbids stays forbidden.

@@ -67,11 +67,6 @@ pub(crate) fn open(
 ) -> Result<Bound, Error> {
     let extent = options.bind.unwrap_or(Extent::Mount);
     let idmap = idmap(options, ids)?;
-    // Without a word about it a bind mount hears of the host's later mounts and is not heard.
-    options
-        .dressing
-        .propagation
-        .get_or_insert((Propagation::Slave, Extent::Tree));
     if let Some(inside) = inside {
         return Ok(Bound {
             tree: Tree::Inside(inside, extent),
@@ -166,7 +161,8 @@ impl Dressing {
     }
 
     fn put_on_all(&self, tree: BorrowedFd<'_>) -> Result<(), Errno> {
-        if let Some((propagation, extent)) = self.propagation {
+        let first = self.first_propagation.map(|first| (first, Extent::Tree));
+        for (propagation, extent) in first.into_iter().chain(self.propagation) {
             let change = Change {
                 propagation: Some(propagation),
                 ..Change::default()

@@ -11,12 +11,14 @@ use crate::Error;
 use crate::create::Create;
 use crate::files::Source as Files;
 use crate::stock::{Ready, Stock};
-use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind};
+use oci::runtime::{
+    Linux, Mount as Requested, Namespace, NamespaceKind, Propagation as RootPropagation,
+};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use sys::mount::{Extent, attribute};
+use sys::mount::{Extent, Propagation, attribute};
 use types::Rootfs;
 
 /// One mount.
@@ -210,6 +212,19 @@ const LAYERS: &str = "corten.layers";
 /// copy of it, which older kernels do not make of what is mounted nowhere.
 const DETACHED: &str = "corten.detached";
 
+/// Has a bind be as the root is to be, unless it has an option of its own.
+fn propagate(dressing: &mut Dressing, of_root: Option<RootPropagation>) {
+    match dressing.propagation {
+        None => {
+            let silent = root::silent_propagation(of_root);
+            dressing.propagation = silent.map(|silent| (silent, Extent::Tree));
+        }
+        // It is cut off whatever it was.
+        Some((Propagation::Private, Extent::Tree)) => {}
+        Some(_) => dressing.first_propagation = root::first_propagation(of_root),
+    }
+}
+
 struct One<'a> {
     field: &'a str,
     requested: &'a Requested,
@@ -238,6 +253,10 @@ impl One<'_> {
         let path = self.request.bundle.join(&self.requested.source);
         let inside = source_inside(self.request, self.field, &path)?;
         let silent = options.dressing.propagation.is_none();
+        propagate(
+            &mut options.dressing,
+            linux.and_then(|linux| linux.rootfs_propagation),
+        );
         let bound = bind::open(&path, inside, &mut options, &ids);
         let bound = bound.map_err(|error| error.of_mount(self.requested))?;
         if let (true, Tree::Detached(tree)) = (silent && self.is_on_roots_mount(&path), &bound.tree)

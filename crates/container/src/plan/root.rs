@@ -39,7 +39,7 @@ impl Root {
             spent,
             at: c("root.path", &place(request).to_string_lossy())?,
             readonly: root.is_some_and(|root| root.readonly),
-            propagation: linux.rootfs_propagation.map(propagation),
+            propagation: last_propagation(linux.rootfs_propagation),
         })
     }
 }
@@ -89,10 +89,11 @@ fn tree(
     Ok((tree, Vec::new()))
 }
 
-/// Cuts the root's mounts off from the host's; what is mounted in them there still comes.
+/// Cuts the root's mounts off from the host's; what is mounted in them there still comes, unless
+/// nothing shall.
 fn apart(tree: BorrowedFd<'_>, linux: &Linux) -> std::io::Result<()> {
     let change = Change {
-        propagation: Some(Propagation::Slave),
+        propagation: first_propagation(linux.rootfs_propagation).or(Some(Propagation::Slave)),
         ..Change::default()
     };
     set_attributes(tree, c"", &change, Extent::Tree)?;
@@ -109,6 +110,37 @@ fn apart(tree: BorrowedFd<'_>, linux: &Linux) -> std::io::Result<()> {
 pub(super) fn hears(linux: &Linux) -> bool {
     let asked = linux.rootfs_propagation.map(propagation);
     asked.is_some_and(|(asked, _)| asked == Propagation::Slave)
+}
+
+/// What every mount of the container is before its own option; none: as on the host.
+///
+/// COMPAT: runc begins with the whole of its mount namespace, or with the host's root alone if
+/// `linux.rootfsPropagation` is not recursive.
+pub(super) fn first_propagation(of_root: Option<Requested>) -> Option<Propagation> {
+    match of_root.map(propagation) {
+        None | Some((Propagation::Slave | Propagation::Unbindable, Extent::Tree)) => {
+            Some(Propagation::Slave)
+        }
+        Some((Propagation::Private, Extent::Tree)) => Some(Propagation::Private),
+        Some(_) => None,
+    }
+}
+
+/// What a bind is without a word about it: it hears of the host's later mounts and is not heard,
+/// unless the root is to be shared.
+pub(super) fn silent_propagation(of_root: Option<Requested>) -> Option<Propagation> {
+    let asked = of_root.map(propagation);
+    match first_propagation(of_root) {
+        None if asked.is_some_and(|(asked, _)| asked == Propagation::Shared) => None,
+        first => first.or(Some(Propagation::Slave)),
+    }
+}
+
+/// What the root becomes when all is mounted. COMPAT: runc leaves options of mounts alone that
+/// are more than a slave root or a private one.
+fn last_propagation(of_root: Option<Requested>) -> Option<(Propagation, Extent)> {
+    let asked = of_root.map(propagation);
+    asked.filter(|(asked, _)| !matches!(asked, Propagation::Slave | Propagation::Private))
 }
 
 pub(crate) fn propagation(requested: Requested) -> (Propagation, Extent) {

@@ -1,8 +1,9 @@
 //! The root: entered, read-only, and out of layers.
 
-use crate::fixture::{Bundle, Streams, mount};
+use crate::fixture::{Bundle, Streams, bind, mount};
 use container::{Create, Gate, create};
 use oci::runtime::NamespaceKind;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use sys::mount::{Change, Extent, Propagation, set_attributes};
 use types::{Layer, Rootfs, Writable};
@@ -65,6 +66,99 @@ fn the_roots_propagation_is_as_asked() {
         .push(mount("/tmp", "tmpfs", &["size=1m"]));
     let output = bundle.script("head -n 1 /proc/self/mountinfo");
     assert!(!output.contains(" shared:"), "{output}");
+}
+
+/// What mountinfo says of how a mount spreads, and whether the host has what is mounted in it.
+fn spread(bundle: &mut Bundle, source: &Path, option: Option<&str>) -> (&'static str, bool) {
+    let options: Vec<&str> = std::iter::once("rbind").chain(option).collect();
+    bundle.spec.mounts.retain(|one| one.destination != "/opt");
+    bundle.spec.mounts.push(bind(source, "/opt", &options));
+    let seen = bundle.script(
+        "busybox mount -t tmpfs inner /opt/inner
+        busybox grep ' /opt ' /proc/self/mountinfo | busybox cut -d- -f1",
+    );
+    let flags = match (seen.contains("shared:"), seen.contains("master:")) {
+        (true, true) => "shared slave",
+        (true, false) => "shared",
+        (false, true) => "slave",
+        (false, false) => "private",
+    };
+    let inner = source.join("inner");
+    let reached = rustix::mount::unmount(&inner, rustix::mount::UnmountFlags::DETACH).is_ok();
+    (flags, reached)
+}
+
+#[test]
+fn binds_spread_as_their_options_and_the_roots_propagation_say() {
+    use oci::runtime::Propagation as Root;
+    let mut bundle = Bundle::new();
+    let process = bundle.spec.process.as_mut().unwrap();
+    let capabilities = process.capabilities.as_mut().unwrap();
+    for set in [
+        &mut capabilities.bounding,
+        &mut capabilities.effective,
+        &mut capabilities.permitted,
+    ] {
+        set.push("CAP_SYS_ADMIN".to_owned());
+    }
+    sys::namespace::unshare(sys::namespace::Kind::Mount.flag()).unwrap();
+    let change = |propagation| Change {
+        propagation: Some(propagation),
+        ..Change::default()
+    };
+    let private = change(Propagation::Private);
+    set_attributes(rustix::fs::CWD, c"/", &private, Extent::Tree).unwrap();
+    let source = tempfile::tempdir().unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("outer", source.path(), "tmpfs", flags, None).unwrap();
+    let held = std::fs::File::open(source.path()).unwrap();
+    set_attributes(
+        held.as_fd(),
+        c"",
+        &change(Propagation::Shared),
+        Extent::Mount,
+    )
+    .unwrap();
+    std::fs::create_dir(source.path().join("inner")).unwrap();
+    for (of_root, option, expected) in [
+        (None, None, ("slave", false)),
+        (None, Some("rshared"), ("shared slave", false)),
+        (None, Some("rprivate"), ("private", false)),
+        (Some(Root::Shared), None, ("shared", true)),
+        (Some(Root::Shared), Some("rshared"), ("shared", true)),
+        (Some(Root::Shared), Some("rslave"), ("slave", false)),
+        (Some(Root::RecursiveShared), None, ("shared", true)),
+        (
+            Some(Root::RecursiveShared),
+            Some("rslave"),
+            ("shared slave", false),
+        ),
+        (Some(Root::Slave), Some("rshared"), ("shared", true)),
+        (Some(Root::Slave), None, ("slave", false)),
+        (
+            Some(Root::RecursiveSlave),
+            Some("rshared"),
+            ("shared slave", false),
+        ),
+        (
+            Some(Root::RecursivePrivate),
+            Some("rshared"),
+            ("shared", false),
+        ),
+        (
+            Some(Root::RecursivePrivate),
+            Some("rslave"),
+            ("private", false),
+        ),
+        (Some(Root::Private), None, ("slave", false)),
+    ] {
+        bundle.linux().rootfs_propagation = of_root;
+        let found = spread(&mut bundle, source.path(), option);
+        assert_eq!(found, expected, "{of_root:?} {option:?}");
+    }
+    drop(held);
+    let gone = rustix::mount::UnmountFlags::DETACH;
+    rustix::mount::unmount(source.path(), gone).unwrap();
 }
 
 /// An EROFS image of a directory, by the tool of erofs-utils.
