@@ -126,13 +126,18 @@ impl Client {
     /// # Errors
     /// [`Error::Io`] if the proxy is gone, [`Error::Refused`].
     pub fn ask(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
-        match self.exchange(request, descriptors)? {
-            Answer::Done => Ok(()),
-            Answer::Refused { reason } => Err(Error::Refused { reason }),
-            Answer::Sandboxes { .. } => {
-                Err(failed("understand")(io::ErrorKind::InvalidData.into()))
-            }
-        }
+        done(self.exchange(request, descriptors)?)
+    }
+
+    /// Asks for something, and does `meanwhile` until there is an answer to be read.
+    ///
+    /// # Errors
+    /// As [`Self::ask`]; `meanwhile` is done all the same.
+    pub fn ask_while(&mut self, request: &Request, meanwhile: impl FnOnce()) -> Result<(), Error> {
+        let sent = packets::send(self.socket.as_fd(), request, &[]);
+        meanwhile();
+        sent.map_err(failed("ask"))?;
+        done(self.answer()?)
     }
 
     /// Gives it sockets that hold ports for a sandbox.
@@ -186,6 +191,14 @@ impl Client {
 /// If none is there.
 pub fn end(folder: &Path) -> io::Result<OwnedFd> {
     reach(folder)
+}
+
+fn done(answer: Answer) -> Result<(), Error> {
+    match answer {
+        Answer::Done => Ok(()),
+        Answer::Refused { reason } => Err(Error::Refused { reason }),
+        Answer::Sandboxes { .. } => Err(failed("understand")(io::ErrorKind::InvalidData.into())),
+    }
 }
 
 fn is_absent(error: &io::Error) -> bool {

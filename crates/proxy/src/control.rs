@@ -3,7 +3,7 @@
 use crate::nameserver::Nameserver;
 use crate::packets;
 use crate::request::{Answer, Port, Request, Sandbox, TOLD, VERSION};
-use crate::sandbox::{Shared, watch};
+use crate::sandbox::{Shared, forget, watch};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
@@ -48,7 +48,7 @@ async fn requests(shared: &Shared, socket: OwnedFd) -> io::Result<()> {
             shared.borrow_mut().last = Some(socket);
             return Ok(());
         }
-        for part in carry_out(shared, request, descriptors) {
+        for part in carry_out(shared, request, descriptors).await {
             answer(&socket, &part).await?;
         }
     }
@@ -59,7 +59,7 @@ async fn answer(socket: &AsyncFd<OwnedFd>, answer: &Answer) -> io::Result<()> {
     socket.async_io(Interest::WRITABLE, send).await
 }
 
-fn carry_out(shared: &Shared, request: Request, descriptors: Vec<OwnedFd>) -> Vec<Answer> {
+async fn carry_out(shared: &Shared, request: Request, descriptors: Vec<OwnedFd>) -> Vec<Answer> {
     let done = match request {
         Request::Hello { version: VERSION } => return sandboxes(shared),
         Request::Hello { version } => Err(io::Error::other(format!(
@@ -72,7 +72,7 @@ fn carry_out(shared: &Shared, request: Request, descriptors: Vec<OwnedFd>) -> Ve
             Err(_) => Err(io::ErrorKind::InvalidInput.into()),
         },
         Request::Forget { sandbox } => {
-            shared.borrow_mut().forget(&sandbox);
+            forget(shared, &sandbox).await;
             Ok(())
         }
         Request::End => Ok(()),

@@ -21,7 +21,7 @@ const DATAGRAM: usize = 65_536;
 /// A port that is passed on as long as this is there.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Relay {
@@ -42,7 +42,12 @@ impl Relay {
             listener.set_nonblocking(true)?;
             tasks.spawn_local(pass_streams(TcpListener::from_std(listener)?, target));
         }
-        Ok(Self { _tasks: tasks })
+        Ok(Self { tasks })
+    }
+
+    /// Ends it. Its socket is closed when this returns.
+    pub(crate) async fn end(mut self) {
+        self.tasks.shutdown().await;
     }
 }
 

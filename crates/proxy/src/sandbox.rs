@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 
 /// All sandboxes, shared by the tasks of the one thread.
@@ -31,6 +31,10 @@ pub(crate) struct Sandboxes {
     pub(crate) daemons: usize,
     /// The connection of a daemon that has gone.
     pub(crate) last: Option<AsyncFd<OwnedFd>>,
+    /// What served ports of sandboxes that are forgotten.
+    ending: Vec<Relay>,
+    /// Had by whoever waits for the end of these.
+    forgetting: Rc<Mutex<()>>,
     /// Told when there may be nothing left to do.
     pub(crate) idle: Rc<Notify>,
 }
@@ -47,7 +51,7 @@ struct Entry {
 #[derive(Debug)]
 enum Hold {
     Bound(#[expect(dead_code, reason = "it holds the port")] OwnedFd),
-    Served(#[expect(dead_code, reason = "it serves the port")] Relay),
+    Served(Relay),
 }
 
 impl Sandboxes {
@@ -99,13 +103,32 @@ impl Sandboxes {
     }
 
     /// Forgets a sandbox.
-    pub(crate) fn forget(&mut self, id: &str) {
+    fn forget(&mut self, id: &str) {
         if let Some(entry) = self.all.remove(id) {
             self.names.remove(&entry.sandbox);
+            self.ending
+                .extend(entry.ports.into_iter().filter_map(|hold| match hold {
+                    Hold::Served(relay) => Some(relay),
+                    Hold::Bound(_) => None,
+                }));
         }
         if self.is_idle() {
             self.idle.notify_one();
         }
+    }
+}
+
+/// Forgets a sandbox. Its ports are free when this returns.
+pub(crate) async fn forget(shared: &Shared, id: &str) {
+    let forgetting = Rc::clone(&shared.borrow().forgetting);
+    let _turn = forgetting.lock().await;
+    let ending = {
+        let mut server = shared.borrow_mut();
+        server.forget(id);
+        std::mem::take(&mut server.ending)
+    };
+    for relay in ending {
+        relay.end().await;
     }
 }
 
@@ -117,7 +140,7 @@ pub(crate) fn watch(shared: &Shared, id: &str, process: OwnedFd) -> io::Result<(
     watch.spawn_local(async move {
         if process.readable().await.is_ok() {
             // This task goes with the entry: it must not be dropped while it runs.
-            let end = async move { watched.borrow_mut().forget(&sandbox) };
+            let end = async move { forget(&watched, &sandbox).await };
             drop(tokio::task::spawn_local(end));
         }
     });

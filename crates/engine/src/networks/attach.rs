@@ -151,10 +151,11 @@ impl Registry {
         let Some(state) = self.inner().live.get(container).cloned() else {
             return;
         };
-        if let Err(error) = self.unlink(container, &state, &state.endpoints, false) {
-            tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
-        }
-        self.forget_share(container, &state);
+        self.forget_share(container, &state, || {
+            if let Err(error) = self.unlink(container, &state, &state.endpoints, false) {
+                tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
+            }
+        });
         let mut inner = self.inner();
         inner.live.remove(container);
         inner.pids.remove(container);

@@ -304,23 +304,34 @@ impl Registry {
             inner.pids.insert(container.clone(), pid);
             inner.share(container, &state)
         };
-        match &mut self.proxy().client {
+        let watched = match &mut self.proxy().client {
             Some(client) if !share.is_empty() => watch(client, container, pid),
             _ => Ok(()),
-        }
+        };
+        // One that has left meanwhile is not to be watched.
+        watched.or_else(|error| match self.inner().live.contains_key(container) {
+            true => Err(error),
+            false => Ok(()),
+        })
     }
 
-    /// Takes a container's share back.
-    pub(super) fn forget_share(&self, container: &ContainerId, state: &NetworkState) {
+    /// Takes a container's share back, and does `meanwhile` while the proxy does so.
+    pub(super) fn forget_share(
+        &self,
+        container: &ContainerId,
+        state: &NetworkState,
+        meanwhile: impl FnOnce(),
+    ) {
         let had = self.inner().share(container, state);
-        if had.is_empty() {
-            return;
-        }
-        if let Some(client) = &mut self.proxy().client {
-            let sandbox = container.to_string();
-            if let Err(error) = client.ask(&Request::Forget { sandbox }, &[]) {
-                tracing::warn!(container.id = %container, %error, "the proxy is not told of an end");
-            }
+        let mut proxy = self.proxy();
+        let Some(client) = proxy.client.as_mut().filter(|_| !had.is_empty()) else {
+            drop(proxy);
+            return meanwhile();
+        };
+        let sandbox = container.to_string();
+        let forgotten = client.ask_while(&Request::Forget { sandbox }, meanwhile);
+        if let Err(error) = forgotten {
+            tracing::warn!(container.id = %container, %error, "the proxy is not told of an end");
         }
     }
 

@@ -90,7 +90,7 @@ impl Owner {
             return Ok(Remains::Here);
         }
         let mut container = (*before).clone();
-        let left = self.leave_networks(&mut container).await;
+        let (disconnects, left) = self.leave_networks(&mut container);
         let exit_code = status.code.unwrap_or(UNKNOWN);
         let state = &mut container.state;
         state.pid = None;
@@ -108,15 +108,14 @@ impl Owner {
         }
         container.exits += 1;
         let die = die(&container, status);
+        let events = std::iter::once(die).chain(disconnects).collect();
         if self.removing.is_some() || container.record.spec.auto_remove {
             container.state.status = Status::Removing;
-            return self
-                .vanish(container, std::iter::once(die).chain(left).collect())
-                .await;
+            return self.vanish(container, events, left).await;
         }
+        left.settle().await;
         self.plan_restart(&mut container);
         // Its supervisor's record of the exit is durable.
-        let events = std::iter::once(die).chain(left).collect();
         self.keep_state("record an exit", container, events, Durable::Soon)?;
         self.release();
         Ok(Remains::Here)

@@ -35,6 +35,22 @@ impl Served {
     }
 }
 
+/// The end of giving back what a container had in its networks. Its ports and addresses can be
+/// another's after that, so nobody hears of the container's end before.
+#[must_use]
+#[derive(Default)]
+pub(super) struct Left(Option<JoinHandle<()>>);
+
+impl Left {
+    /// Waits until all is given back.
+    pub(super) async fn settle(self) {
+        if let Some(leaving) = self.0 {
+            // What it could not do it has said.
+            drop(leaving.await);
+        }
+    }
+}
+
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join. Its
     /// addresses are on record before that; ports and names are served once the second settles.
@@ -101,20 +117,18 @@ impl Owner {
         })
     }
 
-    /// Gives back what the container had in its networks. Gives what is to be told.
-    pub(super) async fn leave_networks(&self, container: &mut Container) -> Vec<Event> {
+    /// Begins to give back what the container had in its networks. Gives what is to be told.
+    pub(super) fn leave_networks(&self, container: &mut Container) -> (Vec<Event>, Left) {
         let state = std::mem::take(&mut container.state.network);
         if state.sandbox.is_empty() {
-            return Vec::new();
+            return (Vec::new(), Left::default());
         }
         let events = self.events("disconnect", &container.record, &state);
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
-        let left = crate::context::brief(move || context.networks.leave(&id)).await;
-        if let Err(error) = left {
-            tracing::warn!(container.id = %self.id(), %error, "cannot leave a container's networks");
-        }
-        self.context.prepare_network(Duration::ZERO);
-        events
+        let leave = move || context.networks.leave(&id);
+        let leaving = self.context.tracker.spawn_blocking(leave);
+        self.context.prepare_network(MOMENT);
+        (events, Left(Some(leaving)))
     }
 
     fn events(&self, action: &str, record: &ContainerRecord, state: &NetworkState) -> Vec<Event> {
@@ -218,16 +232,18 @@ impl Owner {
             .await
     }
 
-    /// Tells which process is the first of a container that runs in networks.
-    pub(super) async fn tell_networks(&self, pid: u32) {
-        let (context, id) = (Arc::clone(&self.context), self.id().clone());
+    /// Tells which process is the first of a container that runs in networks. Nobody waits for
+    /// that: it is for a time without a daemon.
+    pub(super) fn tell_networks(&self, pid: u32) {
         if self.now().state.network.endpoints.is_empty() {
             return;
         }
-        let told = crate::context::brief(move || context.networks.started(&id, pid)).await;
-        if let Err(error) = told.and_then(|told| told) {
-            tracing::warn!(container.id = %self.id(), %error, "the end of a container may be missed");
-        }
+        let (context, id) = (Arc::clone(&self.context), self.id().clone());
+        drop(self.context.tracker.spawn_blocking(move || {
+            if let Err(error) = context.networks.started(&id, pid) {
+                tracing::warn!(container.id = %id, %error, "the end of a container may be missed");
+            }
+        }));
     }
 
     /// Makes a changed record and state durable together.

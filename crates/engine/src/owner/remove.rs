@@ -1,5 +1,6 @@
 //! Removing a container.
 
+use super::network::Left;
 use super::{Owner, Remains, Removing, Reply, answer};
 use crate::events::Durable;
 use crate::{Container, ContainerRecord, ContainerState, Error, Event, Problem, Removal, Status};
@@ -29,7 +30,7 @@ impl Owner {
                 });
                 let mut container = (*container).clone();
                 container.state.status = Status::Removing;
-                self.vanish(container, Vec::new())
+                self.vanish(container, Vec::new(), Left::default())
                     .await
                     .unwrap_or(Remains::Here)
             }
@@ -75,6 +76,7 @@ impl Owner {
         &mut self,
         mut container: Container,
         mut events: Vec<Event>,
+        left: Left,
     ) -> Result<Remains, Error> {
         let removing = self.removing.take();
         let removal = removing.as_ref().map_or(
@@ -94,6 +96,7 @@ impl Owner {
         let kept = self
             .context
             .keep("record a removal", batch, events, Durable::Soon);
+        left.settle().await;
         if let Err(error) = kept {
             container.state.status = Status::Dead;
             container.state.error = error.to_string();

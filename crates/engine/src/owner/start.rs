@@ -1,5 +1,6 @@
 //! Starting a container.
 
+use super::network::Left;
 use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
 use crate::events::Durable;
@@ -52,7 +53,7 @@ impl Owner {
         }
         let mut container = (*container).clone();
         container.state.status = Status::Removing;
-        match self.vanish(container, Vec::new()).await {
+        match self.vanish(container, Vec::new(), Left::default()).await {
             Ok(remains) => remains,
             Err(error) => {
                 tracing::error!(container.id = %self.id(), %error, "cannot remove container");
@@ -167,7 +168,7 @@ impl Owner {
         state.restart_count = restart_count;
         state.stopped_by_caller = false;
         begin_health(&mut container);
-        self.tell_networks(task.pid).await;
+        self.tell_networks(task.pid);
         let event = container.record.event("start", []);
         // Its supervisor tells the next daemon, if this one dies before that is on record: the
         // caller need not wait for it.
@@ -182,7 +183,8 @@ impl Owner {
     /// A program that cannot be executed leaves a container that has exited so.
     async fn start_failed(&mut self, error: &Error) {
         let mut container: Container = (*self.now()).clone();
-        self.leave_networks(&mut container).await;
+        let (_, left) = self.leave_networks(&mut container);
+        left.settle().await;
         let state = &mut container.state;
         state.pid = None;
         state.exit_code = match error {
