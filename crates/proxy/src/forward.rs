@@ -5,10 +5,12 @@ use crate::request::Resolver;
 use domain::base::Message;
 use domain::base::iana::Rcode;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, UdpSocket};
@@ -191,13 +193,23 @@ fn answers(query: &[u8], answer: &[u8]) -> bool {
     answer.header().qr() && answer.header().id() == query.header().id() && same
 }
 
+/// The network that this process is in, but for a moment at a time.
+static HOME: OnceLock<File> = OnceLock::new();
+
+/// Remembers the network that this process comes back to. Later it can open no such file.
+pub(crate) fn stay_at_home() -> io::Result<()> {
+    let home = File::open("/proc/thread-self/ns/net")?;
+    HOME.get_or_init(|| home);
+    Ok(())
+}
+
 impl Upstream {
     /// Makes a socket in the network from which it is asked.
     fn within<T>(&self, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let Some(netns) = &self.from else {
             return make();
         };
-        let home = std::fs::File::open("/proc/thread-self/ns/net")?;
+        let home = HOME.get().ok_or(io::ErrorKind::NotFound)?;
         let network = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(netns.as_fd(), network)?;
         let made = make();

@@ -54,7 +54,8 @@ fn run(directory: &Path) -> io::Result<()> {
     }
     rustix::process::chdir(directory)?;
     let listener = listener()?;
-    harden()?;
+    crate::forward::stay_at_home()?;
+    harden(directory)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

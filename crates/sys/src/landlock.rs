@@ -37,6 +37,9 @@ const FILL: u64 = 0x7fff & !EXECUTE;
 
 /// Reading files and directories.
 const READ: u64 = 1 << 2 | 1 << 3;
+/// Listing a directory, removing directories and files in it.
+const REMOVE: u64 = 1 << 3 | REMOVE_DIRECTORY | 1 << 5;
+const REMOVE_DIRECTORY: u64 = 1 << 4;
 
 /// What is allowed beneath a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,10 @@ pub enum Rights {
     FillWithNodes,
     /// To read files and directories.
     Read,
+    /// To list directories, and to remove what is in them.
+    Remove,
+    /// To remove empty directories.
+    RemoveDirectories,
 }
 
 /// What is forbidden, and where it is allowed after all.
@@ -59,6 +66,15 @@ pub struct Ruleset {
 impl Ruleset {
     /// Forbids all that this kernel can forbid; `None` if it has no Landlock.
     pub fn deny_all() -> io::Result<Option<Self>> {
+        Self::deny(NET)
+    }
+
+    /// Forbids all but the network.
+    pub fn deny_all_but_network() -> io::Result<Option<Self>> {
+        Self::deny(0)
+    }
+
+    fn deny(net: u64) -> io::Result<Option<Self>> {
         let version = match version() {
             Ok(version) => version,
             Err(error) => {
@@ -72,7 +88,7 @@ impl Ruleset {
         let fs = known.fold(0, |all, (_, rights)| all | rights);
         let attributes = Attributes {
             fs,
-            net: if version >= 4 { NET } else { 0 },
+            net: if version >= 4 { net } else { 0 },
             scoped: if version >= 6 { SCOPED } else { 0 },
         };
         let size: usize = match version {
@@ -104,6 +120,8 @@ impl Ruleset {
             Rights::Fill => FILL & !(MAKE_CHARACTER | MAKE_BLOCK),
             Rights::FillWithNodes => FILL,
             Rights::Read => READ,
+            Rights::Remove => REMOVE,
+            Rights::RemoveDirectories => REMOVE_DIRECTORY,
         };
         let rule = Beneath {
             allowed: allowed & self.fs,

@@ -225,12 +225,17 @@ impl TestHost {
         bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
     }
 
-    /// Kills the process that serves names and holds ports.
-    pub fn kill_proxy(&self) {
+    /// The process that serves names and holds ports.
+    pub fn proxy(&self) -> rustix::process::Pid {
         let folder = self.paths.proxy().to_string_lossy().into_owned();
         let pids = processes_with("corten-proxy", &["--directory", &folder]);
         assert_eq!(pids.len(), 1, "one proxy runs");
-        rustix::process::kill_process(pids[0], rustix::process::Signal::KILL)
+        pids[0]
+    }
+
+    /// Kills the process that serves names and holds ports.
+    pub fn kill_proxy(&self) {
+        rustix::process::kill_process(self.proxy(), rustix::process::Signal::KILL)
             .expect("it may be killed");
     }
 

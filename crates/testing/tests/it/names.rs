@@ -184,6 +184,27 @@ fn names_and_ports_come_back_when_the_proxy_is_killed() {
 }
 
 #[test]
+fn the_proxy_keeps_no_right_but_to_enter_networks() {
+    let host = TestHost::start();
+    network(&host, &["n"]);
+    sleeper(&host, "web", "n", &["-p", "8080:80"]);
+    let status = format!("/proc/{}/status", host.proxy().as_raw_nonzero());
+    let status = std::fs::read_to_string(status).expect("it runs");
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("a field").trim().to_owned()
+    };
+    // CAP_SYS_ADMIN is 21.
+    assert_eq!(field("CapEff:"), "0000000000200000");
+    assert_eq!(field("CapPrm:"), "0000000000200000");
+    assert_eq!(field("CapInh:"), "0000000000000000");
+    assert_eq!(
+        (field("NoNewPrivs:"), field("Seccomp:")),
+        ("1".to_owned(), "2".to_owned())
+    );
+}
+
+#[test]
 fn all_other_names_are_asked_of_the_hosts_name_servers() {
     let host = TestHost::start();
     let upstream = Upstream::of_host(&host);

@@ -198,48 +198,13 @@ const PACK: &[libc::c_long] = &[
     libc::SYS_flistxattr,
 ];
 
-#[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: u32 = 0xc000_003e;
-#[cfg(target_arch = "aarch64")]
-const ARCHITECTURE: u32 = 0xc000_00b7;
-
 /// A straight list: a handful of calls, and none of them is hot.
-fn filter(mode: Mode) -> Vec<libc::sock_filter> {
-    const LOAD: u16 = 0x20;
-    const EQUAL: u16 = 0x15;
-    const ANY_BIT: u16 = 0x45;
-    const RETURN: u16 = 0x06;
-    const ALLOW: u32 = 0x7fff_0000;
-    const KILL: u32 = 0x8000_0000;
-    const ERRNO: u32 = 0x0005_0000;
-    const CLONE_THREAD: u32 = 0x0001_0000;
-    let op = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
-    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
-    let mut program = vec![
-        op(LOAD, 4, 0, 0),
-        op(EQUAL, ARCHITECTURE, 1, 0),
-        op(RETURN, KILL, 0, 0),
-        op(LOAD, 0, 0, 0),
-        // clone3's flags lie in memory: without it, libraries call clone.
-        op(EQUAL, number(libc::SYS_clone3), 0, 1),
-        op(RETURN, ERRNO | libc::ENOSYS.unsigned_abs(), 0, 0),
-        // clone makes threads only.
-        op(EQUAL, number(libc::SYS_clone), 0, 4),
-        op(LOAD, 16, 0, 0),
-        op(ANY_BIT, CLONE_THREAD, 0, 1),
-        op(RETURN, ALLOW, 0, 0),
-        op(RETURN, KILL, 0, 0),
-    ];
+fn filter(mode: Mode) -> Vec<sys::seccomp::Instruction> {
     let more = match mode {
         Mode::Layer | Mode::Document | Mode::Config => &[],
         Mode::Tree | Mode::Place => TREE,
         Mode::Pack => PACK,
         Mode::Archive => ARCHIVE,
     };
-    for call in ALWAYS.iter().chain(more) {
-        program.push(op(EQUAL, number(*call), 0, 1));
-        program.push(op(RETURN, ALLOW, 0, 0));
-    }
-    program.push(op(RETURN, ERRNO | libc::EPERM.unsigned_abs(), 0, 0));
-    program
+    sys::seccomp::allow_only(ALWAYS.iter().chain(more), &[])
 }
