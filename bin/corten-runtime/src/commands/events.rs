@@ -5,7 +5,7 @@ use crate::arguments::{Arguments, Flag, switch, value};
 use crate::status;
 use crate::store::Record;
 use anyhow::{Context as _, Result, bail};
-use cgroup::Cgroup;
+use cgroup::{Cgroup, Stats};
 use oci::runtime::Status;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
@@ -26,12 +26,14 @@ pub(super) fn events(context: &Context, arguments: &Arguments) -> Result<ExitCod
     if status::of(&place, &record)? == Status::Stopped {
         bail!("container with id {} is not running", record.id);
     }
-    let cgroup = pause::cgroup(&record)?;
-    if arguments.on("stats") {
-        stats(&cgroup, &record)?;
-        return Ok(ExitCode::SUCCESS);
+    if !arguments.on("stats") {
+        follow(&pause::cgroup(&record)?, &record, interval)?;
+    } else if record.cgroup.is_some() {
+        tell(&pause::cgroup(&record)?.stats()?, &record)?;
+    } else {
+        // COMPAT: of a container whose user has no rights on groups nothing is counted.
+        tell(&Stats::default(), &record)?;
     }
-    follow(&cgroup, &record, interval)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,14 +63,14 @@ fn follow(cgroup: &Cgroup, record: &Record, interval: Duration) -> Result<()> {
             return Ok(());
         }
         if Instant::now() >= due {
-            stats(cgroup, record)?;
+            tell(&cgroup.stats()?, record)?;
             due = Instant::now() + interval;
         }
     }
 }
 
-fn stats(cgroup: &Cgroup, record: &Record) -> Result<()> {
-    let mut data = serde_json::to_value(cgroup.stats()?)?;
+fn tell(stats: &Stats, record: &Record) -> Result<()> {
+    let mut data = serde_json::to_value(stats)?;
     if let Some(data) = data.as_object_mut() {
         data.insert("network_interfaces".to_owned(), json!(null));
     }

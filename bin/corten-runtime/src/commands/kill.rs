@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::arguments::{Arguments, Flag, switch};
-use crate::status;
 use crate::store::Record;
+use crate::{log, status};
 use anyhow::{Context as _, Result, bail};
 use cgroup::Cgroup;
 use std::os::fd::AsFd;
@@ -11,6 +11,9 @@ use std::process::ExitCode;
 use types::Signal;
 
 pub(super) const FLAGS: &[Flag] = &[switch("all").or("a")];
+
+/// COMPAT: who has no rights on groups cannot find all, and ends the init alone.
+const NO_GROUP: &str = "failed to kill all processes, possibly due to lack of cgroup (Hint: enable cgroup v2 delegation)";
 
 pub(super) fn kill(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let (_, record) = context.container(arguments)?;
@@ -37,7 +40,10 @@ fn parse(text: &str) -> Result<Signal> {
 pub(super) fn send(record: &Record, signal: Option<Signal>) -> Result<bool> {
     if signal == Some(Signal::KILL) && !record.own_pid_namespace {
         // Its init ends alone, the others would live on.
-        return end_all(record);
+        match &record.cgroup {
+            Some(state) => return end_all(&Cgroup::open(state)?),
+            None => log::warn(NO_GROUP),
+        }
     }
     let Some(pidfd) = status::pidfd(record)? else {
         return Ok(false);
@@ -68,11 +74,7 @@ fn thaw(record: &Record) -> Result<()> {
     Ok(())
 }
 
-fn end_all(record: &Record) -> Result<bool> {
-    let Some(state) = &record.cgroup else {
-        bail!("the container has no cgroup to find its processes by");
-    };
-    let cgroup = Cgroup::open(state)?;
+fn end_all(cgroup: &Cgroup) -> Result<bool> {
     let any = !cgroup.pids()?.is_empty();
     cgroup.kill()?;
     Ok(any)

@@ -55,7 +55,7 @@ fn a_users_container_shares_the_namespaces_of_another() {
     const SOMEBODY: u32 = 54_322;
     let (Some(first), Some(second)) = (
         Bundle::of_user(SOMEBODY, &["sleep", "100"]),
-        Bundle::of_user(SOMEBODY, &["sh", "-c", "id -u; ps"]),
+        Bundle::of_user(SOMEBODY, &["sh", "-c", "id -u; ps; ls -lLn /dev/ptmx"]),
     ) else {
         return;
     };
@@ -72,6 +72,8 @@ fn a_users_container_shares_the_namespaces_of_another() {
                 namespace["path"] = json!(format!("/proc/{}/ns/{kind}", state["pid"]));
             }
         }
+        let ptmx = json!([{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2}]);
+        linux.insert("devices".to_owned(), ptmx);
     });
     let path = second.path();
     let said = second.ok(&["run", "-b", path.to_str().unwrap(), &second.id]);
@@ -79,6 +81,22 @@ fn a_users_container_shares_the_namespaces_of_another() {
         said.starts_with("0\n") && said.contains("sleep 100"),
         "{said}"
     );
+    // A device of this name is the container's own, not the host's, which would be nobody's.
+    assert!(!said.contains("65534"), "{said}");
+
+    // It has no group where its user has no rights on one.
+    second.change(|spec| spec["process"]["args"] = json!(["sleep", "100"]));
+    second.ok(&["run", "-d", "-b", path.to_str().unwrap(), &second.id]);
+    let stats: Value =
+        serde_json::from_str(&second.ok(&["events", "--stats", &second.id])).unwrap();
+    assert_eq!(stats["id"], second.id);
+    let said = second.run(&["kill", &second.id, "KILL"]);
+    assert!(
+        said.code == Some(0) && said.err.contains("lack of cgroup"),
+        "{said:?}"
+    );
+    second.wait_for("stopped");
+    second.ok(&["delete", &second.id]);
 }
 
 #[test]

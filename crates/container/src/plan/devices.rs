@@ -78,6 +78,10 @@ pub(crate) fn plan(
         planned.push(one("linux.devices", &device, in_user_namespace)?);
     }
     for (i, device) in linux.devices.iter().enumerate() {
+        // It is a link into the container's own terminals.
+        if device.path == "/dev/ptmx" {
+            continue;
+        }
         let field = format!("linux.devices[{i}]");
         planned.push(one(&field, device, in_user_namespace)?);
     }
