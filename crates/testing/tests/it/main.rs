@@ -43,6 +43,7 @@ mod registry;
 mod remove;
 mod rootless;
 mod run;
+mod scale;
 mod search;
 mod security;
 mod self_start;

@@ -387,3 +387,88 @@ fn macvlan_modes_lead_where_they_say() {
         host.cli(&["network", "rm", "mac"]).success();
     }
 }
+
+#[test]
+fn a_range_of_ports_leads_to_each_and_no_further() {
+    let host = TestHost::start();
+    let (own, neighbour) = spaces(&host);
+    let peer = neighbour.space();
+    network(&host, 40, &[]);
+    let ranges = ["-p", "9100-9102:80-82", "-p", "9200-9201:80-81/udp"];
+    let any_of = ["-p", "192.0.2.1:9300-9310:82"];
+    let flags = [&["--network", "n40"][..], &ranges, &any_of].concat();
+    let first = Server::start(&host, &flags);
+    let second = Server::start(&host, &flags[flags.len() - 2..]);
+    let port = |server: &Server<'_>| {
+        let format = "{{(index (index .NetworkSettings.Ports \"82/tcp\") 0).HostPort}}";
+        host.inspect(&server.id, format).trim().to_owned()
+    };
+    let (one, other) = (port(&first), port(&second));
+    assert_ne!(one, other, "each has one of the range");
+    let to = |address: &str, port: &str| format!("{address}:{port}");
+    check(&[
+        (
+            "range",
+            peer,
+            to("192.0.2.1", "9100"),
+            Tcp,
+            Some("192.0.2.2"),
+        ),
+        (
+            "range",
+            peer,
+            to("192.0.2.1", "9102"),
+            Tcp,
+            Some("192.0.2.2"),
+        ),
+        (
+            "range",
+            peer,
+            to("192.0.2.1", "9201"),
+            Udp,
+            Some("192.0.2.2"),
+        ),
+        ("range", own, to("127.0.0.1", "9100"), Tcp, Some("any")),
+        ("range", own, to("127.0.0.1", "9201"), Udp, Some("any")),
+        (
+            "range",
+            peer,
+            to("[2001:db8::1]", "9102"),
+            Tcp,
+            Some("2001:db8::2"),
+        ),
+        ("below", peer, to("192.0.2.1", "9099"), Tcp, None),
+        ("above", peer, to("192.0.2.1", "9103"), Tcp, None),
+        (
+            "any of",
+            peer,
+            to("192.0.2.1", &other),
+            Tcp,
+            Some("192.0.2.2"),
+        ),
+        ("at one address", own, to("127.0.0.1", &other), Tcp, None),
+    ]);
+}
+
+#[test]
+fn a_link_in_macvlans_passthru_mode_is_one_containers() {
+    let host = TestHost::start();
+    let (own, neighbour) = spaces(&host);
+    let peer = neighbour.space();
+    peer.serve();
+    let words = ["network", "create", "-d", "macvlan", "-o", "parent=out0"];
+    let subnet = ["--subnet", "192.0.2.0/24", "--ip-range", "192.0.2.64/28"];
+    let mode = ["-o", "macvlan_mode=passthru", "mac"];
+    host.cli(&[&words[..], &subnet, &mode].concat()).success();
+    let server = Server::start(&host, &["--network", "mac"]);
+    let to_peer = "192.0.2.2:80".to_owned();
+    check(&[
+        ("passthru", peer, server.four(80), Tcp, Some("192.0.2.2")),
+        ("passthru", peer, server.four(81), Udp, Some("192.0.2.2")),
+        ("passthru", server.space, to_peer, Tcp, Some("any")),
+        ("passthru", own, server.four(80), Tcp, None),
+    ]);
+    let second = host.cli(&["run", "--rm", "--network", "mac", "busybox", "true"]);
+    assert_ne!(second.code, 0, "{second}");
+    assert!(second.error().contains("mac"), "{second}");
+}
