@@ -35,11 +35,17 @@ impl Held {
 
     /// Waits for shims that an earlier daemon had just started, and that have not said yet who
     /// they are: what they were asked to run would run unknown to us.
+    ///
+    /// # Errors
+    /// [`Error::Rival`] if they are of a daemon that does not go: it would make others.
     async fn await_unborn(&self) -> Result<(), Error> {
         let shims = self.paths.shims();
         let mut waited = Duration::ZERO;
         while let Some(unborn) = unborn(&shims)?.first() {
             if waited >= LISTENING {
+                if let Some(pid) = daemon_of(unborn.pid) {
+                    return Err(Error::Rival { pid, folder: shims });
+                }
                 tracing::warn!(pid = unborn.pid, "a shim that does not begin is ended");
                 kill(unborn);
                 waited = Duration::ZERO;
@@ -213,6 +219,15 @@ fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
         }
     }
     Ok(found)
+}
+
+/// The daemon, not this one, whose child a shim is.
+fn daemon_of(shim: i32) -> Option<i32> {
+    let parent = sys::identity::parent(shim).ok()?;
+    let line = fs::read(format!("/proc/{parent}/cmdline")).ok()?;
+    let program = line.split(|byte| *byte == 0).next()?;
+    let own = std::process::id().cast_signed();
+    (parent != own && program.ends_with(b"corten-daemon")).then_some(parent)
 }
 
 /// The shims that run directories name.

@@ -65,6 +65,17 @@ pub enum Error {
         /// The newest that this daemon knows.
         ours: u32,
     },
+    /// Another daemon works in the same directory, which it does not find any more.
+    #[error(
+        "another daemon, process {pid}, still makes supervisors in {}, whose files were removed \
+         under it: end it first", .folder.display()
+    )]
+    Rival {
+        /// Its process.
+        pid: i32,
+        /// The directory of supervisors.
+        folder: PathBuf,
+    },
     /// What a dead shim left running could not be ended.
     #[error("cannot end container {container}, whose shim has died")]
     Cgroup {
@@ -104,6 +115,7 @@ impl Kind for Error {
             Self::Shim { kind, .. } => *kind,
             Self::Gone { .. } => ErrorKind::Unavailable,
             Self::Version { .. } => ErrorKind::Unsupported,
+            Self::Rival { .. } => ErrorKind::Conflict,
             Self::Cgroup { source, .. } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),
         }
@@ -116,7 +128,11 @@ impl Kind for Error {
             | Self::Command { container, .. }
             | Self::Shim { container, .. } => ("container", container.to_string()),
             Self::NoExec { exec, .. } => ("exec", exec.to_string()),
-            Self::Gone { .. } | Self::Version { .. } | Self::Cgroup { .. } | Self::Io { .. } => {
+            Self::Gone { .. }
+            | Self::Version { .. }
+            | Self::Rival { .. }
+            | Self::Cgroup { .. }
+            | Self::Io { .. } => {
                 return None;
             }
         };

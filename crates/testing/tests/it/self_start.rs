@@ -1,6 +1,7 @@
 //! The daemon that starts itself.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use testing::TestHost;
 
 fn foreign() -> bool {
@@ -92,7 +93,7 @@ fn an_open_descriptor_of_the_caller_is_not_kept() {
         return;
     }
     let host = TestHost::idle();
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = Command::new("sh");
     let corten = testing::binary("corten");
     host.surround(&mut shell);
     // The output of the command substitution ends only when nobody holds descriptor 7.
@@ -138,4 +139,43 @@ fn the_socket_is_for_its_owner() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o007, 0, "{mode:o}");
+}
+
+#[test]
+fn a_daemon_whose_files_were_removed_is_named_by_the_next_one() {
+    if foreign() {
+        return;
+    }
+    let places = tempfile::tempdir().expect("a directory");
+    let place = |name: &str| places.path().join(name).display().to_string();
+    let daemon = || {
+        let mut command = Command::new("unshare");
+        command
+            .args(["-n", "--"])
+            .arg(testing::binary("corten-daemon"));
+        command.args(["--root", &place("root"), "--run", &place("run")]);
+        command
+    };
+    let mut first = daemon().stderr(Stdio::null()).spawn().expect("it starts");
+    let socket = places.path().join("run/corten.sock");
+    let began = std::time::Instant::now();
+    while testing::request(&socket, "GET", "/_ping", None).is_none() {
+        assert!(began.elapsed() < testing::PATIENCE, "it answers");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // A run leaves a supervisor that waits for the next.
+    let mut hello = Command::new(testing::binary("corten"));
+    hello.env("CORTEN_HOST", format!("unix://{}", socket.display()));
+    hello.args(["run", "--rm", "--network", "none", "corten/hello"]);
+    testing::run(hello).success();
+    for name in ["root", "run"] {
+        std::fs::remove_dir_all(place(name)).expect("root may");
+    }
+    let second = testing::run(daemon());
+    let named = format!("another daemon, process {}, still makes", first.id());
+    let pid = rustix::process::Pid::from_child(&first);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    first.wait().expect("it ends");
+    assert_eq!(second.code, 1, "{second}");
+    assert!(second.error().contains(&named), "{second}");
 }
