@@ -153,19 +153,24 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
     Ok(body::ok(&document))
 }
 
-/// COMPAT: dockerd's.
+/// COMPAT: of cgroups dockerd's, of the firewall ours.
 fn warnings(system: &engine::System, cgroup_version: u8) -> Option<Vec<String>> {
-    let what = match (system.has_cgroups(), system.is_rootless(), cgroup_version) {
-        (true, ..) => return None,
-        (false, true, 1) => {
-            "Running in rootless-mode without cgroups. To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode."
-        }
-        (false, true, _) => {
-            "Running in rootless-mode without cgroups. Systemd is required to enable cgroups in rootless-mode."
-        }
-        (false, false, _) => "Running without cgroups",
+    let groups = match (system.has_cgroups(), system.is_rootless(), cgroup_version) {
+        (true, ..) => None,
+        (false, true, 1) => Some(
+            "Running in rootless-mode without cgroups. To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode.",
+        ),
+        (false, true, _) => Some(
+            "Running in rootless-mode without cgroups. Systemd is required to enable cgroups in rootless-mode.",
+        ),
+        (false, false, _) => Some("Running without cgroups"),
     };
-    strings(&[&format!("WARNING: {what}")])
+    let barriers = system.barriers().into_iter().map(|barrier| {
+        format!("{barrier} drops by its policy what containers forward: they reach others only as far as its rules allow")
+    });
+    let all = groups.map(str::to_owned).into_iter().chain(barriers);
+    let all: Vec<_> = all.map(|what| format!("WARNING: {what}")).collect();
+    (!all.is_empty()).then_some(all)
 }
 
 fn strings(words: &[&str]) -> Option<Vec<String>> {

@@ -39,6 +39,13 @@ impl System {
         self.context.limits.has(controller)
     }
 
+    /// What is to be said to whoever asks about the daemon: others' chains that drop what
+    /// containers forward.
+    pub fn barriers(&self) -> Vec<String> {
+        let found = net::firewall::Barrier::all().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    }
+
     /// Whether the daemon is root of a user's namespace, and not of the host.
     pub fn is_rootless(&self) -> bool {
         sys::namespace::maps_users()

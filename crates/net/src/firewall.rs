@@ -15,8 +15,10 @@
 //!
 //! Nothing of others' tables is touched: their drop still drops.
 
+mod barrier;
 mod watch;
 
+pub use barrier::Barrier;
 pub use watch::Watch;
 
 use crate::network::{Direct, Outside, Peers};

@@ -4,10 +4,12 @@
 //! whole or not at all.
 
 mod batch;
+mod chains;
 mod expression;
 mod set;
 
 pub use batch::{Batch, Chain, Hook, elements};
+pub use chains::{Based, based};
 pub use expression::{
     Checksum, Compare, Direction, Expression, Family, Field, Meta, Register, Verdict,
 };

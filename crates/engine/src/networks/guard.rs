@@ -20,6 +20,7 @@ pub(crate) async fn firewall(context: Arc<Context>) {
         },
         Err(error) => return tracing::warn!(%error, "the firewall is not watched"),
     };
+    tell_barriers();
     loop {
         tokio::select! {
             ready = watch.readable_mut() => match ready {
@@ -47,6 +48,12 @@ pub(crate) async fn firewall(context: Arc<Context>) {
         if let Err(error) = healed.and_then(|healed| healed) {
             tracing::error!(%error, "the firewall's table is not restored");
         }
+    }
+}
+
+fn tell_barriers() {
+    for barrier in net::firewall::Barrier::all().unwrap_or_default() {
+        tracing::warn!(%barrier, "the host's firewall drops what containers forward");
     }
 }
 

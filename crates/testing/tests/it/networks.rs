@@ -373,6 +373,28 @@ fn a_flushed_firewall_comes_back_with_and_without_a_daemon() {
 }
 
 #[test]
+fn a_firewall_of_others_that_drops_what_is_forwarded_is_named() {
+    let host = TestHost::start();
+    let warnings = || host.http("GET", "/info", None).json()["Warnings"].clone();
+    assert!(warnings().is_null(), "{}", warnings());
+    let chain = "nft add table ip filter
+        nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+        nft 'add chain ip filter INPUT { type filter hook input priority 0; policy drop; }'
+        nft 'add rule ip filter INPUT accept'";
+    host.in_network(chain).success();
+    let said = warnings().to_string();
+    assert!(
+        said.starts_with(r#"["WARNING: table ip filter, chain FORWARD drops by its policy"#),
+        "{said}"
+    );
+    let shown = host.cli(&["info"]).success().error();
+    assert!(shown.contains("table ip filter, chain FORWARD"), "{shown}");
+    host.in_network("nft 'chain ip filter FORWARD { policy accept; }'")
+        .success();
+    assert!(warnings().is_null(), "{}", warnings());
+}
+
+#[test]
 fn what_is_bound_to_loopback_is_reached_from_nowhere_else() {
     let host = TestHost::start();
     let bound = ["-p", "127.0.0.1:8081:80", "-p", "8080:80", "--name", "web"];
