@@ -142,15 +142,30 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         // COMPAT: the name that it has in containers.
         init_binary: "docker-init".to_owned(),
         default_address_pools: pools(&config.networks),
-        security_options: strings(match system.is_rootless() {
-            true => &["name=seccomp,profile=builtin", "name=rootless"],
-            false => &["name=seccomp,profile=builtin"],
-        }),
+        security_options: Some(security_options(system)),
         warnings: warnings(system, host.cgroup_version),
         cdi_spec_dirs: Some(Vec::new()),
         ..Info::default()
     };
     Ok(body::ok(&document))
+}
+
+/// COMPAT: a profile by its path is called `custom`, as its document is what is kept.
+fn security_options(system: &engine::System) -> Vec<String> {
+    let defaults = &system.config().defaults;
+    let profile = match &defaults.seccomp {
+        engine::SeccompMode::Default => "builtin",
+        engine::SeccompMode::Unconfined => "unconfined",
+        engine::SeccompMode::Profile(_) => "custom",
+    };
+    let mut options = vec![format!("name=seccomp,profile={profile}")];
+    if system.is_rootless() {
+        options.push("name=rootless".to_owned());
+    }
+    if defaults.no_new_privileges {
+        options.push("name=no-new-privileges".to_owned());
+    }
+    options
 }
 
 /// COMPAT: of cgroups dockerd's, of the firewall ours.

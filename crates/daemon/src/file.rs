@@ -1,5 +1,6 @@
 //! `daemon.json`: dockerd's keys; a key that is not known, or not done, is an error naming it.
 
+use crate::defaults::FileUlimit;
 use crate::networks::FilePool;
 use crate::registries::FileProxies;
 use anyhow::{Context, bail};
@@ -56,12 +57,18 @@ pub(crate) struct File {
     pub(crate) default_address_pools: Vec<FilePool>,
     pub(crate) default_network_opts: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) idle_timeout: Option<u64>,
-    /// Containers live on without the daemon always: `false` cannot be had.
-    pub(crate) live_restore: Option<bool>,
+    pub(crate) default_ulimits: BTreeMap<String, FileUlimit>,
+    pub(crate) no_new_privileges: Option<bool>,
+    pub(crate) seccomp_profile: Option<String>,
+    pub(crate) default_ipc_mode: Option<String>,
+    pub(crate) default_cgroupns_mode: Option<String>,
+    pub(crate) max_concurrent_downloads: Option<usize>,
+    pub(crate) max_concurrent_uploads: Option<usize>,
+    pub(crate) max_download_attempts: Option<u32>,
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 43] = [
+const KNOWN: [&str; 50] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -104,7 +111,14 @@ const KNOWN: [&str; 43] = [
     "default-address-pools",
     "default-network-opts",
     "idle-timeout",
-    "live-restore",
+    "default-ulimits",
+    "no-new-privileges",
+    "seccomp-profile",
+    "default-ipc-mode",
+    "default-cgroupns-mode",
+    "max-concurrent-downloads",
+    "max-concurrent-uploads",
+    "max-download-attempts",
 ];
 
 impl File {
@@ -125,24 +139,19 @@ impl File {
             return Ok(Self::default());
         }
         let keys: BTreeMap<String, serde_json::Value> = serde_json::from_slice(bytes)?;
-        let unknown: Vec<&str> = keys
-            .keys()
-            .map(String::as_str)
-            .filter(|key| !KNOWN.contains(key))
-            .collect();
+        let mut unknown: Vec<&str> = Vec::new();
+        for (key, value) in &keys {
+            if !KNOWN.contains(&key.as_str()) && !crate::fixed::check(key, value)? {
+                unknown.push(key);
+            }
+        }
         if !unknown.is_empty() {
             bail!(
                 "the following directives don't match any configuration option: {}",
                 unknown.join(", ")
             );
         }
-        let file: Self = serde_json::from_slice(bytes)?;
-        if file.live_restore == Some(false) {
-            bail!(
-                "live-restore: containers always live on without the daemon; false is not offered"
-            );
-        }
-        Ok(file)
+        Ok(serde_json::from_slice(bytes)?)
     }
 }
 

@@ -76,6 +76,30 @@ pub(crate) struct Flags {
     /// Cgroup under which those of containers are made
     #[arg(long, value_name = "CGROUP")]
     pub(crate) cgroup_parent: Option<String>,
+    /// Resource limit of containers that do not set it, NAME=SOFT[:HARD] (repeatable)
+    #[arg(long = "default-ulimit", value_name = "ULIMIT")]
+    pub(crate) default_ulimits: Vec<String>,
+    /// Let no program of containers gain privileges, where they do not say
+    #[arg(long)]
+    pub(crate) no_new_privileges: bool,
+    /// Filter of system calls of containers that name none: a file, builtin or unconfined
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seccomp_profile: Option<String>,
+    /// IPC namespace of containers that do not say: private or shareable
+    #[arg(long, value_name = "MODE")]
+    pub(crate) default_ipc_mode: Option<String>,
+    /// Cgroup namespace of containers that do not say: private or host
+    #[arg(long, value_name = "MODE")]
+    pub(crate) default_cgroupns_mode: Option<String>,
+    /// Layers that are fetched at once
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_concurrent_downloads: Option<usize>,
+    /// Layers that are sent at once
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_concurrent_uploads: Option<usize>,
+    /// Attempts in a row at a registry that get nowhere
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_download_attempts: Option<u32>,
     /// Registry asked before Docker Hub (repeatable)
     #[arg(long = "registry-mirror", value_name = "URL")]
     pub(crate) registry_mirrors: Vec<String>,

@@ -4,7 +4,9 @@
 //! first: [`main`], `wiring.rs`, `run.rs`.
 
 mod activation;
+mod defaults;
 mod file;
+mod fixed;
 mod flags;
 mod foreign;
 mod group;

@@ -3,8 +3,8 @@
 use crate::file::File;
 use crate::flags::Flags;
 use crate::settings::non_empty;
-use anyhow::Context;
-use images::{Proxies, Settings};
+use anyhow::{Context, bail};
+use images::{Patience, Proxies, Settings};
 use serde::Deserialize;
 
 /// `proxies` in the file.
@@ -30,6 +30,10 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
     };
     let proxies = said.or(Proxies::from_environment());
     proxies.check().context("invalid proxy")?;
+    let attempts = flags.max_download_attempts.or(file.max_download_attempts);
+    if attempts == Some(0) {
+        bail!("invalid max download attempts: 0");
+    }
     Ok(Settings {
         insecure: non_empty(&flags.insecure_registries, file.insecure_registries.clone()),
         mirrors: non_empty(&flags.registry_mirrors, file.registry_mirrors.clone()),
@@ -43,6 +47,10 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
             .clone()
             .or_else(|| file.registry_credentials.clone()),
         proxies,
+        patience: Patience {
+            attempts: attempts.unwrap_or(Patience::default().attempts),
+            ..Patience::default()
+        },
         ..Settings::default()
     })
 }

@@ -35,6 +35,9 @@ pub(crate) struct Settings {
     pub(crate) log_driver: Option<String>,
     pub(crate) log_opts: BTreeMap<String, String>,
     pub(crate) init: bool,
+    pub(crate) defaults: engine::Defaults,
+    /// Layers that are fetched, and sent, at once; `None`: as many as is good.
+    pub(crate) at_once: [Option<usize>; 2],
     /// `None`: the best that works.
     pub(crate) storage_driver: Option<images::Snapshotter>,
     pub(crate) cgroup_parent: String,
@@ -66,6 +69,8 @@ impl Settings {
         conflicts(flags, &file)?;
         let registries = registries::settings(flags, &file)?;
         let networks = crate::networks::settings(flags, &file)?;
+        let defaults = crate::defaults::settings(flags, &file)?;
+        let at_once = at_once(flags, &file)?;
         let tls = crate::tls::settings(flags, &file)?;
         let metrics = flags.metrics_addr.as_ref().or(file.metrics_addr.as_ref());
         let metrics = metrics.map(|address| {
@@ -121,6 +126,8 @@ impl Settings {
             log_driver: flags.log_driver.clone().or(file.log_driver),
             log_opts,
             storage_driver: storage_driver(flags, file.storage_driver.as_deref())?,
+            defaults,
+            at_once,
             init: flags.init || file.init.unwrap_or_default(),
             cgroup_parent: flags
                 .cgroup_parent
@@ -314,7 +321,22 @@ fn conflicts_of_parts(flags: &Flags, file: &File) -> Vec<String> {
         Some(format!("{key}: (from flag: {flag}, from file: {file})"))
     };
     let networks = crate::networks::conflicts(flags, file);
-    said.into_iter().chain(networks).filter_map(both).collect()
+    let defaults = crate::defaults::conflicts(flags, file);
+    let said = said.into_iter().chain(networks).chain(defaults);
+    said.filter_map(both).collect()
+}
+
+/// How many layers are fetched, and sent, at once.
+fn at_once(flags: &Flags, file: &File) -> anyhow::Result<[Option<usize>; 2]> {
+    let downloads = flags.max_concurrent_downloads;
+    let downloads = downloads.or(file.max_concurrent_downloads);
+    let uploads = flags.max_concurrent_uploads.or(file.max_concurrent_uploads);
+    for (name, number) in [("downloads", downloads), ("uploads", uploads)] {
+        if number == Some(0) {
+            bail!("max-concurrent-{name}: 0 would let nothing through");
+        }
+    }
+    Ok([downloads, uploads])
 }
 
 /// The two roots, and where the user's own are if this is not root.

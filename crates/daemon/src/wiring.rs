@@ -26,6 +26,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
             hello: sibling("corten-hello").ok(),
             snapshotter: settings.storage_driver,
             registries: settings.registries.clone(),
+            at_once: settings.at_once,
             users: Arc::new(ImageUsers::new(Arc::clone(&database))),
             steps: images::Steps::default(),
         },
@@ -35,6 +36,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         network: NetworkMode::Named("bridge".to_owned()),
         networks: settings.networks.clone(),
         init: settings.init,
+        defaults: settings.defaults.clone(),
         cgroup_parent: settings.cgroup_parent.clone(),
         ..Config::new(paths.clone(), sibling("corten-shim")?)
     };

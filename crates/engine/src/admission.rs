@@ -113,9 +113,7 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
     if spec.namespaces.network == NetworkMode::Default {
         spec.namespaces.network = config.network.clone();
     }
-    if spec.namespaces.ipc == IpcMode::Default {
-        spec.namespaces.ipc = IpcMode::Private;
-    }
+    config.defaults.fill(spec);
     if spec.namespaces.cgroup == CgroupMode::Default {
         spec.namespaces.cgroup = match context.limits.unified() && !spec.security.privileged {
             true => CgroupMode::Private,

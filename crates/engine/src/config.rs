@@ -1,6 +1,6 @@
 //! How a daemon is set up.
 
-use crate::{LogSpec, NetworkMode, NetworkSettings};
+use crate::{Defaults, LogSpec, NetworkMode, NetworkSettings};
 use net::reservation::{Binder, Here};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Config {
     /// The cgroup under which containers' are made; empty: the instance's name under
     /// the daemon's own.
     pub cgroup_parent: String,
+    /// What containers have that say nothing of it.
+    pub defaults: Defaults,
     /// Whether containers get an init of ours unless their caller says.
     pub init: bool,
 }
@@ -53,6 +55,7 @@ impl Config {
                 ..LogSpec::default()
             },
             cgroup_parent: String::new(),
+            defaults: Defaults::default(),
             init: false,
         }
     }

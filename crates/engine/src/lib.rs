@@ -12,6 +12,7 @@ mod container_spec;
 mod container_state;
 mod containers;
 mod context;
+mod defaults;
 mod engine;
 mod error;
 mod event;
@@ -56,6 +57,7 @@ pub use containers::{
     Flow, Inspection, Log, LogQuery, PathStat, Processes, Pruned, Removal, Stop, Traffic, Update,
     Wait, WaitCondition,
 };
+pub use defaults::Defaults;
 pub use engine::Engine;
 pub use error::{Error, Problem};
 pub use event::{Event, EventType};

@@ -30,6 +30,8 @@ pub struct Options {
     pub snapshotter: Option<Snapshotter>,
     /// How registries are spoken to.
     pub registries: Settings,
+    /// Layers that are fetched, and sent, at once; `None`: as many as is good.
+    pub at_once: [Option<usize>; 2],
     /// Who else needs images.
     pub users: Arc<dyn Users>,
     /// Who hears of the steps of operations.
@@ -76,7 +78,7 @@ impl Images {
             holds: Holds::default(),
             facts: Facts::default(),
             turns: Turns::default(),
-            places: Semaphore::new(AT_ONCE),
+            places: Semaphore::new(options.at_once[0].unwrap_or(AT_ONCE)),
             registries: Registries::new(options.registries.clone(), worker),
             builtin: Mutex::new(()),
             options,

@@ -31,6 +31,7 @@ impl Images {
             push.credentials.clone(),
             Access::Push,
         )?;
+        let places = self.0.options.at_once[1].unwrap_or(AT_ONCE);
         for reference in self.tags_to_push(&push.reference)? {
             let image = self.pushable(&reference, push.platform.as_ref())?;
             let (pushed, named) = (image.clone(), reference.clone());
@@ -40,7 +41,7 @@ impl Images {
                 repository: repository.clone(),
                 reference,
                 progress: progress.clone(),
-                places: Arc::new(Semaphore::new(AT_ONCE)),
+                places: Arc::new(Semaphore::new(places)),
             };
             pushing.run().await?;
             self.tell_transfer("push", &pushed, &named);

@@ -205,6 +205,7 @@ async fn api(paths: &Paths, stopping: CancellationToken) -> Api {
         hello: Some(built.join("corten-hello")),
         snapshotter: None,
         registries: images::Settings::default(),
+        at_once: [None; 2],
         users: Arc::new(ImageUsers::new(Arc::clone(&database))),
         steps: images::Steps::default(),
     };

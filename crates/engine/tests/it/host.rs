@@ -74,6 +74,7 @@ impl Host {
             hello: None,
             snapshotter: None,
             registries: images::Settings::default(),
+            at_once: [None; 2],
             users: Arc::new(ImageUsers::new(Arc::clone(&database))),
             steps: images::Steps::default(),
         };

@@ -151,3 +151,39 @@ fn groups_that_no_supervisor_holds_are_removed_by_the_next_daemon() {
     );
     host.cli(&["exec", &held, "true"]).success();
 }
+
+#[test]
+fn the_daemons_defaults_are_for_containers_that_say_nothing() {
+    let mut host = TestHost::idle();
+    host.start_daemon_with(&[
+        "--default-ulimit",
+        "nofile=100:200",
+        "--no-new-privileges",
+        "--default-ipc-mode=shareable",
+        "--seccomp-profile=unconfined",
+    ]);
+    host.import_image();
+    let script = "ulimit -Sn; ulimit -Hn; grep -E 'NoNewPrivs|Seccomp:' /proc/self/status";
+    let run = |flags: &[&str]| {
+        let words = ["busybox", "sh", "-c", script];
+        let ran = host.cli(&[&["run", "--rm"], flags, &words].concat());
+        let text = ran.success().text();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(run(&[]), "100 200 NoNewPrivs: 1 Seccomp: 0");
+    let own = ["--ulimit", "nofile=50", "--security-opt"];
+    let own = [&own[..], &["no-new-privileges=false"]].concat();
+    let own = [&own[..], &["--security-opt", "seccomp=builtin"]].concat();
+    assert_eq!(run(&own), "50 50 NoNewPrivs: 0 Seccomp: 2");
+    host.cli(&["create", "--name", "one", "busybox"]).success();
+    assert_eq!(
+        host.inspect("one", "{{.HostConfig.IpcMode}}").trim(),
+        "shareable"
+    );
+    let info = host.http("GET", "/info", None).json();
+    let options = info["SecurityOptions"].to_string();
+    assert_eq!(
+        options,
+        r#"["name=seccomp,profile=unconfined","name=no-new-privileges"]"#
+    );
+}
