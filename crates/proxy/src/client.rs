@@ -1,20 +1,16 @@
 //! The daemon's side: finding the proxy or starting it, and asking.
 
-use crate::packets;
-use crate::request::{Answer, DESCRIPTORS, Held, Port, Request, VERSION};
+use crate::request::{Answer, Held, Port, Request, VERSION};
+use companion::packets::DESCRIPTORS;
+use companion::{is_absent, packets, reach};
+use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{
-    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, connect, socketpair,
-};
-use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
-pub(crate) const SOCKET: &str = "socket";
 const LOG: &str = "proxy.log";
 /// How long an answer may take; it does nothing that waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,7 +83,8 @@ impl Client {
     /// # Errors
     /// If it does not start.
     pub fn start(executable: &Path, folder: &Path) -> Result<Self, Error> {
-        let (socket, child) = spawn(executable, folder).map_err(failed("start"))?;
+        let (socket, child) =
+            companion::start(executable, folder, LOG, None).map_err(failed("start"))?;
         let mut client = Self {
             socket,
             child: Some(child),
@@ -199,51 +196,4 @@ fn done(answer: Answer) -> Result<(), Error> {
         Answer::Refused { reason } => Err(Error::Refused { reason }),
         Answer::Sandboxes { .. } => Err(failed("understand")(io::ErrorKind::InvalidData.into())),
     }
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe
-    )
-}
-
-fn reach(folder: &Path) -> io::Result<OwnedFd> {
-    // Through a descriptor: an address has room for 107 bytes.
-    let directory = File::open(folder)?;
-    let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
-    let flags = SocketFlags::CLOEXEC;
-    let kind = SocketType::SEQPACKET;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
-    Ok(socket)
-}
-
-fn spawn(executable: &Path, folder: &Path) -> io::Result<(OwnedFd, Child)> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    match fs::remove_file(folder.join(SOCKET)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let (ours, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    let child = Command::new(executable)
-        .arg("--directory")
-        .arg(folder)
-        .env_clear()
-        .stdin(Stdio::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(File::create(folder.join(LOG))?)
-        .spawn()?;
-    Ok((ours, child))
 }

@@ -1,9 +1,10 @@
 //! A daemon's connection: its requests, carried out one after the other.
 
 use crate::nameserver::Nameserver;
-use crate::packets;
 use crate::request::{Answer, Port, Request, Sandbox, TOLD, VERSION};
 use crate::sandbox::{Shared, forget, watch};
+use crate::wait::awaited;
+use companion::packets;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
@@ -26,7 +27,7 @@ pub(crate) async fn serve(shared: Shared, socket: OwnedFd) {
 
 async fn requests(shared: &Shared, socket: OwnedFd) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&socket, true)?;
-    let socket = packets::awaited(socket, Interest::READABLE | Interest::WRITABLE)?;
+    let socket = awaited(socket, Interest::READABLE | Interest::WRITABLE)?;
     loop {
         let received = socket
             .async_io(Interest::READABLE, |socket| {

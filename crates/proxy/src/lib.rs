@@ -13,12 +13,12 @@ mod host_servers;
 mod message;
 mod names;
 mod nameserver;
-pub mod packets;
 mod relay;
 mod request;
 mod sandbox;
 mod server;
 mod stream;
+mod wait;
 
 pub use client::{Client, Error, end};
 pub use request::{Held, Place, Port, Request, Resolver, Sandbox, VERSION};

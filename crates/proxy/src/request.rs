@@ -8,12 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The version of these documents.
 pub const VERSION: u32 = 1;
-/// The most descriptors that go with one packet.
-pub(crate) const DESCRIPTORS: usize = 250;
 /// Sandboxes that one packet of an answer tells of.
 pub(crate) const TOLD: usize = 200;
-/// The most bytes of a packet.
-pub(crate) const PACKET: usize = 160 * 1024;
 
 /// What the daemon asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

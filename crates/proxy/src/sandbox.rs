@@ -3,9 +3,9 @@
 use crate::host_servers::HostServers;
 use crate::names::Names;
 use crate::nameserver::Nameserver;
-use crate::packets;
 use crate::relay::Relay;
 use crate::request::{Held, Port, Sandbox};
+use crate::wait::awaited;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -134,7 +134,7 @@ pub(crate) async fn forget(shared: &Shared, id: &str) {
 
 /// Forgets a sandbox when its first process ends.
 pub(crate) fn watch(shared: &Shared, id: &str, process: OwnedFd) -> io::Result<()> {
-    let process = packets::awaited(process, Interest::READABLE)?;
+    let process = awaited(process, Interest::READABLE)?;
     let (watched, sandbox) = (Rc::clone(shared), id.to_owned());
     let mut watch = JoinSet::new();
     watch.spawn_local(async move {

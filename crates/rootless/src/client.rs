@@ -3,23 +3,16 @@
 use crate::Error;
 use crate::message::{Answer, Request, VERSION, Way};
 use crate::surroundings;
+use companion::{is_absent, packets, reach};
 use net::Protocol;
 use net::reservation::Binder;
-use proxy::packets;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, socketpair,
-};
-use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use sys::namespace::{Kind, join, unshare};
 
-pub(crate) const SOCKET: &str = "socket";
 const LOG: &str = "rootless.log";
 /// Where programs of the host's are, the user's surroundings aside.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -47,7 +40,8 @@ pub fn enter(executable: &Path, folder: &Path, inside: &[u32]) -> Result<Outside
     }
     // Told before anything is made.
     crate::ids::Maps::own()?;
-    let socket = spawn(executable, folder).map_err(Error::io("start corten-rootless"))?;
+    let started = companion::start(executable, folder, LOG, Some(PATH));
+    let (socket, _) = started.map_err(Error::io("start corten-rootless"))?;
     let mut outside = Outside::new(executable, socket);
     outside.exchange(&Request::Hello { version: VERSION })?;
     for pid in inside {
@@ -157,49 +151,4 @@ impl Binder for Outside {
 
 fn confused() -> Error {
     Error::io("understand corten-rootless")(io::Error::from(io::ErrorKind::InvalidData))
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe
-    )
-}
-
-fn reach(folder: &Path) -> io::Result<OwnedFd> {
-    // Through a descriptor: an address has room for 107 bytes.
-    let directory = File::open(folder)?;
-    let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
-    let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
-    let socket = socket_with(AddressFamily::UNIX, kind, flags, None)?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
-    Ok(socket)
-}
-
-fn spawn(executable: &Path, folder: &Path) -> io::Result<OwnedFd> {
-    let directory = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    directory?;
-    match fs::remove_file(folder.join(SOCKET)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let (ours, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    Command::new(executable)
-        .arg("--directory")
-        .arg(folder)
-        .env_clear()
-        .env("PATH", PATH)
-        .stdin(Stdio::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(File::create(folder.join(LOG))?)
-        .spawn()?;
-    Ok(ours)
 }

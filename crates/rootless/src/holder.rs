@@ -1,27 +1,22 @@
 //! The process outside: it keeps the namespaces of a daemon without root, takes ports of the
 //! host's for it, and runs the program that leads out.
 
-use crate::client::SOCKET;
 use crate::ids::Maps;
 use crate::message::{Answer, Request, VERSION, Way};
 use crate::program::{self, Program};
+use companion::{Post, packets};
 use net::Protocol;
 use net::reservation::{Binder as _, Here};
-use proxy::packets;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
-};
+use rustix::net::{SocketFlags, accept_with};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const BACKLOG: i32 = 16;
 /// How often it is looked whether somebody still needs the namespaces, while no daemon is there.
 const LOOK: Timespec = Timespec {
     tv_sec: 1,
@@ -32,65 +27,20 @@ const FILES: [&str; 5] = ["user", "mnt", "net", "ipc", "uts"];
 
 /// Runs the holder: `corten-rootless --directory DIRECTORY`, a daemon at descriptor 0.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let words: Vec<_> = arguments.into_iter().skip(1).collect();
-    let done = match words.as_slice() {
-        [flag] if flag == "--version" => version(),
-        [flag, directory] if flag == "--directory" => run(&PathBuf::from(directory)),
-        _ => Err(io::Error::other(
-            "usage: corten-rootless --directory DIRECTORY",
-        )),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let text = format!("corten-rootless: {error}\n");
-            // There is nobody to tell that nobody can be told.
-            drop(io::stderr().write_all(text.as_bytes()));
-            ExitCode::FAILURE
-        }
-    }
+    companion::main("corten-rootless", arguments, run)
 }
 
-fn version() -> io::Result<()> {
-    let text = format!("corten-rootless {}\n", env!("CARGO_PKG_VERSION"));
-    io::stdout().write_all(text.as_bytes())
-}
-
-fn run(directory: &Path) -> io::Result<()> {
-    let daemon = inherited()?;
-    match rustix::process::setsid() {
-        Ok(_) | Err(rustix::io::Errno::PERM) => {}
-        Err(errno) => return Err(errno.into()),
-    }
-    rustix::process::chdir(directory)?;
+fn run(post: Post) -> io::Result<()> {
     let mut holder = Holder {
-        directory: directory.to_owned(),
-        listener: listener()?,
-        daemons: vec![daemon],
+        directory: post.directory,
+        listener: post.listener,
+        daemons: vec![post.daemon],
         held: None,
     };
     let served = holder.serve();
     drop(holder.held);
-    // What cannot be removed is removed by the next one's start.
-    drop(fs::remove_dir_all(directory));
+    companion::leave(&holder.directory);
     served
-}
-
-/// Descriptor 0, moved away.
-fn inherited() -> io::Result<OwnedFd> {
-    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
-    Ok(socket)
-}
-
-/// Where later daemons find it. In the working directory: an address has room for 107 bytes.
-fn listener() -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-    bind(&socket, &SocketAddrUnix::new(SOCKET)?)?;
-    listen(&socket, BACKLOG)?;
-    Ok(socket)
 }
 
 struct Holder {

@@ -1,6 +1,5 @@
 //! Packets over a Unix socket, with descriptors.
 
-use crate::request::{DESCRIPTORS, PACKET};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -10,17 +9,11 @@ use serde::de::DeserializeOwned;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-/// A descriptor that tasks can wait for.
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe; an owned descriptor keeps its demands"
-)]
-pub(crate) fn awaited(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(descriptor, interest)
-}
+/// How many descriptors come with a packet at most. SCM_MAX_FD, unix(7), is a little more.
+pub const DESCRIPTORS: usize = 250;
+/// How long a packet is at most, in bytes.
+pub const PACKET: usize = 160 * 1024;
 
 /// Sends a document with descriptors.
 pub fn send(
