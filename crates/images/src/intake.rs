@@ -102,7 +102,11 @@ impl Taking {
         let images = self.operation.images.clone();
         let subject = self.subject();
         let (theirs, mut ours) = io::pipe().map_err(Error::io("make a pipe"))?;
-        let (draft, job) = unpack(&images, theirs.into(), &subject)?;
+        let (draft, job) = unpack(
+            &images,
+            theirs.into(),
+            (&subject, self.expected.diff_id.as_ref()),
+        )?;
         let fed = self.feed(stream, &mut ours);
         drop(ours);
         match fed {
@@ -233,11 +237,12 @@ fn media_type_of(unpacked: &Unpacked) -> &'static str {
 fn unpack(
     images: &Images,
     stream: OwnedFd,
-    subject: &str,
+    (subject, diff_id): (&str, Option<&Digest>),
 ) -> Result<(Draft, Job<Unpacked>), Error> {
     let failed = || Error::snapshot(format!("begin {subject}"));
     let draft = images.0.layers.create().map_err(failed())?;
-    let worker = &images.0.worker;
+    let algorithm = diff_id.map_or(Algorithm::Sha256, Digest::algorithm);
+    let worker = images.0.worker.clone().with_diff_ids(algorithm);
     let job = match draft.output().map_err(failed())? {
         Output::Image(file) => worker.layer(stream, file),
         Output::Tree(dir) => worker.tree(stream, dir),
@@ -255,7 +260,7 @@ pub(crate) fn unpack_stored(
     let subject = format!("layer {}", blob.digest);
     let file = inner.content.file(&blob.digest);
     let file = file.map_err(Error::content(format!("open {subject}")))?;
-    let (draft, job) = unpack(&operation.images, file.into(), &subject)?;
+    let (draft, job) = unpack(&operation.images, file.into(), (&subject, diff_id))?;
     let unpacked = job.wait().map_err(Error::unpack(&subject))?;
     let mut blob = blob.clone();
     if blob.media_type.is_empty() {

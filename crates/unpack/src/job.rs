@@ -1,11 +1,13 @@
 //! The caller's side: start the worker, wait for its answer.
 
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use types::Algorithm;
 
 use crate::error::{Error, Refusal};
 use crate::files::{Pack, Packed, Place, Placed};
@@ -20,6 +22,23 @@ const ANSWER: u64 = 64 << 20;
 pub struct Unpack {
     exe: PathBuf,
     limits: Limits,
+    named: Named,
+}
+
+/// How the archive of a layer is named.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Named {
+    sha512: bool,
+}
+
+impl Named {
+    pub(crate) fn algorithm(self) -> Algorithm {
+        match self.sha512 {
+            true => Algorithm::Sha512,
+            false => Algorithm::Sha256,
+        }
+    }
 }
 
 impl Unpack {
@@ -28,6 +47,7 @@ impl Unpack {
         Self {
             exe: exe.into(),
             limits: Limits::default(),
+            named: Named::default(),
         }
     }
 
@@ -44,6 +64,13 @@ impl Unpack {
         self
     }
 
+    /// Naming layers' archives by this algorithm, and not by SHA-256.
+    #[must_use]
+    pub fn with_diff_ids(mut self, algorithm: Algorithm) -> Self {
+        self.named.sha512 = algorithm == Algorithm::Sha512;
+        self
+    }
+
     /// Unpacks a layer's stream into `blob`, an empty file open for reading and writing, as
     /// EROFS. The file is complete but not durable when the job is done.
     ///
@@ -51,12 +78,12 @@ impl Unpack {
     /// reading end and writes from another thread; closing the writing end is the stream's end.
     /// Writing fails with a broken pipe when the worker refuses: the job then says why.
     pub fn layer(&self, stream: OwnedFd, blob: File) -> Result<Job<Unpacked>, Error> {
-        self.start("layer", stream, blob.into(), None)
+        self.start("layer", stream, blob.into(), Some(&self.naming()?))
     }
 
     /// Unpacks a layer's stream into the empty directory `dir`, as overlay's lower layer.
     pub fn tree(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Unpacked>, Error> {
-        self.start("tree", stream, dir, None)
+        self.start("tree", stream, dir, Some(&self.naming()?))
     }
 
     /// Splits an image archive into blobs of the directory `dir`, each at `ALGORITHM/HEX`;
@@ -86,6 +113,10 @@ impl Unpack {
     ) -> Result<Job<Placed>, Error> {
         let order = serde_json::to_string(order).map_err(|error| self.failed(error.into()))?;
         self.start("place", stream, tree, Some(&order))
+    }
+
+    fn naming(&self) -> Result<String, Error> {
+        serde_json::to_string(&self.named).map_err(|error| self.failed(error.into()))
     }
 
     pub(crate) fn failed(&self, source: io::Error) -> Error {
@@ -225,7 +256,7 @@ impl Answer for Placed {
 }
 
 /// The answer's line: `{"version":1, ...}`.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Line {
     pub(crate) version: u32,
     #[serde(flatten)]

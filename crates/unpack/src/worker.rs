@@ -25,12 +25,13 @@ use std::process::ExitCode;
 use crate::document::Declared;
 use crate::error::Refusal;
 use crate::files::{Place, Placed};
-use crate::job::Line;
+use crate::job::{Line, Named};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Unpacked, VERSION};
 use apply::Applied;
 use confine::Mode;
 use stream::{Finished, Stream};
+use types::Algorithm;
 
 /// The worker's `main`: `corten-unpack MODE LIMITS`.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -86,7 +87,11 @@ fn run(arguments: &[String]) -> Result<Outcome, Refusal> {
     if let Mode::Document | Mode::Config = mode {
         return document(mode, File::from(input), order, &limits);
     }
-    let stream = Stream::open(File::from(input), &limits)?;
+    let algorithm = match mode {
+        Mode::Layer | Mode::Tree => parse::<Named>(order)?.algorithm(),
+        _ => Algorithm::Sha256,
+    };
+    let stream = Stream::open(File::from(input), &limits, algorithm)?;
     match mode {
         Mode::Layer => layer(stream, output.into(), &limits).map(Outcome::Layer),
         Mode::Tree => tree(stream, output, &limits).map(Outcome::Layer),
@@ -111,7 +116,7 @@ pub mod fuzzing {
             entries: 10_000,
             ..Limits::default()
         };
-        Ok((Stream::open(input, &limits)?, limits))
+        Ok((Stream::open(input, &limits, Algorithm::Sha256)?, limits))
     }
 
     /// Makes an EROFS image of a layer.

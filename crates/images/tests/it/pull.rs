@@ -168,6 +168,64 @@ async fn blobs_may_be_named_by_sha512_and_are_verified_so() {
     assert_nothing(&world, &images);
 }
 
+/// The configuration names layers' archives by SHA-512: they are verified so, when they are fetched
+/// and when they come in an archive.
+#[tokio::test]
+async fn archives_of_layers_may_be_named_by_sha512_and_are_verified_so() {
+    let server = Server::start().await;
+    let (right, wrong) = (&archive(&[("a", b"1")]), &archive(&[("a", b"2")]));
+    for (name, layer, other, compressed) in [
+        ("app:1", right, right, true),
+        ("app:2", right, right, false),
+        ("app:3", right, wrong, true),
+        ("app:4", right, wrong, false),
+    ] {
+        let id = content::Hasher::digest(Algorithm::Sha512, other);
+        let config = serde_json::json!({"architecture": "amd64", "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [id]}});
+        let config = serde_json::to_vec(&config).unwrap();
+        let (blob, form) = match compressed {
+            true => (crate::world::gzip(layer), "+gzip"),
+            false => (layer.clone(), ""),
+        };
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": format!("{OCI}.manifest.v1+json"),
+            "config": {"mediaType": format!("{OCI}.config.v1+json"),
+                "digest": server.blob(&config), "size": config.len()},
+            "layers": [{"mediaType": format!("{OCI}.layer.v1.tar{form}"),
+                "digest": server.blob(&blob), "size": blob.len()}],
+        });
+        let manifest = serde_json::to_vec(&manifest).unwrap();
+        server.manifest(name, &format!("{OCI}.manifest.v1+json"), &manifest);
+        let world = world();
+        let images = world.open();
+        let pulled = pull(&images, &server, name).await;
+        if std::ptr::eq(layer, other) {
+            let image = pulled.unwrap();
+            assert_eq!(image.config.rootfs.diff_ids, [id]);
+            let mut saved = Vec::new();
+            let names = [format!("{}/{name}", server.address)];
+            images
+                .save(&names, None)
+                .unwrap()
+                .write(&mut saved)
+                .unwrap();
+            let second = self::world();
+            let images = second.open();
+            let loaded = images.load(crate::world::input(saved), None, Progress::none());
+            assert_eq!(loaded.await.unwrap()[0].id, image.id);
+        } else {
+            let refused = pulled.unwrap_err().to_string();
+            assert!(
+                refused.contains("its archive has digest sha512:"),
+                "{refused}"
+            );
+            drop(images);
+            assert!(world.open().list().unwrap().is_empty());
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_index_leads_to_the_hosts_platform() {
     let world = world();

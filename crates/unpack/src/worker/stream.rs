@@ -1,6 +1,7 @@
 //! The stream: read and hashed in one thread, decompressed in a second, hashed again and
 //! parsed in the caller's.
 
+use content::Hasher;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -27,7 +28,8 @@ const WINDOW: u32 = 27;
 /// The uncompressed bytes, hashed as they are read.
 pub(super) struct Stream {
     bytes: Buffers,
-    hash: Option<Sha256>,
+    /// Of what is not hashed already as it came.
+    hash: Option<Hasher>,
     size: u64,
     compression: Compression,
     input: JoinHandle<Option<(Digest, u64)>>,
@@ -43,7 +45,8 @@ pub(super) struct Finished {
 }
 
 impl Stream {
-    pub(super) fn open(file: File, limits: &Limits) -> Result<Self, Refusal> {
+    /// Begins; the uncompressed bytes are named by `algorithm`.
+    pub(super) fn open(file: File, limits: &Limits, algorithm: Algorithm) -> Result<Self, Refusal> {
         let consumed = Arc::new(AtomicU64::new(0));
         let (filler, mut bytes) = channel();
         let (count, limit) = (Arc::clone(&consumed), limits.input);
@@ -61,7 +64,8 @@ impl Stream {
         }
         Ok(Self {
             bytes,
-            hash: (compression != Compression::None).then(Sha256::new),
+            hash: (compression != Compression::None || algorithm != Algorithm::Sha256)
+                .then(|| Hasher::new(algorithm)),
             size: 0,
             compression,
             input,
@@ -92,7 +96,7 @@ impl Stream {
             Refusal::Damaged("bytes follow the end of the compressed stream".to_owned())
         })?;
         Ok(Finished {
-            diff_id: self.hash.map_or_else(|| digest.clone(), sha256),
+            diff_id: self.hash.map_or_else(|| digest.clone(), Hasher::finish),
             digest,
             size,
             compression: self.compression,
