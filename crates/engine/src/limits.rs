@@ -4,13 +4,28 @@ use crate::{Error, ResourceSpec};
 use cgroup::Hierarchies;
 use std::path::Path;
 
-/// What a container's processes can be limited by.
+/// What a container's processes can be limited by, as it was when the daemon started: every
+/// container is looked at by this.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    hierarchies: Hierarchies,
+    /// Containers have groups at all.
+    any: bool,
+    /// Controllers that limit them, by their names in version 1.
+    controllers: Vec<&'static str>,
+    /// The kernel gives groups weights for what they read and write.
+    weighs: bool,
     /// Version 2 of cgroups is all there is.
     unified: bool,
 }
+
+/// Controllers by their names in version 1 and 2.
+const CONTROLLERS: [(&str, &str); 5] = [
+    ("memory", "memory"),
+    ("pids", "pids"),
+    ("cpu", "cpu"),
+    ("cpuset", "cpuset"),
+    ("blkio", "io"),
+];
 
 /// A limit's controller, how it is taken back, and what is said of that. COMPAT: as dockerd.
 type Limit = (&'static str, fn(&mut ResourceSpec) -> bool, &'static str);
@@ -81,10 +96,24 @@ const DISCARDED: [Limit; 9] = [
 impl Limits {
     /// What there is now.
     pub(crate) fn probe() -> Self {
+        // Without any, nothing can be limited.
+        let found = Hierarchies::probe().unwrap_or_else(|_| Hierarchies::none());
+        Self::of(&found, is_unified())
+    }
+
+    fn of(hierarchies: &Hierarchies, unified: bool) -> Self {
+        let limits =
+            |names: &&(&str, &str)| hierarchies.limits(names.0) || hierarchies.limits(names.1);
+        let controllers = CONTROLLERS.iter().filter(limits).map(|(name, _)| *name);
+        let controllers: Vec<_> = controllers.collect();
+        let weights = ["blkio.weight", "blkio.bfq.weight"];
+        let is_there = |name: &str| Path::new("/sys/fs/cgroup/blkio").join(name).exists();
+        let weighs = unified || weights.into_iter().any(is_there);
         Self {
-            // Without any, nothing can be limited.
-            hierarchies: Hierarchies::probe().unwrap_or_else(|_| Hierarchies::none()),
-            unified: is_unified(),
+            any: !hierarchies.is_empty(),
+            weighs: weighs && controllers.contains(&"blkio"),
+            controllers,
+            unified,
         }
     }
 
@@ -95,16 +124,12 @@ impl Limits {
 
     /// Whether containers have groups at all.
     pub(crate) fn any(&self) -> bool {
-        !self.hierarchies.is_empty()
+        self.any
     }
 
     /// Whether containers can be limited by a controller, by its name in version 1.
     pub(crate) fn has(&self, controller: &str) -> bool {
-        let renamed = match controller {
-            "blkio" => "io",
-            same => same,
-        };
-        self.hierarchies.limits(controller) || self.hierarchies.limits(renamed)
+        self.controllers.contains(&controller)
     }
 
     /// Takes back what cannot be kept, with a warning for each.
@@ -125,7 +150,7 @@ impl Limits {
                 warnings.push(words.to_owned());
             }
         };
-        if !self.weighs() {
+        if !self.weighs {
             discard(
                 |r| r.blkio_weight.take().is_some(),
                 "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
@@ -150,13 +175,6 @@ impl Limits {
         }
         Ok(())
     }
-
-    /// Whether the kernel gives groups weights for what they read and write.
-    fn weighs(&self) -> bool {
-        let weights = ["blkio.weight", "blkio.bfq.weight"];
-        let is_there = |name: &str| Path::new("/sys/fs/cgroup/blkio").join(name).exists();
-        self.has("blkio") && (self.unified || weights.into_iter().any(is_there))
-    }
 }
 
 fn is_unified() -> bool {
@@ -170,10 +188,7 @@ mod tests {
 
     #[test]
     fn what_version_2_lacks_is_discarded_with_a_warning() {
-        let second = Limits {
-            hierarchies: Hierarchies::none(),
-            unified: true,
-        };
+        let second = Limits::of(&Hierarchies::none(), true);
         let mut resources = ResourceSpec {
             memory_swappiness: Some(10),
             oom_kill_disable: Some(true),
@@ -193,10 +208,7 @@ mod tests {
 
     #[test]
     fn without_groups_every_limit_is_discarded_and_said() {
-        let none = Limits {
-            hierarchies: Hierarchies::none(),
-            unified: false,
-        };
+        let none = Limits::of(&Hierarchies::none(), false);
         let mut resources = ResourceSpec {
             memory: Some(64 << 20),
             memory_swap: Some(-1),
