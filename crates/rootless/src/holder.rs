@@ -128,11 +128,10 @@ impl Holder {
 
     /// Starts the program that leads out again, if it has ended.
     fn mend(&mut self) {
-        let ended = self.held.as_ref().is_some_and(Held::has_lost_its_way);
-        let Some(pid) = self.inhabitant().filter(|_| ended) else {
+        if !self.held.as_ref().is_some_and(Held::has_lost_its_way) {
             return;
-        };
-        if let Some(held) = &mut self.held {
+        }
+        if let (Some(pid), Some(held)) = (self.inhabitant(), &mut self.held) {
             held.lead_out(&self.directory, pid);
         }
     }
