@@ -9,6 +9,7 @@ mod bench;
 mod build;
 mod demo;
 mod fuzz;
+mod orphans;
 mod require;
 mod suite;
 mod tidy;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 enum Task {
     /// Build corten and run the container that comes with it
     Demo,
-    /// Install what the tests need, and run everything that CI runs
+    /// Install what the tests need, and run everything that CI runs; fails if a process is left
     Test,
     /// Formatting, clippy and the tidy rules, without tests
     Check,
@@ -32,6 +33,12 @@ enum Task {
     Vm(vm::Options),
     /// Feed parsers of what comes from outside with what nobody thought of (libFuzzer; needs g++)
     Fuzz(fuzz::Options),
+    /// Run a command, and end and name what it leaves behind
+    #[command(hide = true)]
+    Orphans {
+        #[arg(last = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Time corten against the peers that are installed
     #[command(subcommand)]
     Bench(Bench),
@@ -63,6 +70,7 @@ fn main() -> ExitCode {
         Task::Check => suite::check(),
         Task::Tidy => tidy::run(),
         Task::Vm(options) => vm::run(&options),
+        Task::Orphans { command } => orphans::run(&command),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(Bench::Run(options)) => bench::engines::run(&options),
         Task::Bench(Bench::Density(options)) => bench::density::run(&options),

@@ -2,7 +2,7 @@
 //! host's.
 
 use crate::build::{cargo, directory, root, succeed};
-use crate::{require, tidy, vm};
+use crate::{orphans, require, tidy, vm};
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -50,6 +50,7 @@ pub(crate) fn test() -> Result<()> {
     );
     ensure!(tally.complete, "a test executable did not end as it should");
     ensure!(tally.failed == 0, "{} tests failed", tally.failed);
+    ensure!(tally.left == 0, "tests left {} processes", tally.left);
     in_machines?;
     let allowed = allowed_skips()?;
     ensure!(
@@ -64,6 +65,8 @@ pub(crate) fn test() -> Result<()> {
 struct Tally {
     passed: usize,
     failed: usize,
+    /// Processes that outlived the tests.
+    left: usize,
     complete: bool,
 }
 
@@ -75,14 +78,14 @@ fn skip_log() -> std::path::PathBuf {
 fn run() -> Result<Tally> {
     std::fs::create_dir_all(root().join("target"))?;
     std::fs::write(skip_log(), "")?;
-    let mut child = cargo(&[
+    let mut child = orphans::seen_to(&cargo(&[
         "test",
         "--workspace",
         "--no-fail-fast",
         "--",
         "--test-threads",
         "4",
-    ])
+    ]))
     .env("CORTEN_SKIP_LOG", skip_log())
     .env("CORTEN_BINARIES", directory("debug")?)
     .stdout(Stdio::piped())
@@ -92,6 +95,7 @@ fn run() -> Result<Tally> {
     for line in BufReader::new(output).lines() {
         let line = line?;
         println!("{line}");
+        tally.left += usize::from(line.starts_with(orphans::LEFT));
         count(&line, &mut tally);
     }
     tally.complete = child.wait()?.success() || tally.failed > 0;
