@@ -49,7 +49,7 @@ pub(crate) fn run(command: &[OsString]) -> Result<()> {
     });
     let status = loop {
         // A container's end waits until all that was in its pid namespace is waited for.
-        match rustix::process::waitpid(None, WaitOptions::empty())? {
+        match rustix::process::wait(WaitOptions::empty())? {
             Some((pid, status)) if pid == child => break status,
             _ => {}
         }
@@ -73,7 +73,7 @@ fn end() -> Vec<String> {
             // It may have ended meanwhile.
             let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
-        while let Ok(Some(_)) = rustix::process::waitpid(None, WaitOptions::NOHANG) {}
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
         if living.is_empty() {
             break;
         }
