@@ -6,8 +6,8 @@ use crate::containers::{map_or_null, or_null, parse};
 use crate::error::{Error, Result};
 use docker_schema::filters::Filters;
 use docker_schema::network::{
-    ConnectRequest, CreateRequest, CreateResponse, DisconnectRequest, EndpointIpamConfig,
-    EndpointResource, EndpointSettings, Ipam, IpamConfig, Network, PruneReport,
+    ConfigReference, ConnectRequest, CreateRequest, CreateResponse, DisconnectRequest,
+    EndpointIpamConfig, EndpointResource, EndpointSettings, Ipam, IpamConfig, Network, PruneReport,
 };
 use engine::{
     AddressPool, AddressSpec, EndpointSpec, EndpointState, LabelFilter, NetworkFilter, NetworkSpec,
@@ -126,13 +126,6 @@ fn filter(filters: &Filters) -> Result<NetworkFilter> {
 }
 
 fn specification(request: CreateRequest) -> Result<NetworkSpec> {
-    if request.config_only
-        || request
-            .config_from
-            .is_some_and(|from| !from.network.is_empty())
-    {
-        return Err(Call::refuse("ConfigOnly", "give the configuration itself"));
-    }
     if request.scope == "swarm" || request.ingress {
         let words = "cannot create a swarm scoped network when swarm is not active";
         return Err(Error::new(StatusCode::FORBIDDEN, words));
@@ -160,6 +153,11 @@ fn specification(request: CreateRequest) -> Result<NetworkSpec> {
         labels: request.labels.unwrap_or_default(),
         ipam_options: ipam.options,
         pools: pools.collect(),
+        config_only: request.config_only,
+        config_from: request
+            .config_from
+            .map(|from| from.network)
+            .filter(|name| !name.is_empty()),
     })
 }
 
@@ -281,6 +279,10 @@ fn document(network: &engine::Network) -> Network {
         },
         internal: record.internal,
         attachable: record.attachable,
+        config_from: ConfigReference {
+            network: record.config_from.clone().unwrap_or_default(),
+        },
+        config_only: record.config_only,
         containers: members.collect(),
         options: Some(record.options.clone()),
         labels: Some(record.labels.clone()),

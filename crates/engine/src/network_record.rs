@@ -87,6 +87,12 @@ pub struct NetworkRecord {
     pub link: String,
     /// It is the daemon's own and cannot be removed.
     pub predefined: bool,
+    /// It is what other networks are made from, and cannot be joined.
+    #[serde(default)]
+    pub config_only: bool,
+    /// The name of the network whose configuration it took.
+    #[serde(default)]
+    pub config_from: Option<String>,
 }
 
 impl metadata::Record for NetworkRecord {

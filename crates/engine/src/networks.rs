@@ -1,6 +1,7 @@
 //! Networks: made, joined, left, removed.
 
 mod attach;
+mod configuration;
 mod create;
 mod error;
 mod filter;
@@ -162,7 +163,8 @@ impl Networks {
     pub async fn prune(&self, filter: &NetworkFilter) -> Result<Vec<String>, Error> {
         let mut pruned = Vec::new();
         for network in self.list(filter) {
-            if network.record.predefined || self.is_referred_to(&network.record) {
+            let record = &network.record;
+            if record.predefined || record.config_only || self.is_referred_to(record) {
                 continue;
             }
             match self.remove(&network.record.id).await {

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::options::key_value::map;
 use crate::output;
 use client::Call;
-use docker_schema::network::{CreateRequest, CreateResponse, Ipam, IpamConfig};
+use docker_schema::network::{ConfigReference, CreateRequest, CreateResponse, Ipam, IpamConfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NetworkCreate {
@@ -16,6 +16,12 @@ pub(crate) struct NetworkCreate {
     /// Auxiliary IPv4 or IPv6 addresses used by Network driver
     #[arg(long, value_name = "map")]
     aux_address: Vec<String>,
+    /// The network from which to copy the configuration
+    #[arg(long, value_name = "string")]
+    config_from: Option<String>,
+    /// Create a configuration only network
+    #[arg(long)]
+    config_only: bool,
     /// Driver to manage the Network
     #[arg(short, long, value_name = "string", default_value = "bridge")]
     driver: String,
@@ -66,6 +72,11 @@ impl Action for NetworkCreate {
             enable_ipv6: self.ipv6,
             internal: self.internal,
             attachable: self.attachable,
+            config_only: self.config_only,
+            config_from: self
+                .config_from
+                .clone()
+                .map(|network| ConfigReference { network }),
             options: Some(map(&self.opt)),
             labels: Some(map(&self.label)),
             ipam: Some(Ipam {

@@ -34,6 +34,10 @@ pub struct NetworkSpec {
     pub ipam_options: Option<BTreeMap<String, String>>,
     /// Its addresses; a family without a pool gets one.
     pub pools: Vec<PoolSpec>,
+    /// It is what other networks are made from, and cannot be joined.
+    pub config_only: bool,
+    /// The network whose configuration it takes.
+    pub config_from: Option<String>,
 }
 
 /// A range of addresses as it is asked for.
@@ -59,7 +63,7 @@ const SWITCHES: [&str; 4] = [
 /// One of the networks that every daemon has and that needs no addresses.
 pub(super) fn predefined(name: &str, driver: NetworkDriver) -> Result<NetworkRecord, Error> {
     Ok(NetworkRecord {
-        id: hex(&crate::containers::random()?),
+        id: random_id()?,
         name: name.to_owned(),
         created: Timestamp::now(),
         driver,
@@ -73,7 +77,14 @@ pub(super) fn predefined(name: &str, driver: NetworkDriver) -> Result<NetworkRec
         pools: Vec::new(),
         link: String::new(),
         predefined: true,
+        config_only: false,
+        config_from: None,
     })
+}
+
+/// A new network's id.
+pub(super) fn random_id() -> Result<String, Error> {
+    Ok(hex(&crate::containers::random()?))
 }
 
 /// Bytes in hexadecimal digits.
@@ -105,9 +116,16 @@ impl Registry {
     }
 
     /// Checks what is asked for, completes it, and takes its name and its addresses.
-    pub(crate) fn admit(&self, mut spec: NetworkSpec) -> Result<Arc<NetworkRecord>, Error> {
+    pub(crate) fn admit(&self, spec: NetworkSpec) -> Result<Arc<NetworkRecord>, Error> {
+        check_name(&spec.name)?;
+        let mut spec = self.configured(spec)?;
+        if spec.config_only {
+            return self.admit_configuration(spec);
+        }
         let driver = driver(&spec)?;
-        self.settings.complete(driver, &mut spec.options);
+        if spec.config_from.is_none() {
+            self.settings.complete(driver, &mut spec.options);
+        }
         check_options(&spec)?;
         let mut pools = pools(&spec)?;
         let (ipv4, ipv6) = (spec.ipv4 != Some(false), spec.ipv6 == Some(true));
@@ -117,15 +135,12 @@ impl Registry {
         pools.retain(|pool| if pool.subnet.is_ipv6() { ipv6 } else { ipv4 });
         check_families(driver, &pools)?;
         let used = self.used()?;
-        let id = hex(&crate::containers::random()?);
+        let id = random_id()?;
         let link = link(driver, &spec, &id)?;
         let mut inner = self.inner();
-        if inner
-            .networks
-            .values()
-            .any(|held| held.record.name == spec.name)
-        {
-            return Err(NetworkError::Exists { name: spec.name }.into());
+        inner.expect_unnamed(&spec.name)?;
+        if let Some(name) = &spec.config_from {
+            inner.configuration(name)?;
         }
         let taken = inner.subnets();
         if pools
@@ -161,6 +176,8 @@ impl Registry {
             pools,
             link,
             predefined: false,
+            config_only: false,
+            config_from: spec.config_from,
         };
         leave_gateways_out(&mut record);
         let record = Arc::new(record);
@@ -192,15 +209,18 @@ fn leave_gateways_out(record: &mut NetworkRecord) {
     }
 }
 
-fn driver(spec: &NetworkSpec) -> Result<NetworkDriver, Error> {
-    let name = &spec.name;
+fn check_name(name: &str) -> Result<(), Error> {
     if name.trim().is_empty() {
         return Err(NetworkError::config("invalid name: name is empty").into());
     }
-    if matches!(name.as_str(), "bridge" | "host" | "none" | "default") {
+    if matches!(name, "bridge" | "host" | "none" | "default") {
         let message = format!("operation is not permitted on predefined {name} network ");
         return Err(NetworkError::Predefined { message }.into());
     }
+    Ok(())
+}
+
+fn driver(spec: &NetworkSpec) -> Result<NetworkDriver, Error> {
     match spec.driver.as_str() {
         "" | "bridge" | "default" => Ok(NetworkDriver::Bridge),
         "macvlan" => Ok(NetworkDriver::Macvlan),
@@ -265,7 +285,7 @@ pub(super) fn reasons(head: &str, reasons: &[String]) -> String {
     }
 }
 
-fn pools(spec: &NetworkSpec) -> Result<Vec<AddressPool>, Error> {
+pub(super) fn pools(spec: &NetworkSpec) -> Result<Vec<AddressPool>, Error> {
     let mut wrong = Vec::new();
     let mut pools = Vec::new();
     for pool in &spec.pools {

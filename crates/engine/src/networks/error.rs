@@ -29,6 +29,12 @@ pub enum NetworkError {
         /// Its name.
         driver: String,
     },
+    /// No network of this name holds a configuration.
+    #[error("configuration network {name:?} does not exist")]
+    Configuration {
+        /// The name.
+        name: String,
+    },
     /// What is asked for is not allowed of this driver or these addresses.
     #[error("{message}")]
     Forbidden {
@@ -155,7 +161,7 @@ impl Kind for NetworkError {
             | Self::InUse { .. }
             | Self::Connected { .. } => ErrorKind::PermissionDenied,
             Self::Config { .. } | Self::Endpoint { .. } => ErrorKind::InvalidArgument,
-            Self::Driver { .. } => ErrorKind::NotFound,
+            Self::Driver { .. } | Self::Configuration { .. } => ErrorKind::NotFound,
             // COMPAT: dockerd answers these with 500.
             Self::NotConnected { .. }
             | Self::Interface { .. }

@@ -129,6 +129,10 @@ impl Inner {
             return Err(super::registry::no_network(name));
         };
         let record = std::sync::Arc::clone(&held.record);
+        if record.config_only {
+            let words = "cannot create endpoint on configuration-only network";
+            return Err(NetworkError::forbidden(words).into());
+        }
         let random = crate::containers::random()?;
         let host_link = match record.driver {
             NetworkDriver::Bridge => create::link_name(&random),

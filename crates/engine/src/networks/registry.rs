@@ -262,6 +262,7 @@ impl Registry {
             }
             .into());
         }
+        inner.expect_unused(record)?;
         match inner.networks.get_mut(&record.id) {
             Some(held) if !held.closing => {
                 held.closing = true;
@@ -327,8 +328,20 @@ impl Inner {
 
     /// Subnets that a new network must avoid, besides the host's routes.
     pub(super) fn subnets(&self) -> Vec<net::Subnet> {
-        let pools = self.networks.values().flat_map(|held| &held.record.pools);
+        let records = self.networks.values().map(|held| &held.record);
+        let pools = records
+            .filter(|record| !record.config_only)
+            .flat_map(|record| &record.pools);
         pools.map(|pool| pool.subnet).collect()
+    }
+
+    /// Refuses a name that a network has.
+    pub(super) fn expect_unnamed(&self, name: &str) -> Result<(), Error> {
+        if self.networks.values().any(|held| held.record.name == name) {
+            let name = name.to_owned();
+            return Err(NetworkError::Exists { name }.into());
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod attach;
 mod attacks;
 mod changes;
 mod concurrency;
+mod config_networks;
 mod copy;
 mod docker_cli;
 mod endpoints;
