@@ -9,11 +9,11 @@ use crate::log;
 use anyhow::{Context, Result};
 use sys::seal::Sealed;
 
-/// Executes ourselves again, unless this is the sealed copy already.
+/// Executes ourselves again, unless that was done.
 pub(crate) fn ensure() -> Result<()> {
     let sealed = sys::seal::ensure().context("execute a sealed copy of the runtime")?;
-    // COMPAT: runc's words, which tools look for in a debug log.
-    if sealed == Sealed::Overlay {
+    // COMPAT: runc's words, which tools look for in a debug log, for what is no copy in memory.
+    if sealed == Sealed::Mount {
         log::debug("runc exeseal: using overlayfs for sealed /proc/self/exe");
     }
     log::debug("runc exeseal: using /proc/self/exe clone");

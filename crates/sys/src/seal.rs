@@ -1,4 +1,5 @@
-//! Executing the running program again from a copy that cannot be written.
+//! Executables that cannot be written while they run, and executing the running program again
+//! as one.
 #![expect(unsafe_code, reason = "execveat takes vectors of raw pointers")]
 
 #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
@@ -17,13 +18,14 @@ mod early {
 }
 
 use crate::exec::Strings;
-use rustix::fs::{AtFlags, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags, memfd_create};
+use crate::mount::{Change, Extent, attribute, set_attributes};
+use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags, memfd_create};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use rustix::mount::{OpenTreeFlags, open_tree};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 /// All that makes a memory file unchangeable.
@@ -32,31 +34,39 @@ const SEALS: SealFlags = SealFlags::SEAL
     .union(SealFlags::GROW)
     .union(SealFlags::WRITE);
 const EXE: &str = "/proc/self/exe";
-/// `OVERLAYFS_SUPER_MAGIC`
-const OVERLAY: u64 = 0x794c_7630;
-/// The second layer that an overlay without an upper one must have: any directory that is not
-/// above or below the first, and that has nothing by our name.
-const SECOND_LAYERS: [&str; 2] = ["/sys", "/dev"];
 
 /// The entry that an executable names to the linker to have itself sealed before all else.
 #[cfg(target_arch = "x86_64")]
 pub const ENTRY: &str = "corten_sealed_start";
 
-/// What the copy that we run from is.
+/// What we run from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealed {
-    /// A file of a read-only overlay.
-    Overlay,
+    /// The file through a read-only mount that is nowhere.
+    Mount,
     /// A sealed memory file.
     Memory,
 }
 
-/// Executes this program again from a copy that cannot be written, unless it runs from one.
+/// An executable, held so that nobody who runs it or sees it run can change it: whatever a
+/// container reaches as `/proc/PID/exe` cannot be opened for writing.
 ///
-/// The copy is a read-only overlay over the program's directory, in a mount that nobody can
-/// reach: unlike a read-only bind mount it has no writable layer, so no privilege inside a
-/// container makes it writable, and unlike a memory file it costs no copying. Where there can be
-/// no overlay it is a sealed memory file.
+/// It is the file itself through a read-only mount that is nowhere: no copy, and the page cache's
+/// pages. The mount has left its namespace, because the attributes of one that is still held
+/// as a tree can be changed by whoever has `CAP_SYS_ADMIN` in any mount namespace and comes by a
+/// descriptor. Where that cannot be made (no privilege, Linux before 5.12) it is a sealed copy in
+/// memory.
+///
+/// # Errors
+/// That of the copy: no such file, or no memory.
+pub fn hold(file: &Path) -> io::Result<OwnedFd> {
+    mount(file).or_else(|_| copy(file))
+}
+
+/// Executes this program again so that it cannot be written ([`hold`]), unless that was done.
+///
+/// # Errors
+/// If it cannot be held or executed.
 pub fn ensure() -> io::Result<Sealed> {
     let exe = rustix::fs::open(EXE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     if let Some(sealed) = sealed(&exe)? {
@@ -70,11 +80,12 @@ pub fn ensure() -> io::Result<Sealed> {
         line.extend(value.into_vec());
         line
     }))?;
-    if let Ok(copy) = overlaid() {
+    if let Ok(held) = mount(Path::new(EXE)) {
         // Whatever refuses to execute it, the other way is still open.
-        drop(execute(&copy, &arguments, &environment));
+        drop(execute(&held, &arguments, &environment));
     }
-    Err(execute(&sealed_copy(&exe)?, &arguments, &environment))
+    let held = copy(Path::new(EXE))?;
+    Err(execute(&held, &arguments, &environment))
 }
 
 fn strings(lines: impl Iterator<Item = Vec<u8>>) -> io::Result<Strings> {
@@ -82,87 +93,44 @@ fn strings(lines: impl Iterator<Item = Vec<u8>>) -> io::Result<Strings> {
     Ok(Strings::new(strings.map_err(io::Error::other)?))
 }
 
-/// Whether this is a copy already. Only memory files have seals. A read-only overlay is ours if
-/// our path there does not lead to the same file here: nobody else's mounts are out of reach.
+/// Whether this was executed by us. Only memory files have seals; and only a file that is the
+/// root of a mount which is nowhere has such a path.
 fn sealed(exe: &OwnedFd) -> io::Result<Option<Sealed>> {
     match rustix::fs::fcntl_get_seals(exe) {
         Ok(seals) => return Ok(seals.contains(SEALS).then_some(Sealed::Memory)),
         Err(Errno::INVAL) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let overlay = u64::try_from(rustix::fs::fstatfs(exe)?.f_type) == Ok(OVERLAY);
-    if !overlay
-        || !rustix::fs::fstatvfs(exe)?
-            .f_flag
-            .contains(StatVfsMountFlags::RDONLY)
-    {
-        return Ok(None);
-    }
-    let own = rustix::fs::fstat(exe)?;
-    let path = std::fs::read_link(EXE)?;
-    let here = rustix::fs::stat(&path);
-    let same = here.is_ok_and(|here| (here.st_dev, here.st_ino) == (own.st_dev, own.st_ino));
-    Ok((!same).then_some(Sealed::Overlay))
+    let flags = rustix::fs::fstatvfs(exe)?.f_flag;
+    let nowhere = std::fs::read_link(EXE)? == Path::new("/");
+    Ok((nowhere && flags.contains(StatVfsMountFlags::RDONLY)).then_some(Sealed::Mount))
 }
 
-/// This program in a read-only overlay that is mounted nowhere.
-fn overlaid() -> io::Result<OwnedFd> {
-    let path = std::fs::read_link(EXE)?;
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
+fn mount(file: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, file, flags)?;
+    let change = Change {
+        set: attribute::RDONLY | attribute::NOSUID | attribute::NODEV,
+        ..Change::default()
     };
-    let special = |byte: &u8| matches!(byte, b':' | b'\\' | b',');
-    if directory.as_os_str().as_bytes().iter().any(special) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let second = SECOND_LAYERS
-        .iter()
-        .find(|second| !directory.starts_with(second) && directory != Path::new("/"))
-        .ok_or(io::ErrorKind::InvalidInput)?;
-    let layers = format!("{}:{second}", directory.display());
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    rustix::mount::fsconfig_set_string(&context, "lowerdir", layers.as_str())?;
-    rustix::mount::fsconfig_create(&context)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOSUID;
-    let mount = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let copy = rustix::fs::openat(&mount, name, flags, Mode::empty())?;
-    // The file must be the one that we run from: its path can have become another's.
-    let (own, found) = (
-        rustix::fs::stat(EXE)?,
-        rustix::fs::statat(&copy, "", AtFlags::EMPTY_PATH)?,
-    );
-    let same = (own.st_size, own.st_mtime, own.st_mtime_nsec, own.st_mode)
-        == (
-            found.st_size,
-            found.st_mtime,
-            found.st_mtime_nsec,
-            found.st_mode,
-        );
-    match same {
-        true => Ok(copy),
-        false => Err(io::ErrorKind::NotFound.into()),
-    }
+    set_attributes(tree.as_fd(), c"", &change, Extent::Mount)?;
+    // As its tree is closed, the mount leaves its namespace.
+    let path = format!("/proc/self/fd/{}", tree.as_raw_fd());
+    let held = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(held)
 }
 
-fn sealed_copy(exe: &OwnedFd) -> io::Result<OwnedFd> {
+fn copy(file: &Path) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Since 6.3 a memory file is executable only if that is asked for, which older ones refuse.
     let copy = match memfd_create("corten", flags | MemfdFlags::EXEC) {
         Err(Errno::INVAL) => memfd_create("corten", flags),
         copy => copy,
     }?;
-    let mut rest = usize::try_from(rustix::fs::fstat(exe)?.st_size).unwrap_or(0);
-    while rest > 0 {
-        match rustix::fs::sendfile(&copy, exe, None, rest)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => rest -= count,
-        }
-    }
+    let mut copy = std::fs::File::from(copy);
+    io::copy(&mut std::fs::File::open(file)?, &mut copy)?;
     rustix::fs::fcntl_add_seals(&copy, SEALS)?;
-    Ok(copy)
+    Ok(copy.into())
 }
 
 fn execute(program: &OwnedFd, arguments: &Strings, environment: &Strings) -> io::Error {
@@ -179,4 +147,54 @@ fn execute(program: &OwnedFd, arguments: &Strings, environment: &Strings) -> io:
         )
     };
     io::Error::last_os_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    /// What a container could try with what it sees of an executable that runs: to make its mount
+    /// writable, and to write it once it has ended.
+    fn attack(held: &OwnedFd) -> io::Result<()> {
+        let mut child = Command::new(format!("/proc/self/fd/{}", held.as_raw_fd()));
+        let mut child = child.arg0("sleep").arg("600").spawn().unwrap();
+        let exe = format!("/proc/{}/exe", child.id());
+        let exe = rustix::fs::open(exe, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let writable = Change {
+            clear: attribute::RDONLY,
+            ..Change::default()
+        };
+        drop(set_attributes(exe.as_fd(), c"", &writable, Extent::Mount));
+        let path = format!("/proc/self/fd/{}", exe.as_raw_fd());
+        OpenOptions::new().write(true).open(path)?.write_all(b"#")
+    }
+
+    #[test]
+    fn what_is_held_cannot_be_written_by_who_sees_it_run() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("sleep");
+        fs::copy("/bin/sleep", &file).unwrap();
+        let errno = |held| attack(&held).unwrap_err().raw_os_error();
+        assert_eq!(errno(copy(&file).unwrap()), Some(libc::EPERM));
+        let Ok(held) = mount(&file) else {
+            println!("skipped: needs CAP_SYS_ADMIN for a detached mount");
+            return;
+        };
+        assert_eq!(errno(held), Some(libc::EROFS));
+        // A mount that is held as a tree is no protection.
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(CWD, &file, flags).unwrap();
+        let read_only = Change {
+            set: attribute::RDONLY,
+            ..Change::default()
+        };
+        set_attributes(tree.as_fd(), c"", &read_only, Extent::Mount).unwrap();
+        attack(&tree).unwrap();
+    }
 }

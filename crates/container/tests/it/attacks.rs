@@ -8,7 +8,7 @@ use rustix::fs::{FileType, Mode, XattrFlags, mknodat, setxattr};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -499,6 +499,17 @@ fn who_makes_a_container_can_be_written_from_it_unless_sealed() {
         let exe = rustix::fs::open(exe, flags, Mode::empty()).unwrap();
         drop(maker.stdin.take());
         assert!(maker.wait().unwrap().success());
+        let writable = sys::mount::Change {
+            clear: sys::mount::attribute::RDONLY,
+            ..sys::mount::Change::default()
+        };
+        let extent = sys::mount::Extent::Mount;
+        drop(sys::mount::set_attributes(
+            exe.as_fd(),
+            c"",
+            &writable,
+            extent,
+        ));
         let path = format!("/proc/self/fd/{}", exe.as_raw_fd());
         let opened = fs::OpenOptions::new().write(true).open(path);
         match opened.map_err(|error| error.raw_os_error()) {

@@ -3,6 +3,7 @@
 use crate::{Running, unique};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -51,6 +52,16 @@ fn the_shims_executable_cannot_be_written_from_inside() {
     };
     assert!(way(&pid));
     assert!(!way("self"), "a program that nobody sealed");
+    // Nor is the way opened by who may change mounts.
+    let exe = fs::File::open(format!("/proc/{pid}/exe")).unwrap();
+    let writable = sys::mount::Change {
+        clear: sys::mount::attribute::RDONLY,
+        ..sys::mount::Change::default()
+    };
+    let extent = sys::mount::Extent::Mount;
+    let changed = sys::mount::set_attributes(exe.as_fd(), c"", &writable, extent);
+    let errno = changed.unwrap_err().raw_os_error();
+    assert_eq!(errno, Some(rustix::io::Errno::INVAL.raw_os_error()));
 }
 
 /// CVE-2020-15257.
