@@ -159,6 +159,9 @@ fn security_options(system: &engine::System) -> Vec<String> {
         engine::SeccompMode::Profile(_) => "custom",
     };
     let mut options = vec![format!("name=seccomp,profile={profile}")];
+    if system.config().users.is_some() {
+        options.push("name=userns".to_owned());
+    }
     if system.is_rootless() {
         options.push("name=rootless".to_owned());
     }

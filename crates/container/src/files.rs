@@ -13,6 +13,7 @@ use crate::plan::{Target, clone_flags};
 use crate::rootfs;
 use crate::steps::move_to;
 use crate::target::{self, Links};
+use oci::runtime::IdMaps;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
@@ -150,14 +151,16 @@ fn assemble(files: &Files<'_>, access: Access) -> Result<OwnedFd, Error> {
 fn stopped<'a>(rootfs: &Rootfs, parts: &'a [Part]) -> Result<(OwnedFd, Vec<Mounted<'a>>), Error> {
     let root = match rootfs {
         Rootfs::Layers { lower, writable } => rootfs::mount(lower, writable.as_ref(), None)?.tree,
-        Rootfs::Directory(path) => open_tree(CWD, path, clone_flags(Extent::Tree))
-            .map_err(host("open the root file system", path))?,
+        Rootfs::Directory(path) | Rootfs::Shifted(path) => {
+            open_tree(CWD, path, clone_flags(Extent::Tree))
+                .map_err(host("open the root file system", path))?
+        }
     };
     let mut mounted = Vec::with_capacity(parts.len());
     for part in parts {
         mounted.push(Mounted {
             target: &part.target,
-            tree: part.source.open(Extent::Tree)?,
+            tree: part.source.open(Extent::Tree, None)?,
             read_only: part.read_only,
         });
     }
@@ -223,20 +226,20 @@ fn attach(root: BorrowedFd<'_>, part: &Mounted<'_>) -> Result<(), Error> {
 }
 
 impl Source {
-    /// A detached tree of it.
-    pub(crate) fn open(&self, extent: Extent) -> Result<OwnedFd, Error> {
+    /// A detached tree of it; layers are seen through `maps`.
+    pub(crate) fn open(&self, extent: Extent, maps: Option<&IdMaps>) -> Result<OwnedFd, Error> {
         match self {
             Self::Path(path) => {
                 open_tree(CWD, path, clone_flags(extent)).map_err(host("bind", path))
             }
-            Self::Layers(layers) => Ok(rootfs::mount(layers, None, None)?.tree),
+            Self::Layers(layers) => Ok(rootfs::mount(layers, None, maps)?.tree),
             Self::Below(source, path) => {
                 let top = match &**source {
                     Self::Path(top) => {
                         rustix::fs::open(top, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
                             .map_err(host("bind", top))?
                     }
-                    source => source.open(extent)?,
+                    source => source.open(extent, maps)?,
                 };
                 let place = inside(top.as_fd(), path).map_err(host("find the subpath", path))?;
                 let flags = clone_flags(extent) | OpenTreeFlags::AT_EMPTY_PATH;

@@ -121,7 +121,7 @@ impl Parent<'_> {
         match tag {
             Tag::Maps => {
                 if let Some(maps) = &self.launch.plan.maps {
-                    maps.write(self.child.pid)?;
+                    crate::users::write_maps(self.child.pid, maps)?;
                 }
                 self.go()
             }

@@ -45,4 +45,4 @@ pub use stdio::Stdio;
 pub use steps::names as step_names;
 pub use stock::Stock;
 pub use targets::make_targets;
-pub use users::write_maps;
+pub use users::{Owned, network_of, write_maps};

@@ -40,9 +40,8 @@ use crate::Error;
 use crate::create::Create;
 use crate::exec::Exec;
 use crate::hooks::Prepared;
-use crate::users::Maps;
 use cgroup::{Cgroup, Entrance, Entry};
-use oci::runtime::{Linux, Spec, State, Status};
+use oci::runtime::{IdMaps, Linux, Spec, State, Status};
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use sys::namespace::Kind;
@@ -52,7 +51,7 @@ use types::ContainerId;
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) namespaces: Namespaces,
-    pub(crate) maps: Option<Maps>,
+    pub(crate) maps: Option<IdMaps>,
     pub(crate) container: Option<Container>,
     pub(crate) join: Option<Join<'a>>,
     pub(crate) process: Process,
@@ -107,7 +106,7 @@ impl<'a> Plan<'a> {
             .as_ref()
             .ok_or_else(|| Error::invalid("process", "missing"))?;
         let namespaces = Namespaces::plan(linux)?;
-        let maps = Maps::plan(linux, &namespaces)?;
+        let maps = crate::users::maps(linux, &namespaces)?;
         names(request, &namespaces)?;
         let mut process = Process::plan(process, "process")?;
         process.memory = Memory::plan(linux.memory_policy.as_ref(), linux.personality.as_ref())?;
@@ -118,7 +117,7 @@ impl<'a> Plan<'a> {
         // The host's root alone makes device nodes.
         let binds_devices = namespaces.own(Kind::User) || sys::namespace::maps_users();
         let container = Container {
-            root: Root::plan(request, linux, &maps)?,
+            root: Root::plan(request, linux)?,
             enter: Enter::plan(request, linux, &namespaces)?,
             own_dev: !mounts.iter().any(bound),
             ready_dev,

@@ -4,14 +4,15 @@
 //! descriptors hold them, until the child attaches the overlay in its own mount namespace.
 
 use crate::Error;
-use crate::users::{self, Maps};
+use crate::users;
+use oci::runtime::{IdMapping, IdMaps};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -41,14 +42,12 @@ enum Lower {
 pub(crate) fn mount(
     lower: &[Layer],
     writable: Option<&Writable>,
-    maps: Option<&Maps>,
+    maps: Option<&IdMaps>,
 ) -> Result<Mounted, Error> {
     if lower.is_empty() {
         return Err(Error::invalid("rootfs.layers.lower", "is empty"));
     }
-    let userns = maps
-        .map(|maps| users::namespace_of(&maps.uids, &maps.gids))
-        .transpose()?;
+    let userns = maps.map(users::namespace_of).transpose()?;
     let userns = userns.as_ref().map(AsFd::as_fd);
     if let (None, [single]) = (writable, lower) {
         // Overlay wants two layers; one that is never written needs no overlay.
@@ -64,15 +63,87 @@ pub(crate) fn mount(
             lower => Lower::Mount(layer(lower, userns)?),
         });
     }
-    let tree = overlay(&layers, writable, maps)?;
+    let upper = writable.map(|writable| Upper::of(writable, maps));
+    let upper = upper.transpose()?;
+    let tree = overlay(&layers, upper.as_ref())?;
     let spent = layers.into_iter().filter_map(|lower| match lower {
         Lower::Mount(mount) => Some(mount),
         Lower::Path(_) => None,
     });
     Ok(Mounted {
         tree,
-        spent: spent.collect(),
+        spent: spent.chain(upper.and_then(|upper| upper.mount)).collect(),
     })
+}
+
+/// The writable part as overlay is told of it. On disk ids are as the container has them, so that
+/// whoever reads it needs no map, and the next start may have another.
+struct Upper {
+    /// A mount of both directories through the container's maps, if it has some.
+    mount: Option<OwnedFd>,
+    dir: PathBuf,
+    work: PathBuf,
+}
+
+/// What is on disk where overlay works as the host's root, in its own directory: no map of a
+/// container names it, and it cannot be seen inside.
+const OVERLAYS_OWN: u32 = u32::MAX - 1;
+
+impl Upper {
+    fn of(writable: &Writable, maps: Option<&IdMaps>) -> Result<Self, Error> {
+        let Some(maps) = maps else {
+            return Ok(Self {
+                mount: None,
+                dir: writable.upper.clone(),
+                work: writable.work.clone(),
+            });
+        };
+        let (Some((above, upper)), Some((beside, work))) =
+            (split(&writable.upper), split(&writable.work))
+        else {
+            return Err(Error::invalid("rootfs.layers.writable", "is no directory"));
+        };
+        if above != beside {
+            let reason = "with maps of ids, upper and work are in one directory";
+            return Err(Error::invalid("rootfs.layers.writable", reason));
+        }
+        let with_own = |maps: &[IdMapping]| {
+            let own = IdMapping {
+                container_id: OVERLAYS_OWN,
+                host_id: 0,
+                size: 1,
+            };
+            maps.iter().copied().chain([own]).collect()
+        };
+        let maps = IdMaps {
+            uids: with_own(&maps.uids),
+            gids: with_own(&maps.gids),
+        };
+        let tree = shifted(above, Some(&maps))?;
+        let place = named(&tree);
+        Ok(Self {
+            mount: Some(tree),
+            dir: place.join(upper),
+            work: place.join(work),
+        })
+    }
+}
+
+fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    Some((path.parent()?, path.file_name()?))
+}
+
+/// Where this process finds what a descriptor leads to.
+fn named(fd: &OwnedFd) -> PathBuf {
+    Path::new("/proc/self/fd").join(fd.as_raw_fd().to_string())
+}
+
+/// A directory through these maps.
+pub(crate) fn shifted(path: &Path, maps: Option<&IdMaps>) -> Result<OwnedFd, Error> {
+    let tree = open_tree(CWD, path, crate::plan::clone_flags(Extent::Mount))
+        .map_err(|errno| Error::host("open", path)(errno.into()))?;
+    let userns = maps.map(users::namespace_of).transpose()?;
+    map(tree, path, userns.as_ref().map(AsFd::as_fd))
 }
 
 fn layer(layer: &Layer, userns: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {
@@ -90,7 +161,7 @@ fn map(tree: OwnedFd, path: &Path, userns: Option<BorrowedFd<'_>>) -> Result<Own
             ..Change::default()
         };
         set_attributes(tree.as_fd(), c"", &change, Extent::Mount)
-            .map_err(Error::host("map ids of layer", path))?;
+            .map_err(Error::host("map ids of", path))?;
     }
     Ok(tree)
 }
@@ -126,23 +197,22 @@ fn erofs(path: &Path) -> Result<OwnedFd, Error> {
     })
 }
 
-fn overlay(
-    layers: &[Lower],
-    writable: Option<&Writable>,
-    maps: Option<&Maps>,
-) -> Result<OwnedFd, Error> {
+fn overlay(layers: &[Lower], upper: Option<&Upper>) -> Result<OwnedFd, Error> {
     let told = || {
-        let made = overlay_by(one_by_one, layers, (writable, maps));
+        let made = overlay_by(one_by_one, layers, upper);
         match is_invalid(&made) {
             // Before Linux 6.5 an option of any name is taken, and all are refused at the end.
-            true => overlay_by(together, layers, (writable, maps)),
+            true => overlay_by(together, layers, upper),
             false => made,
         }
     };
+    let mounts = layers.iter().filter_map(Lower::mount);
+    let mounts = mounts.chain(upper.and_then(|upper| Some(upper.mount.as_ref()?.as_fd())));
+    let mounts: Vec<_> = mounts.collect();
     let made = told();
-    match is_invalid(&made) && layers.iter().any(|layer| layer.mount().is_some()) {
+    match is_invalid(&made) && !mounts.is_empty() {
         // Before Linux 6.15 a layer must be in the caller's mount namespace.
-        true => attached(layers, told),
+        true => attached(&mounts, told),
         false => made,
     }
 }
@@ -154,7 +224,7 @@ fn is_invalid(made: &Result<OwnedFd, Error>) -> bool {
 /// Makes an overlay in a mount namespace that has its layers, for as long as that takes: the
 /// overlay keeps clones of them.
 fn attached(
-    layers: &[Lower],
+    mounts: &[BorrowedFd<'_>],
     make: impl FnOnce() -> Result<OwnedFd, Error> + Send,
 ) -> Result<OwnedFd, Error> {
     let host = |action| move |source: io::Error| Error::host(action, Path::new("/"))(source);
@@ -166,7 +236,7 @@ fn attached(
         };
         set_attributes(CWD, c"/", &private, Extent::Tree).map_err(host("cut mounts off from"))?;
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        for mount in layers.iter().filter_map(Lower::mount) {
+        for mount in mounts {
             move_mount(mount, c"", CWD, c"/", flags)
                 .map_err(|errno| host("attach a layer at")(errno.into()))?;
         }
@@ -192,19 +262,19 @@ const POLICY: [(&str, &str); 3] = [
 /// How layers are told.
 type Telling = fn(BorrowedFd<'_>, &[Lower]) -> Result<(), Errno>;
 
-fn overlay_by(
-    tell: Telling,
-    layers: &[Lower],
-    (writable, maps): (Option<&Writable>, Option<&Maps>),
-) -> Result<OwnedFd, Error> {
-    let name = || writable.map_or(Path::new("overlay"), |writable| &writable.upper);
+fn overlay_by(tell: Telling, layers: &[Lower], upper: Option<&Upper>) -> Result<OwnedFd, Error> {
+    let name = || upper.map_or(Path::new("overlay"), |upper| &upper.dir);
     let failed = |action| move |errno: Errno| Error::host(action, name())(errno.into());
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
         .map_err(failed("open file system overlay for"))?;
     fsconfig_set_string(context.as_fd(), "source", "overlay").map_err(failed("name overlay of"))?;
     tell(context.as_fd(), layers).map_err(failed("set layers of overlay"))?;
-    if let Some(writable) = writable {
-        writable_part(context.as_fd(), writable, maps)?;
+    if let Some(upper) = upper {
+        for (key, path) in [("upperdir", &upper.dir), ("workdir", &upper.work)] {
+            fsconfig_set_string(context.as_fd(), key, path).map_err(|errno| {
+                Error::host("use as overlay's writable part", path)(errno.into())
+            })?;
+        }
     }
     for (option, value) in POLICY {
         fsconfig_set_string(context.as_fd(), option, value)
@@ -255,26 +325,7 @@ impl Lower {
     fn path(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
-            Self::Mount(mount) => Path::new("/proc/self/fd").join(mount.as_raw_fd().to_string()),
+            Self::Mount(mount) => named(mount),
         }
     }
-}
-
-/// The writable part has the ids that the container's have on the host: overlay works in it with
-/// our own, which the maps do not name. So its top belongs to the container's root.
-fn writable_part(
-    context: BorrowedFd<'_>,
-    writable: &Writable,
-    maps: Option<&Maps>,
-) -> Result<(), Error> {
-    for (key, path) in [("upperdir", &writable.upper), ("workdir", &writable.work)] {
-        fsconfig_set_string(context, key, path)
-            .map_err(|errno| Error::host("use as overlay's writable part", path)(errno.into()))?;
-    }
-    if let Some(maps) = maps {
-        let (uid, gid) = maps.root();
-        std::os::unix::fs::chown(&writable.upper, Some(uid), Some(gid))
-            .map_err(Error::host("give to the container's root", &writable.upper))?;
-    }
-    Ok(())
 }

@@ -1,67 +1,41 @@
 //! User namespaces: their maps, and who may write them.
 
 use crate::Error;
-use crate::channel::{self, Tag};
+use crate::channel::{self, Received, Tag};
 use crate::plan::Namespaces;
-use oci::runtime::{IdMapping, Linux};
+use oci::runtime::{IdMapping, IdMaps, Linux};
 use rustix::fs::{Mode, OFlags};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use sys::clone::Clone;
-use sys::namespace::Kind;
+use sys::namespace::{self, Kind};
 
-/// The maps of a new user namespace.
-#[derive(Debug)]
-pub(crate) struct Maps {
-    pub(crate) uids: Vec<IdMapping>,
-    pub(crate) gids: Vec<IdMapping>,
-}
-
-impl Maps {
-    /// The maps, if there is a new user namespace, whose container's root they must name.
-    pub(crate) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Option<Self>, Error> {
-        let fields = [
-            ("linux.uidMappings", &linux.uid_mappings),
-            ("linux.gidMappings", &linux.gid_mappings),
-        ];
-        if !namespaces.makes(Kind::User) {
-            return match fields.iter().find(|(_, maps)| !maps.is_empty()) {
-                // With a joined namespace they only describe it.
-                Some((field, _)) if !namespaces.joins(Kind::User) => {
-                    Err(Error::invalid(*field, "needs a new user namespace"))
-                }
-                _ => Ok(None),
-            };
-        }
-        for (field, maps) in fields {
-            let root = |map: &&IdMapping| map.container_id == 0 && map.size > 0;
-            if maps.iter().find(root).is_none() {
-                return Err(Error::invalid(field, "maps nothing to id 0"));
+/// The maps, if there is a new user namespace, whose container's root they must name.
+pub(crate) fn maps(linux: &Linux, namespaces: &Namespaces) -> Result<Option<IdMaps>, Error> {
+    let fields = [
+        ("linux.uidMappings", &linux.uid_mappings),
+        ("linux.gidMappings", &linux.gid_mappings),
+    ];
+    if !namespaces.makes(Kind::User) {
+        return match fields.iter().find(|(_, maps)| !maps.is_empty()) {
+            // With a joined namespace they only describe it.
+            Some((field, _)) if !namespaces.joins(Kind::User) => {
+                Err(Error::invalid(*field, "needs a new user namespace"))
             }
-        }
-        Ok(Some(Self {
-            uids: linux.uid_mappings.clone(),
-            gids: linux.gid_mappings.clone(),
-        }))
-    }
-
-    /// The container's root, user and group, as the host numbers it.
-    pub(crate) fn root(&self) -> (u32, u32) {
-        let root = |maps: &[IdMapping]| {
-            let map = maps.iter().find(|map| map.container_id == 0);
-            map.map_or(0, |map| map.host_id)
+            _ => Ok(None),
         };
-        (root(&self.uids), root(&self.gids))
     }
-
-    /// Writes the maps of the process' user namespace.
-    pub(crate) fn write(&self, pid: i32) -> Result<(), Error> {
-        write_maps(pid, &self.uids, &self.gids)
+    for (field, maps) in fields {
+        let root = |map: &&IdMapping| map.container_id == 0 && map.size > 0;
+        if maps.iter().find(root).is_none() {
+            return Err(Error::invalid(field, "maps nothing to id 0"));
+        }
     }
+    Ok(IdMaps::of(linux))
 }
 
 /// Writes the maps of a process' user namespace; by newuidmap and newgidmap where the caller may
@@ -69,9 +43,9 @@ impl Maps {
 ///
 /// # Errors
 /// [`Error::Host`] if the host does not give these ids to the caller.
-pub fn write_maps(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), Error> {
-    write_map(pid, "uid_map", "newuidmap", uids)?;
-    write_map(pid, "gid_map", "newgidmap", gids)
+pub fn write_maps(pid: i32, maps: &IdMaps) -> Result<(), Error> {
+    write_map(pid, "uid_map", "newuidmap", &maps.uids)?;
+    write_map(pid, "gid_map", "newgidmap", &maps.gids)
 }
 
 fn text(maps: &[IdMapping]) -> String {
@@ -127,38 +101,99 @@ fn by_helper(pid: i32, helper: &str, maps: &[IdMapping]) -> io::Result<()> {
     Err(io::Error::other(format!("{helper}: {said}")))
 }
 
-/// A user namespace with these maps and nobody in it, to shift the ids of mounts.
-pub(crate) fn namespace_of(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Error> {
-    let maps = Maps {
-        uids: uids.to_vec(),
-        gids: gids.to_vec(),
-    };
+/// A user namespace, and a network namespace that its users own, with nobody in them yet.
+#[derive(Debug)]
+pub struct Owned {
+    /// The user namespace.
+    pub user: OwnedFd,
+    /// The network namespace.
+    pub network: OwnedFd,
+}
+
+impl Owned {
+    /// Makes both.
+    ///
+    /// # Errors
+    /// If the kernel makes none, or the caller may not give these ids.
+    pub fn make(maps: &IdMaps) -> Result<Self, Error> {
+        let kinds = Kind::User.flag() | Kind::Network.flag();
+        made(maps, kinds, |pid| {
+            Ok(Self {
+                user: open(pid, Kind::User)?,
+                network: open(pid, Kind::Network)?,
+            })
+        })
+    }
+}
+
+/// A new network namespace that the users of `user`, a user namespace, own.
+///
+/// # Errors
+/// If the kernel makes none.
+pub fn network_of(user: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     let (ours, theirs) = channel::pair().map_err(Error::process("make a socket pair"))?;
-    let user = Clone {
-        namespaces: Kind::User.flag(),
+    let child = Clone::default()
+        .spawn(|| {
+            let mut keep = [theirs.as_raw_fd(), user.as_raw_fd()];
+            keep.sort_unstable();
+            drop(sys::fds::close_all_but(&keep));
+            let entered = namespace::join(user, Kind::User)
+                .and_then(|()| namespace::unshare(Kind::Network.flag()));
+            if entered.is_err() {
+                return 1;
+            }
+            drop(channel::send(theirs.as_fd(), Tag::Ready, 0, None));
+            drop(channel::wait_for(theirs.as_fd(), Tag::Go));
+            0
+        })
+        .map_err(Error::process("clone to make a network namespace"))?;
+    drop(theirs);
+    let taken = match channel::receive(&ours) {
+        Ok(Received::Message(Tag::Ready, ..)) => open(child.pid, Kind::Network),
+        Ok(_) => Err(Error::process("make a network namespace")(
+            io::ErrorKind::PermissionDenied.into(),
+        )),
+        Err(error) => Err(Error::process("make a network namespace")(error)),
+    };
+    drop(ours);
+    crate::launch::reap(child.pidfd.as_fd());
+    taken
+}
+
+/// A user namespace with these maps and nobody in it, to shift the ids of mounts.
+pub(crate) fn namespace_of(maps: &IdMaps) -> Result<OwnedFd, Error> {
+    made(maps, Kind::User.flag(), |pid| open(pid, Kind::User))
+}
+
+/// New namespaces, one of users among them, taken from a child that ends at once.
+fn made<T>(
+    maps: &IdMaps,
+    namespaces: u64,
+    take: impl FnOnce(i32) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (ours, theirs) = channel::pair().map_err(Error::process("make a socket pair"))?;
+    let new = Clone {
+        namespaces,
         ..Clone::default()
     };
-    let child = user
+    let child = new
         .spawn(|| {
             // Both ends are open here too: ours must go, or the wait would never end.
-            let keep = [std::os::fd::AsRawFd::as_raw_fd(&theirs)];
+            let keep = [theirs.as_raw_fd()];
             drop(sys::fds::close_all_but(&keep));
             drop(channel::wait_for(theirs.as_fd(), Tag::Go));
             0
         })
-        .map_err(Error::process(
-            "clone into a user namespace for ids of mounts",
-        ))?;
-    let opened = maps.write(child.pid).and_then(|()| {
-        let path = format!("/proc/{}/ns/user", child.pid);
-        rustix::fs::open(
-            path.as_str(),
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|errno| Error::host("open", path)(errno.into()))
-    });
+        .map_err(Error::process("clone into a user namespace"))?;
+    let taken = write_maps(child.pid, maps).and_then(|()| take(child.pid));
     drop(ours);
     crate::launch::reap(child.pidfd.as_fd());
-    opened
+    taken
+}
+
+fn open(pid: i32, kind: Kind) -> Result<OwnedFd, Error> {
+    let path = format!("/proc/{pid}/ns/{}", kind.file());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::open(path.as_str(), flags, Mode::empty())
+        .map_err(|errno| Error::host("open", path)(errno.into()))
 }

@@ -65,10 +65,11 @@ pub(crate) struct File {
     pub(crate) max_concurrent_downloads: Option<usize>,
     pub(crate) max_concurrent_uploads: Option<usize>,
     pub(crate) max_download_attempts: Option<u32>,
+    pub(crate) userns_remap: Option<String>,
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 50] = [
+const KNOWN: [&str; 51] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -119,6 +120,7 @@ const KNOWN: [&str; 50] = [
     "max-concurrent-downloads",
     "max-concurrent-uploads",
     "max-download-attempts",
+    "userns-remap",
 ];
 
 impl File {

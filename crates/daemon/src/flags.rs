@@ -91,6 +91,9 @@ pub(crate) struct Flags {
     /// Cgroup namespace of containers that do not say: private or host
     #[arg(long, value_name = "MODE")]
     pub(crate) default_cgroupns_mode: Option<String>,
+    /// Whose subordinate ids containers have, USER[:GROUP]; default: dockremap's
+    #[arg(long, value_name = "USER")]
+    pub(crate) userns_remap: Option<String>,
     /// Layers that are fetched at once
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_concurrent_downloads: Option<usize>,

@@ -26,6 +26,7 @@ mod rootless;
 mod run;
 mod settings;
 mod tls;
+mod users;
 mod wiring;
 
 use clap::Parser as _;

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) log_driver: Option<String>,
     pub(crate) log_opts: BTreeMap<String, String>,
     pub(crate) init: bool,
+    /// Whose ids containers have; empty: the host's.
+    pub(crate) userns_remap: String,
     pub(crate) defaults: engine::Defaults,
     /// Layers that are fetched, and sent, at once; `None`: as many as is good.
     pub(crate) at_once: [Option<usize>; 2],
@@ -71,6 +73,7 @@ impl Settings {
         let networks = crate::networks::settings(flags, &file)?;
         let defaults = crate::defaults::settings(flags, &file)?;
         let at_once = at_once(flags, &file)?;
+        let remap = flags.userns_remap.as_ref().or(file.userns_remap.as_ref());
         let tls = crate::tls::settings(flags, &file)?;
         let metrics = flags.metrics_addr.as_ref().or(file.metrics_addr.as_ref());
         let metrics = metrics.map(|address| {
@@ -128,6 +131,7 @@ impl Settings {
             storage_driver: storage_driver(flags, file.storage_driver.as_deref())?,
             defaults,
             at_once,
+            userns_remap: remap.cloned().unwrap_or_default(),
             init: flags.init || file.init.unwrap_or_default(),
             cgroup_parent: flags
                 .cgroup_parent
@@ -247,6 +251,11 @@ fn conflicts(flags: &Flags, file: &File) -> anyhow::Result<()> {
         file.storage_driver.clone(),
     );
     check("init", switch(flags.init), shown(file.init));
+    check(
+        "userns-remap",
+        flags.userns_remap.clone(),
+        file.userns_remap.clone(),
+    );
     check(
         "cgroup-parent",
         flags.cgroup_parent.clone(),

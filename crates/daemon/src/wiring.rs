@@ -1,7 +1,7 @@
 //! What exists and who gets what: constructors, called once, in this order.
 
 use crate::settings::Settings;
-use crate::{lock, machine};
+use crate::{lock, machine, users};
 use anyhow::Context;
 use api_docker::{About, Api, Services};
 use engine::{Config, Engine, ImageUsers, LogSpec, NetworkMode};
@@ -36,6 +36,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         network: NetworkMode::Named("bridge".to_owned()),
         networks: settings.networks.clone(),
         init: settings.init,
+        users: users::maps(&settings.userns_remap)?,
         defaults: settings.defaults.clone(),
         cgroup_parent: settings.cgroup_parent.clone(),
         ..Config::new(paths.clone(), sibling("corten-shim")?)

@@ -5,7 +5,7 @@ use crate::image::Image;
 use crate::limits::Limits;
 use crate::{
     CgroupMode, ContainerSpec, Error, IpcMode, Link, NetworkError, NetworkMode, PidMode,
-    RestartPolicy, Update,
+    RestartPolicy, Update, UserMode,
 };
 use oci::image::ExecConfig;
 use types::Signal;
@@ -22,6 +22,7 @@ pub(crate) fn admit(
     let mut warnings = Vec::new();
     check_process(&spec)?;
     admit_joined(&mut spec, context)?;
+    check_users(&spec, context)?;
     check_namespaces(&spec)?;
     admit_links(&mut spec, context)?;
     admit_networks(&mut spec, context)?;
@@ -164,6 +165,33 @@ fn check_process(spec: &ContainerSpec) -> Result<(), Error> {
         )),
         false => Ok(()),
     }
+}
+
+/// What the host's root alone can give, to a container whose root is somebody else.
+fn check_users(spec: &ContainerSpec, context: &Context) -> Result<(), Error> {
+    let namespaces = &spec.namespaces;
+    if context.config.users.is_none() || namespaces.user == UserMode::Host {
+        return Ok(());
+    }
+    let (field, words) = if spec.security.privileged {
+        (
+            "HostConfig.Privileged",
+            "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode",
+        )
+    } else if namespaces.network == NetworkMode::Host {
+        (
+            "HostConfig.NetworkMode",
+            "cannot share the host's network namespace when user namespaces are enabled",
+        )
+    } else if namespaces.pid == PidMode::Host {
+        (
+            "HostConfig.PidMode",
+            "cannot share the host PID namespace when user namespaces are enabled",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(field, words))
 }
 
 fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use crate::{Defaults, LogSpec, NetworkMode, NetworkSettings};
 use net::reservation::{Binder, Here};
+use oci::runtime::IdMaps;
 use std::path::PathBuf;
 use std::sync::Arc;
 use types::Paths;
@@ -34,6 +35,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// Whether containers get an init of ours unless their caller says.
     pub init: bool,
+    /// The ids of containers that do not ask for the host's; `None`: the host's.
+    pub users: Option<IdMaps>,
 }
 
 impl Config {
@@ -57,6 +60,7 @@ impl Config {
             cgroup_parent: String::new(),
             defaults: Defaults::default(),
             init: false,
+            users: None,
         }
     }
 

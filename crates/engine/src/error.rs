@@ -257,12 +257,20 @@ pub enum Error {
     /// Another container's namespace cannot be joined.
     #[error("failed to join {namespace} namespace: {reason}")]
     JoinNamespace {
-        /// `PID` or `IPC`.
+        /// `PID`, `IPC` or `user`.
         namespace: &'static str,
         /// Why, in dockerd's words.
         reason: String,
         /// Which kind of failure it is.
         kind: ErrorKind,
+    },
+    /// The namespaces of a container's users cannot be made.
+    #[error("cannot make the namespaces of container {id}")]
+    Namespaces {
+        /// Whose.
+        id: ContainerId,
+        /// Why.
+        source: container::Error,
     },
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
@@ -458,7 +466,7 @@ impl Kind for Error {
             Self::VolumeContents { source, .. } | Self::Contents { source, .. } => source.kind(),
             Self::Path { source, .. } => source.kind().into(),
             Self::ReadOnly(_) => ErrorKind::InvalidArgument,
-            Self::Files { source, .. } => source.kind(),
+            Self::Files { source, .. } | Self::Namespaces { source, .. } => source.kind(),
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::State { problem, .. } => match problem {
                 Problem::AlreadyStarted | Problem::AlreadyStopped => ErrorKind::NotModified,

@@ -85,7 +85,7 @@ impl images::Users for ImageUsers {
         let lower = |record: ContainerRecord| {
             let mut layers = match record.rootfs {
                 types::Rootfs::Layers { lower, .. } => lower,
-                types::Rootfs::Directory(_) => Vec::new(),
+                types::Rootfs::Directory(_) | types::Rootfs::Shifted(_) => Vec::new(),
             };
             layers.extend(record.copied);
             layers.extend(record.mounts.into_iter().flat_map(|point| point.layers));

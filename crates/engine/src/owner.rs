@@ -25,9 +25,11 @@ mod namespaces;
 mod network;
 mod remove;
 mod start;
+mod users;
 
 pub(crate) use handle::Handle;
 pub(crate) use start::chain;
+pub(crate) use users::maps_of;
 
 use crate::context::Context;
 use crate::events::Durable;

@@ -19,7 +19,8 @@ pub(crate) use resources::update as update_resources;
 use crate::context::Context;
 use crate::links::Linked;
 use crate::{ContainerRecord, ContainerSpec, Error, NetworkState, PidMode};
-use oci::runtime::{Linux, Root, Spec};
+use oci::runtime::{IdMaps, Linux, Root, Spec};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,8 +49,21 @@ struct Input<'a> {
     pidns: Option<String>,
     /// Where another container's IPC namespace and shared memory are found, if it joins them.
     ipc: Option<(String, String)>,
+    /// The user namespace, if it is not the host's.
+    users: Option<&'a Users>,
+    /// Volumes whose files are the store's own.
+    kept: BTreeSet<&'a str>,
     /// The containers that it finds by link.
     links: &'a [Linked],
+}
+
+/// A container's user namespace.
+#[derive(Debug)]
+pub(crate) struct Users {
+    /// Which ids it has.
+    pub(crate) maps: IdMaps,
+    /// The namespace, held until a process is in it; `None`: it gets a new one.
+    pub(crate) namespace: Option<OwnedFd>,
 }
 
 /// The networks, and the other container's processes, that a container joins at its start.
@@ -63,6 +77,8 @@ pub(crate) struct Joined {
     pub(crate) processes: Option<OwnedFd>,
     /// Another container's IPC objects, likewise.
     pub(crate) ipc: Option<JoinedIpc>,
+    /// The user namespace, if it is not the host's.
+    pub(crate) users: Option<Users>,
     /// The containers that it finds by link.
     pub(crate) links: Vec<Linked>,
 }
@@ -119,6 +135,8 @@ impl Bundle {
                 .ipc
                 .as_ref()
                 .map(|ipc| (path(&ipc.namespace), path(&ipc.memory))),
+            users: network.users.as_ref(),
+            kept: kept(record, context),
             links: &network.links,
         };
         Ok(Self {
@@ -127,6 +145,21 @@ impl Bundle {
             layers: context.images.layer_mounts(&record.rootfs),
         })
     }
+}
+
+/// The volumes on which nothing is mounted: what is in them has ids as containers have them, while
+/// what is elsewhere has the host's.
+fn kept<'a>(record: &'a ContainerRecord, context: &Context) -> BTreeSet<&'a str> {
+    let names = record.mounts.iter().filter(|point| point.is_volume());
+    let names = names.filter_map(|point| point.name.as_deref());
+    names
+        .filter(|name| {
+            context
+                .shelf
+                .find(name)
+                .is_ok_and(|volume| volume.options.iter().all(BTreeMap::is_empty))
+        })
+        .collect()
 }
 
 /// A container in the host's pid namespace has a PID 1 already.
@@ -140,12 +173,16 @@ fn generate(input: &Input<'_>) -> Result<Spec, Error> {
     let mut linux = Linux {
         cgroups_path: format!("{parent}/{}", input.record.id),
         namespaces: namespaces::of(input),
-        sysctl: security::sysctls(spec),
+        sysctl: security::sysctls(input),
         resources: Some(resources::of(spec)?),
         devices: devices::nodes(spec)?,
         ..Linux::default()
     };
     security::masks(spec, &mut linux);
+    if let Some(users) = input.users {
+        linux.uid_mappings.clone_from(&users.maps.uids);
+        linux.gid_mappings.clone_from(&users.maps.gids);
+    }
     linux.seccomp = security::seccomp(spec)?;
     linux.rootfs_propagation = mounts::root_propagation(input.record);
     Ok(Spec {

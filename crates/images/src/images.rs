@@ -122,7 +122,7 @@ impl Images {
     pub fn layer_mounts(&self, rootfs: &Rootfs) -> Vec<Arc<OwnedFd>> {
         match rootfs {
             Rootfs::Layers { lower, .. } => self.0.layers.mounts(lower),
-            Rootfs::Directory(_) => Vec::new(),
+            Rootfs::Directory(_) | Rootfs::Shifted(_) => Vec::new(),
         }
     }
 

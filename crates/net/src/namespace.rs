@@ -36,16 +36,34 @@ impl Namespace {
         let make = move || {
             unshare(Kind::Network.flag()).map_err(ask)?;
             let file = File::open("/proc/thread-self/ns/net").map_err(ask)?;
-            defaults();
-            let mut socket = Socket::route().map_err(ask)?;
-            // The first link of a namespace is its loopback.
-            link::set_up(&mut socket, link::Link { index: 1 })?;
+            let socket = begin()?;
             Ok((Self { file: file.into() }, socket))
         };
         let thread = std::thread::Builder::new().spawn(make).map_err(ask)?;
         let made = thread.join();
         made.unwrap_or_else(|_| Err(ask(io::Error::other("the thread panicked"))))
     }
+
+    /// Begins with one that somebody else has just made, and that nothing is in.
+    ///
+    /// # Errors
+    /// If its links cannot be spoken of.
+    pub fn adopt(file: OwnedFd) -> Result<Self, Error> {
+        within(file.as_fd(), |_| begin())?;
+        Ok(Self { file })
+    }
+}
+
+/// What is done in a new one first, by a thread in it.
+fn begin() -> Result<Socket, Error> {
+    defaults();
+    let mut socket = Socket::route().map_err(|source| Error::Ask {
+        what: "a new network namespace",
+        source,
+    })?;
+    // The first link of a namespace is its loopback.
+    link::set_up(&mut socket, link::Link { index: 1 })?;
+    Ok(socket)
 }
 
 impl From<Namespace> for OwnedFd {

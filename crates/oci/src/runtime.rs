@@ -72,6 +72,7 @@ macro_rules! words {
 
 pub mod features;
 mod fold;
+mod ids;
 mod linux;
 mod merge;
 mod parse;
@@ -84,6 +85,7 @@ mod vm;
 pub mod windows;
 
 pub use features::Features;
+pub use ids::IdMaps;
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, MemoryPolicyFlag,
     MemoryPolicyMode, Namespace, NamespaceKind, NetDevice, Personality, PersonalityDomain,

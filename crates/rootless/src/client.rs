@@ -39,7 +39,7 @@ pub fn enter(executable: &Path, folder: &Path, inside: &[u32]) -> Result<Outside
         return Ok(outside);
     }
     // Told before anything is made.
-    crate::ids::Maps::own()?;
+    crate::ids::own()?;
     let started = companion::start(executable, folder, LOG, Some(PATH));
     let (socket, _) = started.map_err(Error::io("start corten-rootless"))?;
     let mut outside = Outside::new(executable, socket);

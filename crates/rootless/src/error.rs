@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub enum Error {
     /// The user has no ids to give to containers.
     #[error(
-        "no subordinate ids for {user} in {file}: a daemon without root gives them to its \
-         containers. Add a line as `{user}:100000:65536`, by root"
+        "no subordinate ids for {user} in {file}: containers get them. Add a line as \
+         `{user}:100000:65536`, by root"
     )]
     NoIds {
         /// The user, by name or number.

@@ -1,7 +1,6 @@
 //! The process outside: it keeps the namespaces of a daemon without root, takes ports of the
 //! host's for it, and runs the program that leads out.
 
-use crate::ids::Maps;
 use crate::message::{Answer, Request, VERSION, Way};
 use crate::program::{self, Program};
 use companion::{Post, packets};
@@ -180,9 +179,9 @@ impl Holder {
             return Err("it has namespaces already".to_owned());
         }
         if new {
-            let maps = Maps::own().map_err(|error| error.to_string())?;
+            let maps = crate::ids::own().map_err(|error| error.to_string())?;
             let of = i32::try_from(pid).map_err(|_| format!("{pid} is no process"))?;
-            container::write_maps(of, &maps.uids, &maps.gids).map_err(|error| chain(&error))?;
+            container::write_maps(of, &maps).map_err(|error| chain(&error))?;
         }
         let open = |name: &&str| File::open(format!("/proc/{pid}/ns/{name}")).map(OwnedFd::from);
         let namespaces: Result<Vec<_>, _> = FILES.iter().map(open).collect();

@@ -1,41 +1,45 @@
 //! The ids that a user may give away: subuid(5), subgid(5).
 
 use crate::Error;
-use oci::runtime::IdMapping;
+use oci::runtime::{IdMapping, IdMaps};
 use std::fs;
 
 const UIDS: &str = "/etc/subuid";
 const GIDS: &str = "/etc/subgid";
 
-/// The maps of a user's namespace: the user is its root, and the rest is whoever was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Maps {
-    pub(crate) uids: Vec<IdMapping>,
-    pub(crate) gids: Vec<IdMapping>,
+/// The maps of the namespace of the user that we are: the user is its root, and the rest is
+/// whoever was given.
+pub(crate) fn own() -> Result<IdMaps, Error> {
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = name_of(&accounts, uid);
+    Ok(IdMaps {
+        uids: map(Some(uid), &given(UIDS, name, uid)?),
+        gids: map(Some(gid), &given(GIDS, name, uid)?),
+    })
 }
 
-impl Maps {
-    /// Those of the user that we are.
-    pub(crate) fn own() -> Result<Self, Error> {
-        let uid = rustix::process::geteuid().as_raw();
-        let gid = rustix::process::getegid().as_raw();
-        let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let name = name_of(&accounts, uid);
-        let ranges = |file: &'static str| {
-            let text = fs::read_to_string(file).unwrap_or_default();
-            let ranges = ranges(&text, name, uid);
-            match ranges.is_empty() {
-                true => Err(Error::NoIds {
-                    user: name.map_or_else(|| uid.to_string(), str::to_owned),
-                    file,
-                }),
-                false => Ok(ranges),
-            }
-        };
-        Ok(Self {
-            uids: map(uid, &ranges(UIDS)?),
-            gids: map(gid, &ranges(GIDS)?),
-        })
+/// Maps that name, from root on, whoever a user was given, and the user itself not.
+///
+/// # Errors
+/// [`Error::NoIds`] if the user was given nobody.
+pub fn subordinate(name: &str, uid: u32) -> Result<IdMaps, Error> {
+    Ok(IdMaps {
+        uids: map(None, &given(UIDS, Some(name), uid)?),
+        gids: map(None, &given(GIDS, Some(name), uid)?),
+    })
+}
+
+fn given(file: &'static str, name: Option<&str>, uid: u32) -> Result<Vec<(u32, u32)>, Error> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let ranges = ranges(&text, name, uid);
+    match ranges.is_empty() {
+        true => Err(Error::NoIds {
+            user: name.map_or_else(|| uid.to_string(), str::to_owned),
+            file,
+        }),
+        false => Ok(ranges),
     }
 }
 
@@ -61,14 +65,14 @@ fn ranges(text: &str, name: Option<&str>, uid: u32) -> Vec<(u32, u32)> {
     text.lines().filter_map(range).collect()
 }
 
-fn map(own: u32, ranges: &[(u32, u32)]) -> Vec<IdMapping> {
+fn map(own: Option<u32>, ranges: &[(u32, u32)]) -> Vec<IdMapping> {
     let one = |container_id, host_id, size| IdMapping {
         container_id,
         host_id,
         size,
     };
-    let mut maps = vec![one(0, own, 1)];
-    let mut next: u32 = 1;
+    let mut maps: Vec<_> = own.map(|own| one(0, own, 1)).into_iter().collect();
+    let mut next = u32::from(own.is_some());
     for (first, count) in ranges {
         let count = (*count).min(u32::MAX - next);
         maps.push(one(next, *first, count));
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_user_is_root_and_ranges_follow_each_other() {
-        let maps = map(1000, &[(100_000, 65_536), (300_000, u32::MAX)]);
+        let maps = map(Some(1000), &[(100_000, 65_536), (300_000, u32::MAX)]);
         let numbers = maps.iter().map(|m| (m.container_id, m.host_id, m.size));
         assert_eq!(
             numbers.collect::<Vec<_>>(),

@@ -17,3 +17,4 @@ mod surroundings;
 pub use client::{Outside, enter};
 pub use error::Error;
 pub use holder::main;
+pub use ids::subordinate;

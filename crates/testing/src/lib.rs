@@ -47,6 +47,8 @@ pub struct TestHost {
     network: std::os::fd::OwnedFd,
     /// A daemon that somebody else runs, in whose place ours is being compared.
     foreign: Option<String>,
+    /// What its daemons see as `/etc`, if not the host's.
+    etc: Option<PathBuf>,
 }
 
 impl TestHost {
@@ -71,6 +73,7 @@ impl TestHost {
             daemon: None,
             network: net::Namespace::new().expect("a network namespace").into(),
             foreign: std::env::var("CORTEN_TEST_HOST").ok(),
+            etc: None,
         }
     }
 
@@ -125,6 +128,19 @@ impl TestHost {
         let storage = storage.map(|driver| format!("--storage-driver={driver}"));
         let storage = storage.filter(|_| !flags.contains(&"--storage-driver"));
         let mut enter = self.entering();
+        if let Some(etc) = &self.etc {
+            let mount = "mount --bind \"$0\" /etc && exec \"$@\"";
+            enter.args([
+                "unshare",
+                "-m",
+                "--propagation",
+                "slave",
+                "sh",
+                "-ec",
+                mount,
+            ]);
+            enter.arg(etc);
+        }
         let daemon = enter
             .arg(binary("corten"))
             .args(["daemon", "--root"])
@@ -140,6 +156,25 @@ impl TestHost {
             .expect("nsenter starts");
         self.daemon = Some(daemon);
         self.await_daemon();
+    }
+
+    /// Gives daemons that are started from now on a copy of `/etc` of their own, where lines are
+    /// added to files.
+    pub fn own_etc(&mut self, lines: &[(&str, &str)]) -> PathBuf {
+        let etc = self.places.path().join("etc");
+        let mut copy = Command::new("cp");
+        run({
+            copy.arg("-a").arg("/etc").arg(&etc);
+            copy
+        })
+        .success();
+        for (file, line) in lines {
+            let path = etc.join(file);
+            let text = std::fs::read_to_string(&path).unwrap_or_default() + line + "\n";
+            std::fs::write(path, text).expect("a file of ours");
+        }
+        self.etc = Some(etc.clone());
+        etc
     }
 
     fn await_daemon(&mut self) {

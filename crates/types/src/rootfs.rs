@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Rootfs {
     /// A directory that is mounted already: a runtime's bundle.
     Directory(PathBuf),
+    /// A directory whose ids are as the container has them, seen through its user namespace's maps.
+    Shifted(PathBuf),
     /// Layers, the topmost first, under a writable part; mounted detached for the container alone.
     Layers {
         /// Read-only layers, the topmost first; never empty.

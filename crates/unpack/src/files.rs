@@ -1,5 +1,6 @@
 //! Orders about files that are in use: to pack some of a tree, to place an archive in one.
 
+use oci::runtime::IdMaps;
 use serde::{Deserialize, Serialize};
 
 /// What of a tree to write as an archive, and under which names.
@@ -16,6 +17,8 @@ pub struct Pack {
     pub detail: Detail,
     /// Paths in the tree that are left out, without a leading slash.
     pub hidden: Vec<String>,
+    /// The user namespace of the tree's owners: the archive has ids as they are in there.
+    pub ids: Option<IdMaps>,
 }
 
 /// How much of the files' descriptions is kept.
@@ -45,6 +48,8 @@ pub struct Place {
     pub describe_top: bool,
     /// The first part of members' names: what it is, what it becomes.
     pub rename: Option<(String, String)>,
+    /// The user namespace that the archive's ids, and those of `owner`, are of.
+    pub ids: Option<IdMaps>,
 }
 
 /// Whose placed files are.

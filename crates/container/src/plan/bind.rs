@@ -5,7 +5,7 @@ use crate::Error;
 use crate::fault::errno;
 use crate::files::Source;
 use crate::users;
-use oci::runtime::IdMapping;
+use oci::runtime::{IdMapping, IdMaps};
 use rustix::fs::{CWD, Mode, OFlags, StatFs, fstatfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -76,7 +76,7 @@ pub(crate) fn open(
     let cloned = match options.subpath.take() {
         Some(below) => {
             let source = Source::Below(Box::new(Source::Path(path.to_owned())), below);
-            Ok(source.open(extent)?)
+            Ok(source.open(extent, None)?)
         }
         None => clone(path, extent),
     };
@@ -149,7 +149,10 @@ fn idmap(options: &Options, ids: &Ids<'_>) -> Result<Option<(OwnedFd, Extent)>, 
         }
         (extent, false) => extent.unwrap_or(Extent::Mount),
     };
-    let userns = users::namespace_of(ids.uids, ids.gids)?;
+    let userns = users::namespace_of(&IdMaps {
+        uids: ids.uids.to_vec(),
+        gids: ids.gids.to_vec(),
+    })?;
     Ok(Some((userns, extent)))
 }
 

@@ -47,7 +47,7 @@ impl Enter {
         }
         match request.rootfs {
             Rootfs::Directory(root) => Ok(Self::Change(mount_at(root)?)),
-            Rootfs::Layers { .. } => Err(Error::invalid(
+            Rootfs::Layers { .. } | Rootfs::Shifted(_) => Err(Error::invalid(
                 FIELD,
                 "layers need a mount namespace of the container's own",
             )),

@@ -12,7 +12,7 @@ use crate::create::Create;
 use crate::files::Source as Files;
 use crate::stock::{Ready, Stock};
 use oci::runtime::{
-    Linux, Mount as Requested, Namespace, NamespaceKind, Propagation as RootPropagation,
+    IdMaps, Linux, Mount as Requested, Namespace, NamespaceKind, Propagation as RootPropagation,
 };
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
@@ -239,16 +239,17 @@ impl One<'_> {
         }
         let linux = self.request.spec.linux.as_ref();
         let whole = options.idmap.is_some() && self.requested.uid_mappings.is_empty();
+        let joined = joined_user_namespace(self.request);
         let (uids, gids) = match linux {
             // Without maps of its own an idmapped mount has the container's.
-            Some(linux) if whole => (&linux.uid_mappings, &linux.gid_mappings),
+            Some(linux) if whole && joined.is_none() => (&linux.uid_mappings, &linux.gid_mappings),
             _ => (&self.requested.uid_mappings, &self.requested.gid_mappings),
         };
         let ids = Ids {
             field: self.field,
             uids,
             gids,
-            joined: joined_user_namespace(self.request),
+            joined,
         };
         let path = self.request.bundle.join(&self.requested.source);
         let inside = source_inside(self.request, self.field, &path)?;
@@ -287,7 +288,8 @@ impl One<'_> {
             Some(path) => Files::Below(Box::new(layers), path),
             None => layers,
         };
-        let tree = source.open(Extent::Mount)?;
+        let linux = self.request.spec.linux.as_ref();
+        let tree = source.open(Extent::Mount, linux.and_then(IdMaps::of).as_ref())?;
         let made = options.dressing.add_to(tree.as_fd());
         made.map_err(|errno| {
             Error::host("set attributes of", &self.requested.destination)(errno.into())

@@ -5,8 +5,7 @@ use super::text::c;
 use crate::Error;
 use crate::create::Create;
 use crate::rootfs;
-use crate::users::Maps;
-use oci::runtime::{Linux, NamespaceKind, Propagation as Requested};
+use oci::runtime::{IdMaps, Linux, NamespaceKind, Propagation as Requested};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,14 +25,10 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    pub(crate) fn plan(
-        request: &Create<'_>,
-        linux: &Linux,
-        maps: &Option<Maps>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn plan(request: &Create<'_>, linux: &Linux) -> Result<Self, Error> {
         let spec = request.spec;
         let root = spec.root.as_ref();
-        let (tree, spent) = tree(request.rootfs, linux, maps.as_ref())?;
+        let (tree, spent) = tree(request.rootfs, linux)?;
         Ok(Self {
             tree,
             spent,
@@ -56,19 +51,15 @@ fn place(request: &Create<'_>) -> std::path::PathBuf {
     }
     match (request.rootfs, &request.spec.root) {
         (Rootfs::Directory(path), _) => path.clone(),
-        (Rootfs::Layers { .. }, Some(root)) => {
+        (Rootfs::Layers { .. } | Rootfs::Shifted(_), Some(root)) => {
             let path = request.bundle.join(&root.path);
             if path.is_dir() { path } else { fallback() }
         }
-        (Rootfs::Layers { .. }, None) => fallback(),
+        (Rootfs::Layers { .. } | Rootfs::Shifted(_), None) => fallback(),
     }
 }
 
-fn tree(
-    rootfs: &Rootfs,
-    linux: &Linux,
-    maps: Option<&Maps>,
-) -> Result<(bind::Tree, Vec<OwnedFd>), Error> {
+fn tree(rootfs: &Rootfs, linux: &Linux) -> Result<(bind::Tree, Vec<OwnedFd>), Error> {
     let tree = match rootfs {
         Rootfs::Directory(path) => match bind::clone(path, Extent::Tree) {
             Ok(tree) => {
@@ -81,8 +72,14 @@ fn tree(
             }
             Err(errno) => return Err(Error::host("open the root file system", path)(errno.into())),
         },
+        Rootfs::Shifted(path) => {
+            let tree = rootfs::shifted(path, IdMaps::of(linux).as_ref())?;
+            apart(tree.as_fd(), linux).map_err(Error::host("set propagation of", path))?;
+            bind::Tree::Detached(tree)
+        }
         Rootfs::Layers { lower, writable } => {
-            let mounted = rootfs::mount(lower, writable.as_ref(), maps)?;
+            let maps = IdMaps::of(linux);
+            let mounted = rootfs::mount(lower, writable.as_ref(), maps.as_ref())?;
             return Ok((bind::Tree::Detached(mounted.tree), mounted.spent));
         }
     };

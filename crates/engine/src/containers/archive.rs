@@ -14,6 +14,7 @@ use super::Containers;
 use crate::context::blocking;
 use crate::{Container, Error, Problem};
 use container::files::{Access, Files, Part, Source};
+use oci::runtime::IdMaps;
 use rustix::fs::{FileType, Stat};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -46,6 +47,8 @@ enum Extent {
 struct View {
     tree: OwnedFd,
     guard: Guard,
+    /// Its owners' user namespace, if the tree has its ids as the host numbers them.
+    ids: Option<IdMaps>,
     /// Says that they are to be given back.
     cut: CancellationToken,
 }
@@ -124,10 +127,13 @@ impl Containers {
             dir: path.to_owned(),
             strict: how.strict,
             owner: owner(&container, how),
+            ids: view.ids.clone(),
             ..Place::default()
         };
         let (worker, checked) = (self.context.worker.clone(), Arc::clone(&container));
-        let View { tree, guard, cut } = view;
+        let View {
+            tree, guard, cut, ..
+        } = view;
         let begun = blocking(move || {
             stat::check_target(&tree, &place.dir, &checked.record)?;
             let job = worker.place(stream, tree, &place);
@@ -143,6 +149,10 @@ impl Containers {
     }
 
     fn pack(&self, id: &ContainerId, view: View, order: Pack) -> Result<Archive, Error> {
+        let order = Pack {
+            ids: view.ids,
+            ..order
+        };
         let failed = Error::io("make a pipe for", id.as_str().as_ref());
         let (read, write) = std::io::pipe().map_err(failed)?;
         let job = self
@@ -187,7 +197,12 @@ impl Containers {
             let container = handle.snapshot();
             let tree = blocking(move || running(&container, access, extent)).await?;
             let (guard, cut) = (Guard::Running { _guard: guard }, handle.cut());
-            return tree.map(|tree| View { tree, guard, cut });
+            return tree.map(|(tree, ids)| View {
+                tree,
+                guard,
+                ids,
+                cut,
+            });
         }
         drop(guard);
         let guard = handle.files().write_owned().await;
@@ -198,11 +213,20 @@ impl Containers {
         let own = crate::files::directory(&self.context.config.paths, &container.record);
         let tree = blocking(move || stopped(&container, &own, (access, extent))).await?;
         let (guard, cut) = (Guard::Stopped { _guard: guard }, handle.cut());
-        tree.map(|tree| View { tree, guard, cut })
+        tree.map(|tree| View {
+            tree,
+            guard,
+            ids: None,
+            cut,
+        })
     }
 }
 
-fn running(container: &Container, access: Access, extent: Extent) -> Result<OwnedFd, Error> {
+fn running(
+    container: &Container,
+    access: Access,
+    extent: Extent,
+) -> Result<(OwnedFd, Option<IdMaps>), Error> {
     let id = container.id();
     let gone = || Error::state("reach the files of", id, Problem::NotRunning);
     let pid = container.state.pid.ok_or_else(gone)?;
@@ -219,7 +243,8 @@ fn running(container: &Container, access: Access, extent: Extent) -> Result<Owne
         pidfd: pidfd.as_fd(),
         targets: &targets,
     };
-    container::files::tree(&files, access).map_err(Error::files("reach", id))
+    let tree = container::files::tree(&files, access).map_err(Error::files("reach", id))?;
+    Ok((tree, crate::owner::maps_of(pid)))
 }
 
 /// The process of this number, if it is in the container's control group: numbers are used

@@ -5,14 +5,25 @@ use super::proxy::Serving;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
 use net::Namespace;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use types::ContainerId;
 
 impl Registry {
-    /// Chooses and takes all that a container's places need; nothing is made yet. Is undone by
-    /// [`Self::leave`].
-    pub(crate) fn reserve(&self, record: &ContainerRecord) -> Result<NetworkState, Error> {
-        self.plan(record)
+    /// Chooses and takes all that a container's places need; nothing is made yet, but a namespace
+    /// that its users own. Is undone by [`Self::leave`].
+    pub(crate) fn reserve(
+        &self,
+        record: &ContainerRecord,
+        own: Option<OwnedFd>,
+    ) -> Result<NetworkState, Error> {
+        if let Some(own) = own {
+            self.give(&record.id, own)?;
+        }
+        let planned = self.plan(record);
+        if planned.is_err() {
+            self.drop_given(&record.id);
+        }
+        planned
     }
 
     /// Makes a namespace with the container's places in it, where nothing is served yet. What

@@ -6,7 +6,7 @@ use crate::{Error, NetworkState};
 use net::nameserver::Sockets;
 use net::{Namespace, Prepared};
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{MutexGuard, PoisonError};
 use types::ContainerId;
 
@@ -16,7 +16,7 @@ pub(super) struct Pool {
     /// Nobody's.
     next: Option<Ready>,
     /// Of containers whose addresses are chosen and that have not joined yet.
-    given: BTreeMap<ContainerId, Ready>,
+    given: BTreeMap<ContainerId, Joining>,
     /// The next is being made.
     making: bool,
     /// The last container that joined had names to ask for.
@@ -35,7 +35,7 @@ pub(super) struct Ready {
 #[derive(Debug)]
 pub(super) enum Joining {
     /// Made ahead.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// Made now.
     New(Namespace),
 }
@@ -110,17 +110,31 @@ impl Registry {
             return;
         };
         let mut pool = self.pool();
+        // One that its users own is not exchanged.
+        if pool.given.contains_key(container) {
+            return;
+        }
         if let Some(ready) = pool.next.take() {
             ready.links.host_link().clone_into(&mut place.host_link);
-            pool.given.insert(container.clone(), ready);
+            pool.given
+                .insert(container.clone(), Joining::Ready(Box::new(ready)));
         }
+    }
+
+    /// Has a container join in a namespace that nobody is in yet.
+    pub(super) fn give(&self, container: &ContainerId, own: OwnedFd) -> Result<(), Error> {
+        let namespace = Namespace::adopt(own);
+        let namespace = namespace.map_err(NetworkError::kernel("join", "every"))?;
+        let given = Joining::New(namespace);
+        self.pool().given.insert(container.clone(), given);
+        Ok(())
     }
 
     /// The namespace that a container was given, or a new one.
     pub(super) fn joining(&self, container: &ContainerId) -> Result<Joining, Error> {
         let given = self.pool().given.remove(container);
-        if let Some(ready) = given {
-            return Ok(Joining::Ready(ready));
+        if let Some(given) = given {
+            return Ok(given);
         }
         let namespace = Namespace::new();
         let namespace = namespace.map_err(NetworkError::kernel("join", "every"))?;

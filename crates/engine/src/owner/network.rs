@@ -52,15 +52,20 @@ impl Left {
 }
 
 impl Owner {
-    /// Joins the container's networks, in a namespace that its process is to join. Its
+    /// Joins the container's networks, in a namespace that its process is to join: `own`, if there
+    /// is one that its users own. Its
     /// addresses are on record before that; ports and names are served once the second settles.
     pub(super) async fn join_networks(
         &mut self,
         record: &Arc<ContainerRecord>,
+        own: Option<OwnedFd>,
     ) -> Result<(Joined, Served), Error> {
         match &record.spec.namespaces.network {
             NetworkMode::Container(of) => Ok((self.share_network(of)?, Served(None))),
-            NetworkMode::Named(_) => self.join_own_networks(record).await.map_err(networking),
+            NetworkMode::Named(_) => {
+                let joined = self.join_own_networks(record, own).await;
+                joined.map_err(networking)
+            }
             NetworkMode::None | NetworkMode::Host | NetworkMode::Default => {
                 Ok((Joined::default(), Served(None)))
             }
@@ -70,9 +75,11 @@ impl Owner {
     async fn join_own_networks(
         &mut self,
         record: &Arc<ContainerRecord>,
+        own: Option<OwnedFd>,
     ) -> Result<(Joined, Served), Error> {
         let (context, of) = (Arc::clone(&self.context), Arc::clone(record));
-        let reserved = crate::context::brief(move || context.networks.reserve(&of)).await?;
+        let reserve = move || context.networks.reserve(&of, own);
+        let reserved = crate::context::brief(reserve).await?;
         let state = reserved?;
         let mut container = (*self.now()).clone();
         container.state.network = state.clone();

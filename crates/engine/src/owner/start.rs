@@ -8,7 +8,7 @@ use crate::spec::Bundle;
 use crate::{Container, ContainerRecord, Error, Problem, Status};
 use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
-use types::Timestamp;
+use types::{Rootfs, Timestamp};
 
 /// A log that is looked after once its container runs, and the way to where it is sent.
 type KeptLog = (logs::Config, Option<forward::Sender>);
@@ -137,8 +137,10 @@ impl Owner {
         let mut plan = crate::log::plan(&record, &self.context.config.paths.container(&record.id))?;
         let sender = self.context.connect_log(&mut plan).await?;
         let log = plan.config.clone();
-        let (mut network, served) = self.join_networks(&record).await?;
+        let (users, own) = self.make_users(&record).await?.unzip();
+        let (mut network, served) = self.join_networks(&record, own.flatten()).await?;
         (network.processes, network.ipc, network.links) = (processes, ipc, links);
+        network.users = users;
         let prepare = move || {
             let bundle = Bundle::prepare(&prepared, &context, &network, log);
             bundle.map(|bundle| (bundle, network))
@@ -212,6 +214,8 @@ pub(super) fn begin_health(container: &mut Container) {
 }
 
 fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -> Create {
+    let linux = bundle.spec.linux.as_ref();
+    let shifted = linux.is_some_and(|linux| !linux.uid_mappings.is_empty());
     let streams = record.spec.streams;
     let stdin = match (streams.open_stdin, streams.stdin_once) {
         (false, _) => StdinPolicy::Null,
@@ -222,7 +226,10 @@ fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -
         sandbox: record.id.clone(),
         id: record.id.clone(),
         spec: bundle.spec,
-        rootfs: record.rootfs.clone(),
+        rootfs: match &record.rootfs {
+            Rootfs::Directory(copy) if shifted => Rootfs::Shifted(copy.clone()),
+            rootfs => rootfs.clone(),
+        },
         layers: bundle.layers,
         stdin,
         log: bundle.log,

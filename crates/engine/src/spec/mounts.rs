@@ -10,6 +10,9 @@ use types::Layer;
 /// The size of `/dev/shm` if nobody says.
 const SHM: u64 = 64 << 20;
 
+/// What is mounted has ids as the container has them.
+const SHIFTED: &str = "idmap";
+
 /// Options of a temporary file system that are passed on as they are.
 const TMPFS: [&str; 20] = [
     "ro",
@@ -144,7 +147,10 @@ fn own_files(input: &Input<'_>) -> Vec<Mount> {
     .into_iter()
     .map(|(destination, name)| {
         let source = input.dir.join(name).to_string_lossy().into_owned();
-        mount(destination, "bind", &source, &["rbind", "rprivate", access])
+        // They are the container's root's.
+        let shifted = input.users.map(|_| SHIFTED);
+        let options = ["rbind", "rprivate", access].into_iter().chain(shifted);
+        mount(destination, "bind", &source, &options.collect::<Vec<_>>())
     })
     .collect()
 }
@@ -161,7 +167,8 @@ fn init(input: &Input<'_>) -> Option<Mount> {
 }
 
 fn asked_for(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
-    let mut mounts: Vec<Mount> = input.record.mounts.iter().map(of_point).collect();
+    let points = input.record.mounts.iter();
+    let mut mounts: Vec<Mount> = points.map(|point| of_point(point, input)).collect();
     for (target, options) in &input.spec().tmpfs {
         let options = tmpfs_options(options)?;
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -170,7 +177,7 @@ fn asked_for(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
     Ok(mounts)
 }
 
-fn of_point(point: &MountPoint) -> Mount {
+fn of_point(point: &MountPoint, input: &Input<'_>) -> Mount {
     let mut options: Vec<String> = Vec::new();
     let mut push = |option: &str| options.push(option.to_owned());
     let (kind, source) = match point.kind.as_str() {
@@ -199,6 +206,10 @@ fn of_point(point: &MountPoint) -> Mount {
                 (true, _) => push("rw"),
                 (false, ReadOnlyRecursion::None) => push("ro"),
                 (false, _) => push("rro"),
+            }
+            let name = point.name.as_deref().filter(|_| point.is_volume());
+            if input.users.is_some() && name.is_some_and(|name| input.kept.contains(name)) {
+                push(SHIFTED);
             }
             ("bind", point.source.as_str())
         }

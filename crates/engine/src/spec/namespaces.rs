@@ -8,6 +8,7 @@ use oci::runtime::{Namespace, NamespaceKind};
 pub(super) fn of(input: &Input<'_>) -> Vec<Namespace> {
     let spec = &input.spec().namespaces;
     let own = [
+        (NamespaceKind::User, input.users.is_some()),
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, spec.network != NetworkMode::Host),
         (NamespaceKind::Uts, spec.uts != UtsMode::Host),
@@ -15,15 +16,17 @@ pub(super) fn of(input: &Input<'_>) -> Vec<Namespace> {
         (NamespaceKind::Ipc, spec.ipc != IpcMode::Host),
         (NamespaceKind::Cgroup, spec.cgroup == CgroupMode::Private),
     ];
+    let users = input.users.and_then(|users| users.namespace.as_ref());
     let joined = |kind| match kind {
-        NamespaceKind::Network => input.netns.as_ref(),
-        NamespaceKind::Pid => input.pidns.as_ref(),
-        NamespaceKind::Ipc => input.ipc.as_ref().map(|(namespace, _)| namespace),
+        NamespaceKind::User => users.map(super::path),
+        NamespaceKind::Network => input.netns.clone(),
+        NamespaceKind::Pid => input.pidns.clone(),
+        NamespaceKind::Ipc => input.ipc.as_ref().map(|(namespace, _)| namespace.clone()),
         _ => None,
     };
     let namespace = |(kind, _)| Namespace {
         kind,
-        path: joined(kind).cloned().unwrap_or_default(),
+        path: joined(kind).unwrap_or_default(),
     };
     own.into_iter()
         .filter(|(_, own)| *own)

@@ -1,6 +1,6 @@
 //! System call filters, masks and kernel parameters.
 
-use super::capabilities;
+use super::{Input, capabilities};
 use crate::{ContainerSpec, Error, IpcMode, NetworkMode, SeccompMode, SecuritySpec};
 use oci::runtime::{Linux, Seccomp};
 use seccomp::{Host, Profile};
@@ -164,14 +164,16 @@ fn check_sysctl(name: &str, spec: &ContainerSpec) -> Result<(), Error> {
     }
 }
 
-pub(super) fn sysctls(spec: &ContainerSpec) -> BTreeMap<String, String> {
+pub(super) fn sysctls(input: &Input<'_>) -> BTreeMap<String, String> {
+    let spec = input.spec();
     let mut sysctls = spec.security.sysctls.clone();
     if spec.namespaces.network != NetworkMode::Host {
         // COMPAT: since Docker 20.10 containers may use low ports and ping without privileges.
         let ports = ("net.ipv4.ip_unprivileged_port_start", "0");
         // Not of groups that a user namespace does not have.
         let groups = ("net.ipv4.ping_group_range", "0 2147483647");
-        let groups = (!sys::namespace::maps_users()).then_some(groups);
+        let maps = input.users.is_some() || sys::namespace::maps_users();
+        let groups = (!maps).then_some(groups);
         for (name, value) in std::iter::once(ports).chain(groups) {
             sysctls
                 .entry(name.to_owned())

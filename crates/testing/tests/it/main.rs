@@ -57,6 +57,7 @@ mod system;
 mod tcp;
 mod terminal;
 mod update;
+mod userns;
 mod volumes;
 mod wait;
 mod websocket;

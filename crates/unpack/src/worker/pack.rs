@@ -304,12 +304,16 @@ impl Packer<'_> {
 
     fn entry(&self, name: &[u8], stat: &Stat, kind: Kind) -> Entry {
         let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+        let (uid, gid) = match &self.order.ids {
+            Some(maps) => maps.inside(stat.st_uid, stat.st_gid),
+            None => (stat.st_uid, stat.st_gid),
+        };
         Entry {
             name: name.to_vec(),
             kind,
             mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
+            uid,
+            gid,
             seconds: stat.st_mtime,
             nanos: if self.order.detail == Detail::Copy {
                 nanos

@@ -32,8 +32,10 @@ pub(super) struct Files<'a> {
 
 impl<'a> Files<'a> {
     pub(super) fn new(tree: OwnedFd, order: &'a Place, limits: &Limits) -> Result<Self, Refusal> {
+        // The container's root, as the host numbers it.
+        let root = order.ids.as_ref().and_then(|maps| maps.outside(0, 0).ok());
         let mut files = Self {
-            walk: Walk::new(tree, Ground::InUse, limits),
+            walk: Walk::new(tree, Ground::InUse, limits).owned_by(root.unwrap_or_default()),
             order,
             copier: Copier::new(),
             times: Vec::new(),
@@ -141,12 +143,19 @@ impl<'a> Files<'a> {
         rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(failed(member, "open"))
     }
 
-    fn owner(&self, metadata: &Metadata) -> Option<(u32, u32)> {
-        match self.order.owner {
-            Owner::Archive => Some((metadata.uid, metadata.gid)),
-            Owner::Ids(uid, gid) => Some((uid, gid)),
-            Owner::Worker => None,
-        }
+    fn owner(&self, member: &[u8], metadata: &Metadata) -> Result<Option<(u32, u32)>, Refusal> {
+        let (uid, gid) = match self.order.owner {
+            Owner::Archive => (metadata.uid, metadata.gid),
+            Owner::Ids(uid, gid) => (uid, gid),
+            Owner::Worker => return Ok(None),
+        };
+        let Some(maps) = &self.order.ids else {
+            return Ok(Some((uid, gid)));
+        };
+        let outside = maps.outside(uid, gid);
+        // COMPAT: dockerd's words.
+        let nobody = |id| format!("container ID {id} cannot be mapped to a host ID");
+        outside.map(Some).map_err(|id| refuse(member, &nobody(id)))
     }
 
     /// Owner, attributes and mode, in this order: a change of owner takes set-id bits away.
@@ -156,7 +165,7 @@ impl<'a> Files<'a> {
         fd: &OwnedFd,
         metadata: &Metadata,
     ) -> Result<(), Refusal> {
-        if let Some((uid, gid)) = self.owner(metadata) {
+        if let Some((uid, gid)) = self.owner(member, metadata)? {
             let (uid, gid) = ids(uid, gid);
             rustix::fs::fchown(fd, uid, gid).map_err(failed(member, "change the owner of"))?;
         }
@@ -178,7 +187,7 @@ impl<'a> Files<'a> {
         (parent, name): (&OwnedFd, &CString),
         metadata: &Metadata,
     ) -> Result<(), Refusal> {
-        if let Some((uid, gid)) = self.owner(metadata) {
+        if let Some((uid, gid)) = self.owner(member, metadata)? {
             let (uid, gid) = ids(uid, gid);
             rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(failed(member, "change the owner of"))?;

@@ -139,7 +139,7 @@ impl Tree {
             let fd = walk::enter(&parent, name.to_bytes()).map_err(failed(path, "open"))?;
             let fd = reopen(&fd).map_err(failed(path, "open"))?;
             if made {
-                describe_implied(path, &fd)?;
+                describe_implied(path, &fd, (0, 0))?;
             }
             if opaque {
                 mark_opaque(path, &fd)?;
@@ -308,9 +308,11 @@ fn describe_open(path: &[u8], fd: &OwnedFd, metadata: &Metadata) -> Result<(), R
 
 /// A directory that no entry described, or not yet: a parent with the set-group-id bit must
 /// not lend its group.
-fn describe_implied(path: &[u8], fd: &OwnedFd) -> Result<(), Refusal> {
+fn describe_implied(path: &[u8], fd: &OwnedFd, (uid, gid): (u32, u32)) -> Result<(), Refusal> {
     let metadata = Metadata {
         mode: 0o755,
+        uid,
+        gid,
         ..Metadata::default()
     };
     describe_open(path, fd, &metadata)

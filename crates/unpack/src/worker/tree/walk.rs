@@ -38,6 +38,8 @@ pub(in super::super) enum Ground {
 pub(in super::super) struct Walk {
     root: Rc<OwnedFd>,
     ground: Ground,
+    /// Whose the parents are that nothing describes.
+    owner: (u32, u32),
     last: Option<(Vec<u8>, Rc<OwnedFd>)>,
     names: u64,
     max_names: u64,
@@ -49,11 +51,18 @@ impl Walk {
         Self {
             root: Rc::new(root),
             ground,
+            owner: (0, 0),
             last: None,
             names: 0,
             max_names: limits.entries.saturating_mul(2),
             max_depth: limits.depth,
         }
+    }
+
+    /// Parents that nothing describes are this user's and group's.
+    pub(in super::super) fn owned_by(mut self, owner: (u32, u32)) -> Self {
+        self.owner = owner;
+        self
     }
 
     pub(in super::super) fn root(&self) -> Rc<OwnedFd> {
@@ -174,7 +183,7 @@ impl Walk {
                     self.forget();
                     self.count(path)?;
                     self.bound(path, way.len() + 1)?;
-                    made(imply(path, &at, &name, found)?);
+                    made(imply(path, (&at, &name), found, self.owner)?);
                     way.push(part);
                 }
             }
@@ -226,7 +235,12 @@ impl Ground {
 }
 
 /// Makes a parent that no entry described, and returns its inode.
-fn imply(path: &[u8], at: &OwnedFd, name: &CString, found: Found) -> Result<u64, Refusal> {
+fn imply(
+    path: &[u8],
+    (at, name): (&OwnedFd, &CString),
+    found: Found,
+    owner: (u32, u32),
+) -> Result<u64, Refusal> {
     if found == Found::Whiteout {
         rustix::fs::unlinkat(at, name, AtFlags::empty()).map_err(failed(path, "remove"))?;
     }
@@ -234,7 +248,7 @@ fn imply(path: &[u8], at: &OwnedFd, name: &CString, found: Found) -> Result<u64,
         .map_err(failed(path, "create a parent of"))?;
     let fd = enter(at, name.to_bytes()).map_err(failed(path, "open a parent of"))?;
     let fd = super::reopen(&fd).map_err(failed(path, "open a parent of"))?;
-    super::describe_implied(path, &fd)?;
+    super::describe_implied(path, &fd, owner)?;
     if found == Found::Whiteout {
         super::mark_opaque(path, &fd)?;
     }
