@@ -96,6 +96,8 @@ pub struct Cgroup {
     unit: Option<String>,
     /// Keeps a new scope until this is dropped: by then somebody else must be in it.
     holder: Option<Holder>,
+    /// Where version 2 is mounted, as its maker found it.
+    unified_mount: Option<PathBuf>,
 }
 
 /// How a child comes into version 2's group.
@@ -135,6 +137,7 @@ impl Cgroup {
             class: None,
             unit: scope.as_ref().map(|scope| scope.unit.clone()),
             holder: None,
+            unified_mount: hierarchies.find("").map(|whole| whole.mount.clone()),
         };
         let place = Place::of(hierarchies, request, scope.as_ref());
         if let Some(scope) = &scope {
@@ -252,7 +255,13 @@ impl Cgroup {
                 Driver::Cgroupfs => None,
             },
             holder: None,
+            unified_mount: None,
         })
+    }
+
+    /// Where version 2 is mounted as a whole, if that was looked up to make this.
+    pub fn unified_mount(&self) -> Option<&Path> {
+        self.unified_mount.as_deref()
     }
 
     /// What is needed to find it again.
@@ -298,6 +307,7 @@ impl Cgroup {
             class: self.class.clone(),
             unit: self.unit.clone(),
             holder: None,
+            unified_mount: self.unified_mount.clone(),
         })
     }
 

@@ -26,7 +26,6 @@ pub struct Instruction {
 
 const JUMP: u8 = 0x05;
 const JUMP_EQUAL: u8 = 0x15;
-const JUMP_NOT_EQUAL: u8 = 0x55;
 
 impl Instruction {
     const fn new(code: u8, target: u8, source: u8, offset: i16, immediate: i32) -> Self {
@@ -58,17 +57,18 @@ impl Instruction {
         Self::new(0x54, target, 0, 0, mask)
     }
 
-    /// `target >>= bits`, 32 bits, unsigned.
-    pub const fn shift_right(target: u8, bits: i32) -> Self {
-        Self::new(0x74, target, 0, 0, bits)
+    /// `target ^= value`, 32 bits.
+    pub const fn xor(target: u8, value: i32) -> Self {
+        Self::new(0xa4, target, 0, 0, value)
     }
 
-    /// Jumps unless the register has the value.
-    pub const fn unless_equal(register: u8, value: i32) -> Self {
-        Self::new(JUMP_NOT_EQUAL, register, 0, 0, value)
+    /// `target |= source`, 32 bits.
+    pub const fn or(target: u8, source: u8) -> Self {
+        Self::new(0x4c, target, source, 0, 0)
     }
 
-    /// Jumps if the register has the value.
+    /// Jumps if the register has the value: all 64 bits, of which that gives the low 32 and their
+    /// sign.
     pub const fn if_equal(register: u8, value: i32) -> Self {
         Self::new(JUMP_EQUAL, register, 0, 0, value)
     }
@@ -85,7 +85,7 @@ impl Instruction {
 
     /// Says how many instructions a jump skips; nothing to others.
     pub const fn aim(&mut self, offset: i16) {
-        if matches!(self.code, JUMP | JUMP_EQUAL | JUMP_NOT_EQUAL) {
+        if matches!(self.code, JUMP | JUMP_EQUAL) {
             self.offset = offset;
         }
     }

@@ -10,7 +10,7 @@ use super::mounts::{Mount, tmpfs, tree};
 use super::text::{Target, c};
 use crate::Error;
 use crate::create::Create;
-use cgroup::Hierarchies;
+use cgroup::{Cgroup, Hierarchies};
 use oci::runtime::{Mount as Requested, NamespaceKind, Spec};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
@@ -38,8 +38,12 @@ pub(crate) fn plan(
             return Ok(());
         }
         // COMPAT: a container in the caller's cgroup namespace sees all that the caller does.
-        let hierarchies = probe()?;
-        let whole = hierarchies.find("").map_or(unified, |whole| &whole.mount);
+        let known = request.cgroup.and_then(Cgroup::unified_mount);
+        let found = match known {
+            Some(mount) => Some(mount.to_owned()),
+            None => probe()?.find("").map(|whole| whole.mount.clone()),
+        };
+        let whole = found.as_ref().unwrap_or(unified);
         planned.push(bound(field, target, (whole, change))?);
         return Ok(());
     }
