@@ -3,6 +3,7 @@
 use crate::body::{self, Response, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::version::ApiVersion;
 use docker_schema::filters::Filters;
 use docker_schema::system::{Actor, Event};
 use engine::{Entry, EventType, Span};
@@ -25,6 +26,8 @@ const FILTERS: [&str; 15] = [
     "volume",
     "builder",
 ];
+/// Since it an event says who and what once.
+const V1_52: ApiVersion = ApiVersion::new(1, 52);
 /// RFC 7464's record separator.
 const RECORD: u8 = 0x1e;
 
@@ -38,22 +41,37 @@ enum Form {
 }
 
 impl Form {
-    /// COMPAT: `application/json` is one document, which this is not; clients expect it.
-    fn of(headers: &HeaderMap) -> Self {
+    /// What the client names itself counts, the likeliest first; of equals the first of these.
+    ///
+    /// COMPAT: before 1.52 it is `application/json` otherwise, which is one document, and this is
+    /// not.
+    fn of(headers: &HeaderMap, version: ApiVersion) -> Self {
         let accepted = headers.get_all(http::header::ACCEPT);
         let accepted = accepted.iter().filter_map(|value| value.to_str().ok());
-        let mut types = accepted.flat_map(|value| value.split(','));
-        let form = types.find_map(|media_type| {
-            match media_type.split(';').next().unwrap_or_default().trim() {
-                "application/json-seq" => Some(Self::Sequence),
-                "application/x-ndjson" => Some(Self::Lines("application/x-ndjson")),
-                "application/jsonl" => Some(Self::Lines("application/jsonl")),
-                "application/json" | "*/*" => Some(Self::Lines("application/json")),
-                _ => None,
+        let ranges: Vec<&str> = accepted.flat_map(|value| value.split(',')).collect();
+        let mut best = None;
+        for form in [
+            Self::LINES,
+            Self::Lines("application/x-ndjson"),
+            Self::Sequence,
+        ] {
+            let named = ranges.iter().filter_map(|range| {
+                let (name, weight) = weighed(range);
+                (name == form.media_type() && weight > 0.0).then_some(weight)
+            });
+            let weight = named.fold(0.0_f64, f64::max);
+            if weight > best.map_or(0.0, |(_, weight)| weight) {
+                best = Some((form, weight));
             }
-        });
-        form.unwrap_or(Self::Lines("application/json"))
+        }
+        match best {
+            Some((form, _)) => form,
+            None if version < V1_52 => Self::Lines("application/json"),
+            None => Self::LINES,
+        }
     }
+
+    const LINES: Self = Self::Lines("application/jsonl");
 
     fn media_type(self) -> &'static str {
         match self {
@@ -73,6 +91,14 @@ impl Form {
     }
 }
 
+/// A media type, and how likely it is to be taken.
+fn weighed(range: &str) -> (&str, f64) {
+    let mut parts = range.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+    (name, weight.unwrap_or(1.0))
+}
+
 pub(crate) async fn stream(call: Call) -> Result<Response> {
     // COMPAT: a filter that is not known is no error here.
     let filters = call.query.filters_among(&FILTERS)?;
@@ -90,7 +116,7 @@ pub(crate) async fn stream(call: Call) -> Result<Response> {
         after: None,
     };
     let mut subscription = call.api.engine.events().subscribe(span)?;
-    let form = Form::of(&call.headers);
+    let (form, version) = (Form::of(&call.headers, call.version), call.version);
     let (writer, response) = body::stream(form.media_type());
     let stopping = call.api.stopping.clone();
     call.api.tracker.spawn(async move {
@@ -104,7 +130,7 @@ pub(crate) async fn stream(call: Call) -> Result<Response> {
                 Ok(None) => return,
                 Ok(Some(entry)) if !matches(&entry.event, &filters) => {}
                 Ok(Some(entry)) => {
-                    if send(&writer, form, entry).await.is_err() {
+                    if send(&writer, (form, version), entry).await.is_err() {
                         return;
                     }
                 }
@@ -115,15 +141,20 @@ pub(crate) async fn stream(call: Call) -> Result<Response> {
     Ok(response)
 }
 
-async fn send(writer: &Writer, form: Form, entry: Entry<engine::Event>) -> std::io::Result<()> {
-    writer.send(form.write(&document(entry))?).await
+async fn send(
+    writer: &Writer,
+    (form, version): (Form, ApiVersion),
+    entry: Entry<engine::Event>,
+) -> std::io::Result<()> {
+    writer.send(form.write(&document(entry, version))?).await
 }
 
-fn document(entry: Entry<engine::Event>) -> Event {
+fn document(entry: Entry<engine::Event>, version: ApiVersion) -> Event {
     let Entry { at, event, .. } = entry;
-    let named = matches!(event.object, EventType::Container | EventType::Image);
+    let old = version < V1_52;
+    let named = old && matches!(event.object, EventType::Container | EventType::Image);
     let from = match event.object {
-        EventType::Container => event.attributes.get("image").cloned().unwrap_or_default(),
+        EventType::Container if old => event.attributes.get("image").cloned().unwrap_or_default(),
         _ => String::new(),
     };
     Event {
@@ -221,18 +252,26 @@ mod tests {
 
     #[test]
     fn the_client_says_how_events_are_divided() {
+        let old = ApiVersion::new(1, 51);
         let form = |accept: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("accept", accept.parse().unwrap());
-            Form::of(&headers).media_type()
+            Form::of(&headers, old).media_type()
         };
         assert_eq!(form("application/json-seq"), "application/json-seq");
         assert_eq!(
             form("text/html, application/x-ndjson;q=1"),
             "application/x-ndjson"
         );
+        assert_eq!(
+            form("application/json, application/json-seq;q=0.5, application/x-ndjson;q=0.1"),
+            "application/json-seq"
+        );
+        assert_eq!(form("application/jsonl;q=0, */*"), "application/json");
         assert_eq!(form("text/html"), "application/json");
-        assert_eq!(Form::of(&HeaderMap::new()).media_type(), "application/json");
+        let silent = |version| Form::of(&HeaderMap::new(), version).media_type();
+        assert_eq!(silent(old), "application/json");
+        assert_eq!(silent(V1_52), "application/jsonl");
         assert_eq!(Form::Sequence.write(&Event::default()).unwrap()[0], RECORD);
     }
 }

@@ -16,7 +16,9 @@ pub(crate) use search::search;
 
 use crate::body::{self, Response};
 use crate::call::Call;
+use crate::compat;
 use crate::error::{Error, Result};
+use crate::version::ApiVersion;
 use docker_schema::image::DeleteItem;
 use http::StatusCode;
 use images::{Force, Parents, Reference, Removal, Remove};
@@ -43,7 +45,27 @@ pub(crate) async fn inspect(call: Call) -> Result<Response> {
     let images = call.api.engine.images();
     let image = images.resolve(call.name())?;
     let driver = images.snapshotter().name();
-    Ok(body::ok(&document::inspect(&image, call.version, driver)))
+    let document = document::inspect(&image, call.version, driver);
+    Ok(compat::ok(&document, call.version, &document::RULES))
+}
+
+/// COMPAT: dockerd's words, whose store of layers has none either.
+pub(crate) async fn attestations(call: Call) -> Result<Response> {
+    const SINCE: ApiVersion = ApiVersion::new(1, 55);
+    if call.version < SINCE {
+        return Err(Error::bad_request(format!(
+            "GET /images/{{name:.*}}/attestations requires minimum API version {SINCE}"
+        )));
+    }
+    if call.query.all("platform").count() > 1 {
+        return Err(Error::bad_request(
+            "only one platform value is currently supported",
+        ));
+    }
+    platform(call.query.text("platform"))?;
+    Err(Error::not_implemented(
+        "the legacy image store does not support attestations",
+    ))
 }
 
 pub(crate) async fn history(call: Call) -> Result<Response> {

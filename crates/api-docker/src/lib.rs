@@ -6,6 +6,7 @@
 
 mod body;
 mod call;
+mod compat;
 mod containers;
 mod error;
 mod events;

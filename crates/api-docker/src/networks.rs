@@ -4,10 +4,12 @@ use crate::body::{self, Response};
 use crate::call::Call;
 use crate::containers::{map_or_null, or_null, parse};
 use crate::error::{Error, Result};
+use crate::version::ApiVersion;
 use docker_schema::filters::Filters;
 use docker_schema::network::{
     ConfigReference, ConnectRequest, CreateRequest, CreateResponse, DisconnectRequest,
-    EndpointIpamConfig, EndpointResource, EndpointSettings, Ipam, IpamConfig, Network, PruneReport,
+    EndpointIpamConfig, EndpointResource, EndpointSettings, Ipam, IpamConfig, IpamStatus, Network,
+    NetworkStatus, PruneReport, SubnetStatus,
 };
 use engine::{
     AddressPool, AddressSpec, EndpointSpec, EndpointState, LabelFilter, NetworkFilter, NetworkSpec,
@@ -30,8 +32,33 @@ pub(crate) async fn list(call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn inspect(call: Call) -> Result<Response> {
-    let network = call.api.engine.networks().find(call.id())?;
-    Ok(body::ok(&document(&network)))
+    let networks = call.api.engine.networks();
+    let network = networks.find(call.id())?;
+    let mut document = document(&network);
+    if call.version >= STATUS {
+        let subnets = networks.allocated(&network.record);
+        document.status = Some(NetworkStatus {
+            ipam: IpamStatus {
+                subnets: subnets.iter().map(subnet).collect(),
+            },
+        });
+    }
+    Ok(body::ok(&document))
+}
+
+/// The version since which a network says which addresses are given.
+const STATUS: ApiVersion = ApiVersion::new(1, 52);
+/// The version since which a running container gets the hardware address that was asked for.
+const MAC_OF_CONNECTION: ApiVersion = ApiVersion::new(1, 54);
+
+/// COMPAT: numbers end where 64 bits do.
+fn subnet(subnet: &engine::Allocated) -> (String, SubnetStatus) {
+    let number = |count: u128| u64::try_from(count).unwrap_or(u64::MAX);
+    let status = SubnetStatus {
+        ips_in_use: number(subnet.used),
+        dynamic_ips_available: number(subnet.available),
+    };
+    (subnet.subnet.to_string(), status)
 }
 
 pub(crate) async fn create(call: Call) -> Result<Response> {
@@ -69,9 +96,14 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
 
 pub(crate) async fn connect(call: Call) -> Result<Response> {
     let (api, network) = (call.api.clone(), call.id().to_owned());
+    let version = call.version;
     let request: ConnectRequest = call.document().await?;
     let container = api.engine.containers().resolve(&request.container)?;
-    let spec = endpoint(&request.endpoint_config.unwrap_or_default())?;
+    let mut settings = request.endpoint_config.unwrap_or_default();
+    if version < MAC_OF_CONNECTION {
+        settings.mac_address.clear();
+    }
+    let spec = endpoint(&settings)?;
     let networks = api.engine.networks();
     networks.connect(&network, &container, spec).await?;
     Ok(body::empty(StatusCode::OK))

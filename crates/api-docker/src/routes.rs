@@ -23,7 +23,7 @@ routes! {
     GET "/version" => system::version;
     GET "/info" => system::info;
     GET "/events" => events::stream;
-    GET "/system/df" => system::disk_usage;
+    GET "/system/df" => system::df;
 
     GET "/containers/json" => containers::list;
     POST "/containers/create" => containers::create;
@@ -71,6 +71,7 @@ routes! {
     DELETE "/images/{name...}" => images::remove;
 
     POST "/auth" => images::login;
+    GET "/images/{name...}/attestations" => images::attestations;
     GET "/distribution/{name...}/json" => images::offered;
 
     GET "/networks" => networks::list;

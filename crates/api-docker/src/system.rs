@@ -1,7 +1,10 @@
 //! The daemon itself.
 
+mod disk_usage;
+
 use crate::body::{self, Response};
 use crate::call::Call;
+use crate::compat::{self, Rule};
 use crate::containers::{DEFAULT_RUNTIME, RUNTIMES, or_null};
 use crate::error::{Error, Result};
 use crate::images::blocking;
@@ -147,8 +150,10 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         cdi_spec_dirs: Some(Vec::new()),
         ..Info::default()
     };
-    Ok(body::ok(&document))
+    Ok(compat::ok(&document, call.version, &[NO_KERNEL_MEMORY]))
 }
+
+const NO_KERNEL_MEMORY: Rule = Rule::gone(ApiVersion::new(1, 52), "", &["KernelMemoryTCP"]);
 
 /// COMPAT: a profile by its path is called `custom`, as its document is what is kept.
 fn security_options(system: &engine::System) -> Vec<String> {
@@ -252,7 +257,7 @@ fn registries(call: &Call) -> RegistryConfig {
     }
 }
 
-pub(crate) async fn disk_usage(call: Call) -> Result<Response> {
+pub(crate) async fn df(call: Call) -> Result<Response> {
     let asked: Vec<&str> = call.query.all("type").collect();
     let known = ["container", "image", "volume", "build-cache"];
     if let Some(unknown) = asked.iter().find(|kind| !known.contains(kind)) {
@@ -291,5 +296,8 @@ pub(crate) async fn disk_usage(call: Call) -> Result<Response> {
     if wants("build-cache") {
         document.build_cache = Some(Vec::new());
     }
-    Ok(body::ok(&document))
+    if call.version >= disk_usage::SINCE {
+        disk_usage::sum_up(&mut document, call.query.flag("verbose"));
+    }
+    Ok(compat::ok(&document, call.version, &disk_usage::RULES))
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use http::StatusCode;
 use std::fmt;
 
-/// A version of the Engine API, such as 1.51.
+/// A version of the Engine API, such as 1.56.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiVersion {
     major: u16,
@@ -13,7 +13,7 @@ pub struct ApiVersion {
 
 impl ApiVersion {
     /// The newest that is served, and what a path without version means.
-    pub const NEWEST: Self = Self::new(1, 51);
+    pub const NEWEST: Self = Self::new(1, 56);
     /// The oldest that is served.
     pub const OLDEST: Self = Self::new(1, 24);
 

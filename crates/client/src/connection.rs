@@ -127,7 +127,7 @@ fn request(host: &Host, call: Call) -> std::result::Result<Request<RequestBody>,
     };
     let mut builder = Request::builder()
         .method(call.method)
-        .uri(call.path)
+        .uri(format!("/v{}{}", crate::api_version(), call.path))
         .header(header::HOST, name)
         .header(
             header::USER_AGENT,

@@ -20,6 +20,7 @@ mod stream;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
+use std::sync::OnceLock;
 
 pub use body::RequestBody;
 pub use call::{Call, encode};
@@ -32,6 +33,21 @@ pub use stream::{BytesStream, JsonStream};
 
 /// What a request may give.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The version of the API whose documents are read and sent: `DOCKER_API_VERSION` for a daemon
+/// that is older, else the one of Docker 28's client.
+pub fn api_version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let named = std::env::var("DOCKER_API_VERSION").ok();
+        named
+            .filter(|version| !version.is_empty())
+            .unwrap_or_else(|| DEFAULT_API_VERSION.to_owned())
+    })
+}
+
+/// What [`api_version`] is if nobody says.
+pub const DEFAULT_API_VERSION: &str = "1.51";
 
 /// The largest answer that is read into memory; streams have no such bound.
 const LARGEST_ANSWER: usize = 256 << 20;

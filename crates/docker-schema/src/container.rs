@@ -19,7 +19,7 @@ pub use host::{
     ThrottleDevice, Ulimit, WeightDevice,
 };
 pub use inspect::{Address, Health, HealthResult, Inspect, NetworkSettings, State};
-pub use list::{Port, Summary, SummaryHostConfig, SummaryNetworkSettings};
+pub use list::{HealthSummary, Port, Summary, SummaryHostConfig, SummaryNetworkSettings};
 pub use stats::{
     BlkioEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats, Stats,
     ThrottlingData,

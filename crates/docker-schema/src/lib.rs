@@ -1,7 +1,8 @@
 //! The Docker Engine API's documents, as they stand on the wire.
 //!
-//! It knows the names, types and presence of every field that Docker Engine 28 (API 1.51)
-//! reads and writes, and how Go decodes them ([`decode`]). It must not know what they mean.
+//! It knows the names, types and presence of every field that Docker Engine 28 (API 1.51) reads
+//! and writes, of those that versions up to 1.56 added, and how Go decodes them ([`decode`]). It
+//! must not know what they mean.
 //! Read first: [`container::CreateRequest`], [`container::Inspect`], [`decode`].
 //!
 //! A Go slice or map that is nil is written as `null`, not as `[]` or `{}`: [`List`] and

@@ -279,4 +279,35 @@ pub struct DiskUsage {
     pub containers: List<container::Summary>,
     pub volumes: List<volume::Volume>,
     pub build_cache: List<serde_json::Value>,
+    /// Since API 1.52, as the following.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_usage: Option<Usage<image::Summary>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_usage: Option<Usage<container::Summary>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_usage: Option<Usage<volume::Volume>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_cache_usage: Option<Usage<serde_json::Value>>,
+}
+
+/// What objects of one kind take.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(
+    default,
+    rename_all = "PascalCase",
+    bound(deserialize = "T: Default + Deserialize<'de>")
+)]
+pub struct Usage<T> {
+    /// Those that are used.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub active_count: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<T>,
+    /// Bytes that the others take.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub reclaimable: i64,
+    #[serde(skip_serializing_if = "is_empty")]
+    pub total_count: i64,
+    #[serde(skip_serializing_if = "is_empty")]
+    pub total_size: i64,
 }

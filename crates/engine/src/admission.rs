@@ -49,6 +49,7 @@ pub(crate) fn update(
         changed.restart = restart;
     }
     changed.resources.take(&update.resources);
+    changed.resources.take_devices(&update.block_devices);
     check_policy(&changed)?;
     let mut warnings = Vec::new();
     limits.admit(&mut changed.resources, &mut warnings)?;

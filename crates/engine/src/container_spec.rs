@@ -27,7 +27,7 @@ pub use parse::ParseError;
 pub use port::PortBinding;
 pub(crate) use port::{Publication, port as read_port, protocol_name};
 pub use process::{ProcessSpec, Streams};
-pub use resource::{BlockRate, BlockWeight, ResourceSpec, Ulimit};
+pub use resource::{BlockDevices, BlockRate, BlockWeight, ResourceSpec, Ulimit};
 pub use restart::RestartPolicy;
 pub use security::{SeccompMode, SecuritySpec};
 

@@ -46,10 +46,11 @@ pub use cgroup::Stats;
 pub use config::Config;
 pub use container_record::{Container, ContainerRecord, MountPoint};
 pub use container_spec::{
-    AddressSpec, Bind, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device, DeviceKind,
-    DeviceRule, EndpointSpec, IpcMode, Link, LogSpec, Mount, MountKind, NamespaceSpec, NetworkMode,
-    ParseError, PidMode, PortBinding, ProcessSpec, Propagation, ReadOnlyRecursion, Relabel,
-    ResourceSpec, RestartPolicy, SeccompMode, SecuritySpec, Streams, Ulimit, UserMode, UtsMode,
+    AddressSpec, Bind, BlockDevices, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device,
+    DeviceKind, DeviceRule, EndpointSpec, IpcMode, Link, LogSpec, Mount, MountKind, NamespaceSpec,
+    NetworkMode, ParseError, PidMode, PortBinding, ProcessSpec, Propagation, ReadOnlyRecursion,
+    Relabel, ResourceSpec, RestartPolicy, SeccompMode, SecuritySpec, Streams, Ulimit, UserMode,
+    UtsMode,
 };
 pub use container_state::{ContainerState, Status};
 pub use containers::{
@@ -72,8 +73,8 @@ pub use metadata::{Entry, Span};
 pub use network_record::{AddressPool, NetworkDriver, NetworkRecord};
 pub use network_state::{EndpointState, NetworkState, PublishedPort, mac_text, parse_mac};
 pub use networks::{
-    DefaultBridge, Member, Network, NetworkError, NetworkFilter, NetworkSettings, NetworkSpec,
-    Networks, PoolSpec,
+    Allocated, DefaultBridge, Member, Network, NetworkError, NetworkFilter, NetworkSettings,
+    NetworkSpec, Networks, PoolSpec,
 };
 pub use oci::image::{ExecConfig, Healthcheck};
 pub use system::{Counts, System};

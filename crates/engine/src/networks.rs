@@ -44,6 +44,17 @@ pub struct Network {
     pub members: Vec<Member>,
 }
 
+/// The addresses of one of a network's subnets, by their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocated {
+    /// Which.
+    pub subnet: net::Subnet,
+    /// Those that nobody can be given any more.
+    pub used: u128,
+    /// Those that are still given where nobody chooses.
+    pub available: u128,
+}
+
 /// A container in a network.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -67,6 +78,11 @@ impl Networks {
     pub fn find(&self, name: &str) -> Result<Network, Error> {
         let record = self.context.networks.resolve(name)?;
         Ok(self.snapshot(record))
+    }
+
+    /// How many addresses of each of a network's subnets are given.
+    pub fn allocated(&self, record: &NetworkRecord) -> Vec<Allocated> {
+        self.context.networks.allocated(&record.id)
     }
 
     /// The networks that match, in the order of their names.

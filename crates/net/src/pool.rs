@@ -120,6 +120,33 @@ impl Addresses {
         }
     }
 
+    /// How many addresses of the subnet nobody can be given, the network's own among them.
+    pub fn used(&self) -> u128 {
+        self.taken.len() as u128 + u128::try_from(self.own().count()).unwrap_or_default()
+    }
+
+    /// How many of the range can still be given.
+    pub fn available(&self) -> u128 {
+        let (Some(first), Some(last)) = (
+            self.subnet.offset(self.range.first()),
+            self.subnet.offset(self.range.last()),
+        ) else {
+            return 0;
+        };
+        let within = |offset: &u128| (first..=last).contains(offset);
+        let taken = self.taken.range(first..=last).count() + self.own().filter(within).count();
+        (last - first)
+            .saturating_add(1)
+            .saturating_sub(taken as u128)
+    }
+
+    /// The addresses that name the network itself.
+    fn own(&self) -> impl Iterator<Item = u128> {
+        let last = self.subnet.offset(self.subnet.last());
+        let ends = [Some(0), last].into_iter().flatten();
+        ends.filter(|offset| self.reserved(*offset))
+    }
+
     /// The network's own first address, and the broadcast address of IPv4.
     fn reserved(&self, offset: u128) -> bool {
         let width = if self.subnet.is_ipv6() { 128 } else { 32 };
@@ -135,6 +162,20 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_used_and_what_is_left_is_counted() {
+        let range = Some(subnet("10.0.0.128/25"));
+        let mut addresses = Addresses::new(subnet("10.0.0.0/24"), range);
+        assert_eq!((addresses.used(), addresses.available()), (2, 127));
+        addresses.take([10, 0, 0, 1].into()).unwrap();
+        addresses.give().unwrap();
+        assert_eq!((addresses.used(), addresses.available()), (4, 126));
+        let pair = Addresses::new(subnet("10.0.0.0/31"), None);
+        assert_eq!((pair.used(), pair.available()), (0, 2));
+        let wide = Addresses::new(subnet("fd00::/64"), None);
+        assert_eq!((wide.used(), wide.available()), (1, (1 << 64) - 1));
+    }
 
     fn subnet(text: &str) -> Subnet {
         text.parse().expect(text)

@@ -5,7 +5,8 @@ use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
-use docker_schema::container::{self, Config, CreateRequest, CreateResponse};
+use crate::version::ApiVersion;
+use docker_schema::container::{self, Config, CreateRequest, CreateResponse, PortBinding};
 use engine::{ContainerSpec, EndpointSpec, ProcessSpec, RestartPolicy, Streams};
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -23,14 +24,49 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
     check_platform(&api, &request.config.image, &platform).await?;
     let name = name.strip_prefix('/').unwrap_or(&name);
     let name = (!name.is_empty()).then_some(name);
+    if version >= V1_52 {
+        // They are gone, and what clients say of them with it.
+        request.config.mac_address.clear();
+        request.host_config.kernel_memory_tcp = 0;
+    }
     let migrated = super::sysctls::migrate(&mut request, version)?;
+    let unbound = unbound_ports(&mut request, version);
     let spec = specification(&request)?;
     let created = api.engine.containers().create(name, spec).await?;
     let document = CreateResponse {
         id: created.id.to_string(),
-        warnings: created.warnings.into_iter().chain(migrated).collect(),
+        warnings: created
+            .warnings
+            .into_iter()
+            .chain(migrated)
+            .chain(unbound)
+            .collect(),
     };
     Ok(body::json(StatusCode::CREATED, &document))
+}
+
+const V1_52: ApiVersion = ApiVersion::new(1, 52);
+
+/// COMPAT: a port with an empty list of bindings is published wherever there is room, of which a
+/// newer client is warned.
+fn unbound_ports(request: &mut CreateRequest, version: ApiVersion) -> Option<String> {
+    let bindings = request.host_config.port_bindings.iter_mut().flatten();
+    let empty = bindings.filter(|(_, bindings)| bindings.iter().all(Vec::is_empty));
+    let mut ports = Vec::new();
+    for (port, bindings) in empty {
+        *bindings = Some(vec![PortBinding::default()]);
+        ports.push(match port.contains('/') {
+            true => port.clone(),
+            false => format!("{port}/tcp"),
+        });
+    }
+    (version >= V1_52 && !ports.is_empty()).then(|| {
+        format!(
+            "Following container port(s) have an empty list of port-bindings: {}. Such bindings \
+             will be discarded in a future version.",
+            ports.join(", ")
+        )
+    })
 }
 
 /// Refuses an image that is here for another platform than was asked for.

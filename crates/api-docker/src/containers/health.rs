@@ -1,7 +1,7 @@
 //! Health checks, and what they found.
 
 use crate::error::{Error, Result};
-use docker_schema::container::{Health, HealthConfig, HealthResult};
+use docker_schema::container::{Health, HealthConfig, HealthResult, HealthSummary};
 use engine::{ContainerState, HealthStatus, Healthcheck};
 
 /// The shortest time that a check may name, in nanoseconds.
@@ -30,6 +30,20 @@ pub(crate) fn check(asked: &HealthConfig) -> Result<Healthcheck> {
         start_interval: long_enough("StartInterval", asked.start_interval)?,
         retries: asked.retries,
     })
+}
+
+/// A container's health in a list.
+pub(crate) fn summary(state: &ContainerState) -> HealthSummary {
+    match state.health.as_ref().map(show) {
+        Some(health) => HealthSummary {
+            status: health.status,
+            failing_streak: health.failing_streak,
+        },
+        None => HealthSummary {
+            status: "none".to_owned(),
+            failing_streak: 0,
+        },
+    }
 }
 
 /// The check as inspect shows it.

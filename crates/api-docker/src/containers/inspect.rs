@@ -2,9 +2,11 @@
 
 use super::host_config;
 use super::network::network_settings;
-use crate::body::{self, Response};
+use crate::body::Response;
 use crate::call::Call;
+use crate::compat::{self, Rule};
 use crate::error::Result;
+use crate::version::ApiVersion;
 use docker_schema::container::{Config, HostConfig, Inspect, State};
 use docker_schema::image::GraphDriver;
 use docker_schema::mount::MountPoint;
@@ -26,8 +28,35 @@ pub(crate) async fn inspect(call: Call) -> Result<Response> {
         document.size_rw = Some(written);
         document.size_root_fs = Some(written.saturating_add(below));
     }
-    Ok(body::ok(&document))
+    Ok(compat::ok(&document, call.version, &RULES))
 }
+
+const V1_52: ApiVersion = ApiVersion::new(1, 52);
+/// What newer versions do not have.
+const RULES: [Rule; 3] = [
+    Rule::gone(
+        V1_52,
+        "NetworkSettings",
+        &[
+            "Bridge",
+            "HairpinMode",
+            "LinkLocalIPv6Address",
+            "LinkLocalIPv6PrefixLen",
+            "SecondaryIPAddresses",
+            "SecondaryIPv6Addresses",
+            "EndpointID",
+            "Gateway",
+            "GlobalIPv6Address",
+            "GlobalIPv6PrefixLen",
+            "IPAddress",
+            "IPPrefixLen",
+            "IPv6Gateway",
+            "MacAddress",
+        ],
+    ),
+    Rule::gone(V1_52, "HostConfig", &["KernelMemoryTCP"]),
+    Rule::empty(V1_52, "Config", &["OnBuild"]),
+];
 
 /// A list, or Go's nil for an empty one.
 pub(crate) fn or_null<T>(list: Vec<T>) -> Option<Vec<T>> {

@@ -5,8 +5,9 @@ use super::resources;
 use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::version::ApiVersion;
 use docker_schema::container::{Top, UpdateRequest, UpdateResponse};
-use engine::{Problem, Removal, Size, Stop, Update};
+use engine::{BlockDevices, Problem, Removal, Size, Stop, Update};
 use http::StatusCode;
 use types::Signal;
 
@@ -198,12 +199,20 @@ pub(crate) async fn top(call: Call) -> Result<Response> {
     }))
 }
 
+/// The version since which an update may change limits of block devices.
+const BLOCK_DEVICES: ApiVersion = ApiVersion::new(1, 55);
+
 pub(crate) async fn update(call: Call) -> Result<Response> {
     let id = call.container()?;
+    let version = call.version;
     let containers = call.api.engine.containers().clone();
     let request: UpdateRequest = call.document().await?;
     let update = Update {
         resources: resources::updated(&request)?,
+        block_devices: match version >= BLOCK_DEVICES {
+            true => resources::block_devices(&request),
+            false => BlockDevices::default(),
+        },
         restart: match request.restart_policy.name.as_str() {
             "" => None,
             _ => Some(restart_policy(&request.restart_policy)?),

@@ -8,6 +8,7 @@ use crate::body::{self, Response};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
+use crate::version::ApiVersion;
 use docker_schema::container::{PruneReport, Summary, SummaryHostConfig, SummaryNetworkSettings};
 use docker_schema::filters::Filters;
 use engine::{Container, ContainerFilter, LabelFilter, Networks, Status};
@@ -47,8 +48,17 @@ pub(crate) async fn list(call: Call) -> Result<Response> {
     found.retain(|container| matches(container, &filters));
     found.truncate(limit.unwrap_or(usize::MAX));
     let sizes = call.query.flag("size");
-    Ok(body::ok(&summaries(&call.api, &found, sizes).await?))
+    let mut summaries = summaries(&call.api, &found, sizes).await?;
+    if call.version >= HEALTH {
+        for (summary, container) in summaries.iter_mut().zip(&found) {
+            summary.health = Some(super::health::summary(&container.state));
+        }
+    }
+    Ok(body::ok(&summaries))
 }
+
+/// The version since which a list tells of health.
+const HEALTH: ApiVersion = ApiVersion::new(1, 52);
 
 /// The containers in a list's form.
 pub(crate) async fn summaries(

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::{self, HostConfig, ThrottleDevice, UpdateRequest, WeightDevice};
-use engine::{BlockRate, BlockWeight, Device, ResourceSpec};
+use engine::{BlockDevices, BlockRate, BlockWeight, Device, ResourceSpec};
 use http::StatusCode;
 
 fn given<T: Default + PartialEq + Copy>(value: T) -> Option<T> {
@@ -144,6 +144,19 @@ pub(crate) fn updated(request: &UpdateRequest) -> Result<ResourceSpec> {
         pids_limit: request.pids_limit,
         ..HostConfig::default()
     })
+}
+
+/// The limits of block devices of an update.
+pub(crate) fn block_devices(request: &UpdateRequest) -> BlockDevices {
+    let rated = |given: &Option<Vec<ThrottleDevice>>| given.as_ref().map(|all| rates(Some(all)));
+    let weighed = request.blkio_weight_device.as_ref();
+    BlockDevices {
+        weights: weighed.map(|all| weights(Some(all))),
+        read_bps: rated(&request.blkio_device_read_bps),
+        write_bps: rated(&request.blkio_device_write_bps),
+        read_iops: rated(&request.blkio_device_read_iops),
+        write_iops: rated(&request.blkio_device_write_iops),
+    }
 }
 
 fn signed(value: Option<u64>) -> i64 {

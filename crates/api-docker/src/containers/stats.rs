@@ -4,6 +4,7 @@ use crate::body::{self, Response, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
+use crate::version::ApiVersion;
 use docker_schema::ZERO_TIME;
 use docker_schema::container::{
     BlkioEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats, Stats,
@@ -39,14 +40,19 @@ pub(crate) async fn stats(call: Call) -> Result<Response> {
             tokio::time::sleep(INTERVAL).await;
             before = std::mem::replace(&mut now, sample(&api, &id).await?);
         }
-        return Ok(body::ok(&document(&api, &id, &before, &now)?));
+        return Ok(body::ok(&document(
+            (&api, call.version),
+            &id,
+            &before,
+            &now,
+        )?));
     }
     let (writer, response) = body::stream("application/json");
-    let stopping = call.api.stopping.clone();
+    let (stopping, version) = (call.api.stopping.clone(), call.version);
     call.api.tracker.spawn(async move {
         tokio::select! {
             // It ends only when the client or the container is gone.
-            sent = send(&api, &id, &writer) => drop(sent),
+            sent = send((&api, version), &id, &writer) => drop(sent),
             () = writer.closed() => {}
             () = stopping.cancelled() => {}
         }
@@ -54,7 +60,11 @@ pub(crate) async fn stats(call: Call) -> Result<Response> {
     Ok(response)
 }
 
-async fn send(api: &Api, id: &ContainerId, writer: &Writer) -> io::Result<()> {
+async fn send(
+    (api, version): (&Api, ApiVersion),
+    id: &ContainerId,
+    writer: &Writer,
+) -> io::Result<()> {
     let mut before = Sample::default();
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
@@ -64,7 +74,7 @@ async fn send(api: &Api, id: &ContainerId, writer: &Writer) -> io::Result<()> {
             // Removed: what ends the stream.
             Err(_) => return Ok(()),
         };
-        match document(api, id, &before, &now) {
+        match document((api, version), id, &before, &now) {
             Ok(document) => writer.document(&document).await?,
             Err(_) => return Ok(()),
         }
@@ -91,13 +101,25 @@ async fn sample(api: &Api, id: &ContainerId) -> Result<Sample> {
     }
 }
 
-fn document(api: &Api, id: &ContainerId, before: &Sample, now: &Sample) -> Result<Stats> {
+/// The version since which the platform is said.
+const OS_TYPE: ApiVersion = ApiVersion::new(1, 52);
+
+fn document(
+    (api, version): (&Api, ApiVersion),
+    id: &ContainerId,
+    before: &Sample,
+    now: &Sample,
+) -> Result<Stats> {
     let container = api.engine.containers().find(id)?;
     let time = |at: Option<Timestamp>| at.map_or(ZERO_TIME.to_owned(), |at| at.to_string());
     let cpus = api.about.host.cpus;
     Ok(Stats {
         name: format!("/{}", container.record.name),
         id: id.to_string(),
+        os_type: match version >= OS_TYPE {
+            true => "linux".to_owned(),
+            false => String::new(),
+        },
         read: time(now.at),
         preread: time(before.at),
         pids_stats: PidsStats {

@@ -1,5 +1,6 @@
 //! An image in the API's documents.
 
+use crate::compat::Rule;
 use crate::version::ApiVersion;
 use docker_schema::container::HealthConfig;
 use docker_schema::image::{
@@ -11,6 +12,26 @@ use types::Timestamp;
 
 /// The version since which `VirtualSize` is gone.
 const NO_VIRTUAL_SIZE: ApiVersion = ApiVersion::new(1, 44);
+
+const V1_52: ApiVersion = ApiVersion::new(1, 52);
+/// What newer versions do not say when there is nothing.
+pub(super) const RULES: [Rule; 2] = [
+    Rule::empty(
+        V1_52,
+        "Config",
+        &[
+            "Cmd",
+            "Entrypoint",
+            "Env",
+            "Labels",
+            "OnBuild",
+            "User",
+            "Volumes",
+            "WorkingDir",
+        ],
+    ),
+    Rule::empty(V1_52, "", &["Parent", "Comment", "DockerVersion", "Author"]),
+];
 
 pub(crate) fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)

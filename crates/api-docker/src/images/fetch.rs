@@ -7,6 +7,7 @@ use crate::body::{self, Response, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
+use crate::version::ApiVersion;
 use docker_schema::progress::Message;
 use futures_util::TryStreamExt;
 use http_body_util::BodyExt;
@@ -109,8 +110,30 @@ fn import(call: Call) -> Result<Response> {
     Ok(response)
 }
 
+/// The platform of what is loaded or saved.
+pub(super) fn one_platform(call: &Call) -> Result<Option<Platform>> {
+    let mut asked = call.query.all("platform").filter(|text| !text.is_empty());
+    let (first, second) = (asked.next(), asked.next());
+    if second.is_none() {
+        return platform(first.unwrap_or_default());
+    }
+    if call.version < SEVERAL_PLATFORMS {
+        return Err(Error::bad_request(
+            "multiple platform parameters are not supported in this API version; use API version \
+             1.52 or later",
+        ));
+    }
+    Err(Call::refuse(
+        "platform given twice",
+        "an image has one platform here",
+    ))
+}
+
+/// The version since which a request may name several.
+const SEVERAL_PLATFORMS: ApiVersion = ApiVersion::new(1, 52);
+
 pub(crate) async fn load(call: Call) -> Result<Response> {
-    let platform = platform(call.query.text("platform"))?;
+    let platform = one_platform(&call)?;
     let images = call.api.engine.images().clone();
     let input = input(call.body);
     told(&call.api, |progress| async move {

@@ -23,8 +23,16 @@ const FILTERS: [&str; 7] = [
     "until",
 ];
 
+/// The version since which a list may tell of images' origin. COMPAT: as of dockerd's store of
+/// layers, there is nothing to tell.
+const IDENTITY: ApiVersion = ApiVersion::new(1, 54);
+
 pub(crate) async fn list(call: Call) -> Result<Response> {
     let filters = call.query.filters(&FILTERS)?;
+    if call.version >= IDENTITY && call.query.flag("identity") && !call.query.flag("manifests") {
+        let words = "conflicting options: identity requires manifests=1";
+        return Err(Error::bad_request(words));
+    }
     let mut summaries = summaries(&call.api, &filters, call.version).await?;
     if call.query.flag("shared-size") {
         let images = call.api.engine.images().clone();

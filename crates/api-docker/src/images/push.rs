@@ -1,7 +1,7 @@
 //! Images that go: pushed to their registry, saved in an archive.
 
 use super::credentials::credentials;
-use super::fetch::{platform, told};
+use super::fetch::{one_platform, platform, told};
 use super::{blocking, reference};
 use crate::body::{self, Response, Writer};
 use crate::call::Call;
@@ -41,7 +41,7 @@ pub(crate) async fn save_all(call: Call) -> Result<Response> {
 }
 
 async fn write(call: Call, names: Vec<String>) -> Result<Response> {
-    let platform = platform(call.query.text("platform"))?;
+    let platform = one_platform(&call)?;
     let images = call.api.engine.images().clone();
     let archive = blocking(move || {
         images

@@ -36,7 +36,7 @@ fn the_docker_client_works_unchanged() {
     let Some(version) = docker(&host, &["version", "--format", "{{.Server.APIVersion}}"]) else {
         return;
     };
-    assert_eq!(said(&version).1, "1.51\n");
+    assert_eq!(said(&version).1, "1.56\n");
     let run = |arguments: &[&str]| said(&docker(&host, arguments).unwrap());
     let ok = |arguments: &[&str]| {
         let (code, out, err) = run(arguments);

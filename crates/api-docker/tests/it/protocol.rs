@@ -12,7 +12,7 @@ fn a_ping_says_what_clients_negotiate_by() {
         let pong = host.request(method, "/_ping", b"");
         assert_eq!(pong.status, 200);
         for (name, value) in [
-            ("api-version", "1.51"),
+            ("api-version", "1.56"),
             ("docker-experimental", "false"),
             ("ostype", "linux"),
             ("swarm", "inactive"),

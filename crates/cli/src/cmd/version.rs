@@ -9,8 +9,6 @@ use client::Call;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-const API_VERSION: &str = "1.51";
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Version {
     /// Format output using a custom template: 'json' or a Go template
@@ -26,8 +24,8 @@ impl Action for Version {
     async fn run(self, cx: &Context) -> Result {
         let client = json!({
             "Version": env!("CARGO_PKG_VERSION"),
-            "ApiVersion": API_VERSION,
-            "DefaultAPIVersion": API_VERSION,
+            "ApiVersion": client::api_version(),
+            "DefaultAPIVersion": client::DEFAULT_API_VERSION,
             "Os": std::env::consts::OS,
             "Arch": architecture(),
             "Context": "default",

@@ -1,7 +1,7 @@
 //! Create, and the small answers of the verbs.
 #![expect(missing_docs, reason = "fields bear the Engine API's own names")]
 
-use super::{Config, HostConfig, RestartPolicy};
+use super::{Config, HostConfig, RestartPolicy, ThrottleDevice, WeightDevice};
 use crate::decode::{DecodeError, decode_value};
 use crate::network::NetworkingConfig;
 use crate::{List, is_empty};
@@ -95,6 +95,23 @@ pub struct UpdateRequest {
     pub kernel_memory: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pids_limit: Option<i64>,
+    /// Of block devices since API 1.55: null leaves them, an empty list lifts their limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkio_weight_device: List<WeightDevice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkio_device_read_bps: List<ThrottleDevice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkio_device_write_bps: List<ThrottleDevice>,
+    #[serde(
+        rename = "BlkioDeviceReadIOps",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub blkio_device_read_iops: List<ThrottleDevice>,
+    #[serde(
+        rename = "BlkioDeviceWriteIOps",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub blkio_device_write_iops: List<ThrottleDevice>,
     pub restart_policy: RestartPolicy,
 }
 

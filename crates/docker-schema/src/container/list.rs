@@ -30,8 +30,20 @@ pub struct Summary {
     /// For people: `Up 2 minutes (healthy)`.
     pub status: String,
     pub host_config: SummaryHostConfig,
+    /// Since API 1.52.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthSummary>,
     pub network_settings: SummaryNetworkSettings,
     pub mounts: Vec<MountPoint>,
+}
+
+/// A container's health in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct HealthSummary {
+    /// `none`, `starting`, `healthy` or `unhealthy`.
+    pub status: String,
+    pub failing_streak: i64,
 }
 
 /// The little of `HostConfig` that a list shows.

@@ -13,6 +13,9 @@ pub struct Stats {
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
+    /// Since API 1.52.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub os_type: String,
     pub read: String,
     pub preread: String,
     pub pids_stats: PidsStats,

@@ -90,7 +90,76 @@ pub struct BlockWeight {
     pub weight: u16,
 }
 
+/// New limits of block devices; those of a kind that is `None` stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockDevices {
+    /// Weights.
+    pub weights: Option<Vec<BlockWeight>>,
+    /// Bytes read a second.
+    pub read_bps: Option<Vec<BlockRate>>,
+    /// Bytes written a second.
+    pub write_bps: Option<Vec<BlockRate>>,
+    /// Reads a second.
+    pub read_iops: Option<Vec<BlockRate>>,
+    /// Writes a second.
+    pub write_iops: Option<Vec<BlockRate>>,
+}
+
+/// BFQ's weight of who has none.
+const NO_WEIGHT: u16 = 100;
+
+impl BlockDevices {
+    /// What is to be written so that they hold in the place of `old`: those that are gone are
+    /// without a limit.
+    pub(crate) fn over(&self, old: &ResourceSpec) -> ResourceSpec {
+        let rates = |new: &Option<Vec<BlockRate>>, old: &[BlockRate]| {
+            let Some(new) = new else {
+                return Vec::new();
+            };
+            let gone = |old: &&BlockRate| new.iter().all(|new| new.path != old.path);
+            let gone = old.iter().filter(gone).map(|old| BlockRate {
+                path: old.path.clone(),
+                rate: 0,
+            });
+            new.iter().cloned().chain(gone).collect()
+        };
+        let weights = self.weights.iter().flat_map(|new| {
+            let gone = |old: &&BlockWeight| new.iter().all(|new| new.path != old.path);
+            let gone = old.blkio_weight_device.iter().filter(gone);
+            let gone = gone.map(|device| BlockWeight {
+                path: device.path.clone(),
+                weight: old.blkio_weight.unwrap_or(NO_WEIGHT),
+            });
+            new.iter().cloned().chain(gone).collect::<Vec<_>>()
+        });
+        ResourceSpec {
+            blkio_weight_device: weights.collect(),
+            device_read_bps: rates(&self.read_bps, &old.device_read_bps),
+            device_write_bps: rates(&self.write_bps, &old.device_write_bps),
+            device_read_iops: rates(&self.read_iops, &old.device_read_iops),
+            device_write_iops: rates(&self.write_iops, &old.device_write_iops),
+            ..ResourceSpec::default()
+        }
+    }
+}
+
 impl ResourceSpec {
+    /// Takes over the limits of block devices that are given.
+    pub(crate) fn take_devices(&mut self, new: &BlockDevices) {
+        let take = |own: &mut Vec<BlockRate>, new: &Option<Vec<BlockRate>>| {
+            if let Some(new) = new {
+                own.clone_from(new);
+            }
+        };
+        take(&mut self.device_read_bps, &new.read_bps);
+        take(&mut self.device_write_bps, &new.write_bps);
+        take(&mut self.device_read_iops, &new.read_iops);
+        take(&mut self.device_write_iops, &new.write_iops);
+        if let Some(weights) = &new.weights {
+            self.blkio_weight_device.clone_from(weights);
+        }
+    }
+
     /// Takes over what `new` gives; the rest stays.
     pub(crate) fn take(&mut self, new: &Self) {
         macro_rules! options {
@@ -113,8 +182,7 @@ impl ResourceSpec {
             oom_kill_disable pids_limit blkio_weight
         }
         lists! {
-            cpuset_cpus cpuset_mems blkio_weight_device device_read_bps device_write_bps
-            device_read_iops device_write_iops
+            cpuset_cpus cpuset_mems
         }
     }
 }

@@ -4,8 +4,8 @@ use super::Containers;
 use crate::events::Durable;
 use crate::owner::Handle;
 use crate::{
-    Container, ContainerRecord, ContainerSpec, ContainerState, Error, MountPoint, ResourceSpec,
-    RestartPolicy,
+    BlockDevices, Container, ContainerRecord, ContainerSpec, ContainerState, Error, MountPoint,
+    ResourceSpec, RestartPolicy,
 };
 use metadata::Batch;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Created {
 pub struct Update {
     /// New limits: those that are given; the others stay.
     pub resources: ResourceSpec,
+    /// New limits of block devices.
+    pub block_devices: BlockDevices,
     /// A new restart policy.
     pub restart: Option<RestartPolicy>,
 }

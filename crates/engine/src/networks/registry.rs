@@ -5,7 +5,7 @@ use super::kernel::Kernel;
 use super::ports::Ports;
 use super::prepared::Pool;
 use super::proxy::Proxy;
-use super::{NetworkError, NetworkSettings, create};
+use super::{Allocated, NetworkError, NetworkSettings, create};
 use crate::{
     Config, ContainerState, EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState,
 };
@@ -64,6 +64,16 @@ impl Held {
             ready: false,
             closing: false,
         }
+    }
+
+    fn allocated(&self) -> Vec<Allocated> {
+        let pools = self.record.pools.iter().zip(&self.addresses);
+        let allocated = pools.map(|(pool, addresses)| Allocated {
+            subnet: pool.subnet,
+            used: addresses.used(),
+            available: addresses.available(),
+        });
+        allocated.collect()
     }
 
     /// Gives an address back.
@@ -211,6 +221,13 @@ impl Registry {
             Some((container.clone(), place.clone()))
         });
         members.collect()
+    }
+
+    /// How many addresses of each of a network's subnets are given.
+    pub(crate) fn allocated(&self, network: &str) -> Vec<Allocated> {
+        let inner = self.inner();
+        let held = inner.networks.get(network);
+        held.map(Held::allocated).unwrap_or_default()
     }
 
     /// The network that a caller means: a whole id, a name, the start of an id.

@@ -1,7 +1,7 @@
 //! Changes to a container that neither start nor end it.
 
 use super::Owner;
-use crate::{Container, Error, Problem, Status, Update};
+use crate::{Container, Error, Problem, ResourceSpec, Status, Update};
 use metadata::Batch;
 use std::sync::Arc;
 use task::Attach;
@@ -159,7 +159,15 @@ impl Owner {
         let mut record = (*container.record).clone();
         let warnings = crate::admission::update(&mut record.spec, &update, &self.context.limits)?;
         if matches!(container.state.status, Status::Running | Status::Paused) {
-            let resources = crate::spec::update_resources(&update.resources)?;
+            let resources = ResourceSpec {
+                blkio_weight: update.resources.blkio_weight,
+                ..update.block_devices.over(&container.record.spec.resources)
+            };
+            let block = crate::spec::update_resources(&resources)?.block_io;
+            let resources = oci::runtime::Resources {
+                block_io: block,
+                ..crate::spec::update_resources(&update.resources)?
+            };
             if resources != oci::runtime::Resources::default() {
                 let updated = self.context.tasks.update(self.id(), &resources).await;
                 updated.map_err(Error::task("update", self.id()))?;

@@ -58,6 +58,7 @@ mod tcp;
 mod terminal;
 mod update;
 mod userns;
+mod versions;
 mod volumes;
 mod wait;
 mod websocket;
