@@ -1,10 +1,11 @@
 //! The bridge driver: networks behind bridges, endpoints as veth pairs.
 
-use crate::link::{self, Settings};
+use crate::link::{self, Link, Settings};
 use crate::network::Outside;
 use crate::{Endpoint, Error, Network, Prepared, address, firewall, namespace};
 use netlink::Socket;
 use rustix::fd::{AsFd, BorrowedFd};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
@@ -14,6 +15,8 @@ pub struct Bridges {
     instance: String,
     route: Socket,
     netfilter: Socket,
+    /// Bridges by their names, as they were last found.
+    found: BTreeMap<String, Link>,
 }
 
 impl Bridges {
@@ -30,6 +33,7 @@ impl Bridges {
             instance: instance.to_owned(),
             route,
             netfilter,
+            found: BTreeMap::new(),
         })
     }
 
@@ -143,7 +147,7 @@ impl Bridges {
         outcome
     }
 
-    fn dress(&mut self, network: &Network, bridge: link::Link) -> Result<(), Error> {
+    fn dress(&mut self, network: &Network, bridge: Link) -> Result<(), Error> {
         let ipv6 = network.addressing.iter().any(|own| own.subnet.is_ipv6());
         // As inside: the bridge's addresses are its own. It has IPv6 if the network does, also
         // on a host whose links have none by default.
@@ -180,6 +184,7 @@ impl Bridges {
     /// # Errors
     /// If the kernel refuses.
     pub fn unlink(&mut self, network: &Network) -> Result<(), Error> {
+        self.found.remove(&network.bridge);
         match link::find(&mut self.route, &network.bridge) {
             Ok(bridge) => link::delete(&mut self.route, bridge),
             Err(Error::NoLink { .. }) => Ok(()),
@@ -255,20 +260,53 @@ impl Bridges {
         endpoint: &Endpoint,
         prepared: &mut Prepared,
     ) -> Result<(), Error> {
-        let bridge = link::find(&mut self.route, &network.bridge)?;
         let alias = format!("{}:{}", self.instance, endpoint.sandbox);
-        let host = Settings {
-            name: prepared.host_link(),
-            mtu: network.mtu,
-            alias: Some(&alias),
-            ..Settings::default()
-        };
-        let joined = link::join(&mut self.route, &host, bridge);
+        let joined = self.lead_as(network, prepared, Some(&alias));
         let outcome = joined.and_then(|()| prepared.configure(network, endpoint));
         if outcome.is_err() {
             self.cut(endpoint).ok();
         }
         outcome
+    }
+
+    /// Leads links that were made ahead to a network's bridge, which costs whoever joins that
+    /// network nothing then.
+    ///
+    /// # Errors
+    /// If there is no such bridge, or the kernel refuses.
+    pub fn lead(&mut self, network: &Network, prepared: &mut Prepared) -> Result<(), Error> {
+        self.lead_as(network, prepared, None)
+    }
+
+    fn lead_as(
+        &mut self,
+        network: &Network,
+        prepared: &mut Prepared,
+        alias: Option<&str>,
+    ) -> Result<(), Error> {
+        let led = prepared.led.take();
+        let wanted = Settings {
+            name: &prepared.host_link().to_owned(),
+            mtu: network.mtu,
+            alias,
+            ..Settings::default()
+        };
+        let mut join = |bridge| match led {
+            Some(led) if led == bridge => link::stay(&mut self.route, &wanted, bridge),
+            _ => link::join(&mut self.route, &wanted, bridge),
+        };
+        // One that others have made anew since has another number.
+        if let Some(&bridge) = self.found.get(&network.bridge)
+            && join(bridge).is_ok()
+        {
+            prepared.led = Some(bridge);
+            return Ok(());
+        }
+        let bridge = link::find(&mut self.route, &network.bridge)?;
+        link::join(&mut self.route, &wanted, bridge)?;
+        self.found.insert(network.bridge.clone(), bridge);
+        prepared.led = Some(bridge);
+        Ok(())
     }
 
     /// Joins a sandbox to the link `parent` by a macvlan.

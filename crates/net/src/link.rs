@@ -230,6 +230,17 @@ pub fn join(socket: &mut Socket, wanted: &Settings<'_>, master: Link) -> Result<
     create(socket, message, wanted, Some(master)).map_err(failed("join", wanted.name))
 }
 
+/// Has a link that is in the network of `master` already stay there under another alias.
+pub(crate) fn stay(socket: &mut Socket, wanted: &Settings<'_>, master: Link) -> Result<(), Error> {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(0, true));
+    let message = settings(message, wanted).with_u32(IFLA_MASTER, master.index);
+    let message = match wanted.alias {
+        Some(alias) => message.with(IFLA_IFALIAS, alias.as_bytes()),
+        None => message,
+    };
+    socket.request(message).map_err(failed("join", wanted.name))
+}
+
 /// The message that gives a link that is down its name, address and largest packet, and sets it
 /// up if that is wanted.
 pub(crate) fn changed(link: Link, wanted: &Settings<'_>, up: bool) -> Message {

@@ -1,4 +1,5 @@
-//! A sandbox's namespace made ahead, with a pair of links in it that leads nowhere yet.
+//! A sandbox's namespace made ahead, with a pair of links in it that leads nowhere, or to the
+//! bridge that will most probably be wanted.
 
 use crate::link::{self, Link, Settings};
 use crate::{Endpoint, Error, Namespace, Network, address, namespace, route};
@@ -19,6 +20,8 @@ pub struct Prepared {
     inside: Socket,
     own: Link,
     host_link: String,
+    /// The bridge that the link on the host leads to already.
+    pub(crate) led: Option<Link>,
 }
 
 impl Prepared {
@@ -40,6 +43,7 @@ impl Prepared {
             inside,
             own,
             host_link: host_link.to_owned(),
+            led: None,
         })
     }
 

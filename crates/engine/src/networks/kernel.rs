@@ -266,6 +266,27 @@ impl Registry {
         })
     }
 
+    /// Leads links that were made ahead to a network's bridge, if that is there.
+    pub(super) fn lead(&self, network: &str, links: &mut Prepared) {
+        let held = self.inner().networks.get(network).map(|held| {
+            let fit = held.ready && held.record.driver == NetworkDriver::Bridge;
+            fit.then(|| shape::network(&held.record))
+        });
+        // A size of packets would stay if another network is joined in the end.
+        let Some(Some(network)) =
+            held.filter(|held| held.as_ref().is_some_and(|n| n.mtu.is_none()))
+        else {
+            return;
+        };
+        let led = self
+            .kernel()
+            .bridges()
+            .and_then(|bridges| bridges.lead(&network, links));
+        if let Err(error) = led {
+            tracing::debug!(%error, "cannot lead a link made ahead to a bridge");
+        }
+    }
+
     /// Makes the rules that lead a container's ports to one of its places, if they do.
     pub(super) fn publish(
         &self,

@@ -21,6 +21,8 @@ pub(super) struct Pool {
     making: bool,
     /// The last container that joined had names to ask for.
     named: bool,
+    /// The network behind a bridge that the last container joined first.
+    network: Option<String>,
 }
 
 /// One of them.
@@ -82,16 +84,19 @@ impl Registry {
 
     /// Makes a namespace ahead, if none waits.
     pub(crate) fn prepare(&self) {
-        let named = {
+        let (named, network) = {
             let mut pool = self.pool();
             if pool.next.is_some() || pool.making {
                 return;
             }
             pool.making = true;
-            pool.named
+            (pool.named, pool.network.clone())
         };
         // Nobody waits for the lock meanwhile.
-        let made = ready(named);
+        let mut made = ready(named);
+        if let (Ok(ready), Some(network)) = (&mut made, network) {
+            self.lead(&network, &mut ready.links);
+        }
         let mut pool = self.pool();
         pool.making = false;
         match made {
@@ -114,6 +119,7 @@ impl Registry {
         if pool.given.contains_key(container) {
             return;
         }
+        pool.network = Some(place.network.clone());
         if let Some(ready) = pool.next.take() {
             ready.links.host_link().clone_into(&mut place.host_link);
             pool.given

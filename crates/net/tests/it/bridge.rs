@@ -2,7 +2,9 @@
 
 use crate::hosts::{Peer, isolated};
 use net::firewall::Watch;
-use net::{Addressing, Bridges, Direct, Endpoint, Network, Outside, Peers, Port, Protocol};
+use net::{
+    Addressing, Bridges, Direct, Endpoint, Network, Outside, Peers, Port, Prepared, Protocol,
+};
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -285,4 +287,60 @@ fn networks_are_kept_apart_as_they_ask() {
     ] {
         assert_eq!(ping(from, to), reached, "{to}");
     }
+}
+
+#[test]
+fn links_made_ahead_join_whichever_network_is_wanted() {
+    if !isolated("bridge::links_made_ahead_join_whichever_network_is_wanted") {
+        return;
+    }
+    let mut bridges = Bridges::open("corten-test").expect("netlink");
+    bridges.restore([], []).expect("an empty table");
+    let (expected, other) = (
+        network(50, NAT, Peers::Reachable),
+        network(51, NAT, Peers::Reachable),
+    );
+    bridges.add(&expected).expect("a network");
+    bridges.add(&other).expect("another");
+    // The bridge a link is in, whether that sends back where it came from, and whose link it is.
+    let place = |link: &str| {
+        let shown = sh(&format!("ip -d -o link show {link}"));
+        let words: Vec<_> = shown.split_whitespace().map(str::to_owned).collect();
+        let after = |name: &str| {
+            let at = words.iter().position(|word| word == name);
+            at.map(|at| words[at + 1].trim_end_matches('\\').to_owned())
+        };
+        ["master", "hairpin", "alias"].map(|name| after(name).unwrap_or_default())
+    };
+    for (n, wanted) in [(50, &expected), (51, &other)] {
+        let host_link = format!("v{n}-2");
+        let mut links = Prepared::make(&host_link).expect("links");
+        bridges.lead(&expected, &mut links).expect("it is there");
+        assert_eq!(place(&host_link), ["br50", "on", ""]);
+        let endpoint = endpoint(n, 2, Vec::new());
+        bridges
+            .join_prepared(wanted, &endpoint, &mut links)
+            .expect("it joins");
+        let bridge = wanted.bridge.as_str();
+        let alias = format!("corten-test:{}", endpoint.sandbox);
+        assert_eq!(place(&host_link), [bridge, "on", &alias]);
+        sh(&format!("ping -c 1 -W 5 10.{n}.0.2"));
+    }
+    // What others make anew is another bridge of the same name.
+    let mut links = Prepared::make("v50-3").expect("links");
+    bridges.lead(&expected, &mut links).expect("it is there");
+    sh("ip link del br50");
+    let third = endpoint(50, 3, Vec::new());
+    let refused = bridges.join_prepared(&expected, &third, &mut links);
+    assert!(
+        matches!(refused, Err(net::Error::NoLink { .. })),
+        "{refused:?}"
+    );
+    sh("ip link add br50 type bridge; ip link set br50 up");
+    let mut links = Prepared::make("v50-4").expect("links");
+    let fourth = endpoint(50, 4, Vec::new());
+    bridges
+        .join_prepared(&expected, &fourth, &mut links)
+        .expect("it joins");
+    assert_eq!(place("v50-4")[0], "br50");
 }
