@@ -286,7 +286,7 @@ impl Bridges {
     ) -> Result<(), Error> {
         let led = prepared.led.take();
         let wanted = Settings {
-            name: &prepared.host_link().to_owned(),
+            name: prepared.host_link(),
             mtu: network.mtu,
             alias,
             ..Settings::default()
