@@ -18,6 +18,23 @@ pub(crate) struct FileUlimit {
     hard: i64,
 }
 
+/// `default-shm-size` in the file: bytes, or a text as the flag's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum FileSize {
+    Bytes(u64),
+    Text(String),
+}
+
+impl FileSize {
+    fn text(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => bytes.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
 /// What holds. A flag's limit counts more than the file's of the same name.
 pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Defaults> {
     let ipc = flags
@@ -31,6 +48,7 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Defaults> {
         .as_ref()
         .or(file.seccomp_profile.as_ref());
     Ok(Defaults {
+        shm_size: shm_size(flags, file)?,
         ulimits: ulimits(&flags.default_ulimits, &file.default_ulimits)?,
         no_new_privileges: flags.no_new_privileges || file.no_new_privileges.unwrap_or_default(),
         seccomp: seccomp(profile.map(String::as_str).unwrap_or_default())?,
@@ -70,6 +88,11 @@ pub(crate) fn conflicts(
             file.seccomp_profile.clone(),
         ),
         (
+            "default-shm-size",
+            flags.default_shm_size.clone(),
+            file.default_shm_size.as_ref().map(FileSize::text),
+        ),
+        (
             "default-ipc-mode",
             flags.default_ipc_mode.clone(),
             file.default_ipc_mode.clone(),
@@ -95,6 +118,17 @@ pub(crate) fn conflicts(
             file.max_download_attempts.map(|number| number.to_string()),
         ),
     ]
+}
+
+/// COMPAT: zero is docker's own size.
+fn shm_size(flags: &Flags, file: &File) -> anyhow::Result<Option<u64>> {
+    let said = flags.default_shm_size.clone();
+    let said = said.or(file.default_shm_size.as_ref().map(FileSize::text));
+    let Some(text) = said else {
+        return Ok(None);
+    };
+    let size = logs::size(&text).map_err(|reason| anyhow::anyhow!("default-shm-size: {reason}"))?;
+    Ok((size > 0).then_some(size))
 }
 
 fn ulimits(flags: &[String], file: &BTreeMap<String, FileUlimit>) -> anyhow::Result<Vec<Ulimit>> {
@@ -183,6 +217,17 @@ mod tests {
             .map(|u| (u.name.as_str(), u.soft, u.hard))
             .collect();
         assert_eq!(shown, [("core", 0, -1), ("nofile", 5, 5), ("nproc", 6, 7)]);
+    }
+
+    #[test]
+    fn the_size_of_shared_memory_is_a_number_or_a_text() {
+        let size = |file, flags: &[&str]| read(file, flags).unwrap().shm_size;
+        assert_eq!(size(r#"{"default-shm-size":1024}"#, &[]), Some(1024));
+        assert_eq!(size(r#"{"default-shm-size":"1m"}"#, &[]), Some(1 << 20));
+        assert_eq!(size("{}", &["--default-shm-size", "2k"]), Some(2048));
+        assert_eq!(size(r#"{"default-shm-size":0}"#, &[]), None);
+        let refused = read("{}", &["--default-shm-size", "1x"]).unwrap_err();
+        assert_eq!(refused.to_string(), "default-shm-size: invalid suffix: 'x'");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `daemon.json`: dockerd's keys; a key that is not known, or not done, is an error naming it.
 
-use crate::defaults::FileUlimit;
+use crate::defaults::{FileSize, FileUlimit};
 use crate::networks::FilePool;
 use crate::registries::FileProxies;
 use anyhow::{Context, bail};
@@ -66,10 +66,11 @@ pub(crate) struct File {
     pub(crate) max_concurrent_uploads: Option<usize>,
     pub(crate) max_download_attempts: Option<u32>,
     pub(crate) userns_remap: Option<String>,
+    pub(crate) default_shm_size: Option<FileSize>,
 }
 
 /// The keys of [`File`].
-const KNOWN: [&str; 51] = [
+pub(crate) const KNOWN: [&str; 52] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -121,6 +122,7 @@ const KNOWN: [&str; 51] = [
     "max-concurrent-uploads",
     "max-download-attempts",
     "userns-remap",
+    "default-shm-size",
 ];
 
 impl File {
@@ -181,9 +183,9 @@ mod tests {
 
     #[test]
     fn keys_that_are_not_known_are_named() {
-        let error = File::parse(br#"{"debug":true,"bridge":"x","nope":1}"#).unwrap_err();
+        let error = File::parse(br#"{"debug":true,"bridges":"x","nope":1}"#).unwrap_err();
         let expected =
-            "the following directives don't match any configuration option: bridge, nope";
+            "the following directives don't match any configuration option: bridges, nope";
         assert_eq!(error.to_string(), expected);
         assert!(File::parse(br#"{"live-restore":false}"#).is_err());
         assert!(File::parse(br#"{"debug":"yes"}"#).is_err());

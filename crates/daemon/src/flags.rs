@@ -79,6 +79,9 @@ pub(crate) struct Flags {
     /// Resource limit of containers that do not set it, NAME=SOFT[:HARD] (repeatable)
     #[arg(long = "default-ulimit", value_name = "ULIMIT")]
     pub(crate) default_ulimits: Vec<String>,
+    /// Size of /dev/shm of containers that do not say, such as 64m
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) default_shm_size: Option<String>,
     /// Let no program of containers gain privileges, where they do not say
     #[arg(long)]
     pub(crate) no_new_privileges: bool,

@@ -37,6 +37,13 @@ use std::process::ExitCode;
 ///
 /// It returns when the daemon was told to stop, or had nothing to do for long enough.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match fixed::strip(args) {
+        Ok(args) => args,
+        Err(error) => {
+            logging::complain(&error);
+            return ExitCode::FAILURE;
+        }
+    };
     let flags = match flags::Flags::try_parse_from(args) {
         Ok(flags) => flags,
         Err(error) => {

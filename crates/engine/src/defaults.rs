@@ -5,6 +5,8 @@ use crate::container_spec::{CgroupMode, ContainerSpec, IpcMode, SeccompMode, Uli
 /// What containers have that say nothing of it.
 #[derive(Clone, Debug)]
 pub struct Defaults {
+    /// The size of `/dev/shm` in bytes; `None`: 64 MiB.
+    pub shm_size: Option<u64>,
     /// Resource limits, by their names.
     pub ulimits: Vec<Ulimit>,
     /// No program gains privileges by set-user-id bits.
@@ -20,6 +22,7 @@ pub struct Defaults {
 impl Default for Defaults {
     fn default() -> Self {
         Self {
+            shm_size: None,
             ulimits: Vec::new(),
             no_new_privileges: false,
             seccomp: SeccompMode::Default,
@@ -32,6 +35,7 @@ impl Default for Defaults {
 impl Defaults {
     /// Fills what a container's maker left open.
     pub(crate) fn fill(&self, spec: &mut ContainerSpec) {
+        spec.shm_size = spec.shm_size.or(self.shm_size);
         for default in &self.ulimits {
             let ulimits = &mut spec.resources.ulimits;
             if ulimits.iter().all(|ulimit| ulimit.name != default.name) {
@@ -72,6 +76,7 @@ mod tests {
     #[test]
     fn what_a_container_says_counts_more() {
         let defaults = Defaults {
+            shm_size: Some(4096),
             ulimits: vec![ulimit("nofile", 1), ulimit("core", 2)],
             no_new_privileges: true,
             seccomp: SeccompMode::Unconfined,
@@ -80,6 +85,7 @@ mod tests {
         };
         let mut silent = ContainerSpec::default();
         defaults.fill(&mut silent);
+        assert_eq!(silent.shm_size, Some(4096));
         assert_eq!(silent.resources.ulimits, defaults.ulimits);
         assert!(silent.security.no_new_privileges);
         assert_eq!(silent.security.seccomp, SeccompMode::Unconfined);
@@ -93,11 +99,13 @@ mod tests {
             "seccomp=builtin".to_owned(),
         ];
         said.namespaces.ipc = IpcMode::None;
+        said.shm_size = Some(8192);
         defaults.fill(&mut said);
         assert_eq!(
             said.resources.ulimits,
             [ulimit("core", 9), ulimit("nofile", 1)]
         );
+        assert_eq!(said.shm_size, Some(8192));
         assert!(!said.security.no_new_privileges);
         assert_eq!(said.security.seccomp, SeccompMode::Default);
         assert_eq!(said.namespaces.ipc, IpcMode::None);

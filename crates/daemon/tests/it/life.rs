@@ -126,9 +126,9 @@ fn a_configuration_that_is_wrong_is_refused_by_name() {
     let file = file.to_str().unwrap();
     for (content, arguments, expected) in [
         (
-            "{\"bridge\":\"x\"}",
+            "{\"bridges\":\"x\"}",
             &[][..],
-            "directives don't match any configuration option: bridge",
+            "directives don't match any configuration option: bridges",
         ),
         ("{\"bip\":\"x\"}", &[], "bip: invalid CIDR address: x"),
         (

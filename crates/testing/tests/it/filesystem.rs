@@ -156,3 +156,22 @@ fn changes_live_as_long_as_the_container() {
         "again\n"
     );
 }
+
+#[test]
+fn the_daemon_says_how_large_shared_memory_is_where_nobody_does() {
+    let mut host = TestHost::idle();
+    // What docker's own unit says besides changes nothing.
+    let unit = "--containerd=/run/containerd/containerd.sock";
+    host.start_daemon_with(&["--default-shm-size", "3m", unit, "--iptables"]);
+    host.import_image();
+    let size = |flags: &[&str]| {
+        sh(&host, flags, "df -k /dev/shm | tail -1")
+            .success()
+            .text()
+    };
+    assert!(size(&[]).contains(" 3072 "), "{}", size(&[]));
+    assert!(size(&["--shm-size", "2m"]).contains(" 2048 "));
+    host.cli(&["create", "--name", "one", "busybox"]).success();
+    assert_eq!(host.inspect("one", "{{.HostConfig.ShmSize}}"), "3145728");
+    host.cli(&["rm", "one"]).success();
+}
