@@ -1,6 +1,9 @@
 //! Dockerfile instructions that configure an image: `docker import --change`, `docker commit`.
 
+mod expand;
+
 use crate::Error;
+use expand::{Variables, parts};
 use oci::image::{ExecConfig, Healthcheck};
 use serde_json::{Map, Value};
 
@@ -28,37 +31,51 @@ fn instruction(config: &mut ExecConfig, line: &str) -> Result<(), Error> {
         let reason = format!("{upper} requires {least} one argument");
         return Err(invalid(reason));
     }
+    let env = config.env.clone();
+    let variables = Variables(&env);
     match upper.as_str() {
         "CMD" => config.cmd = Some(command(config, rest)),
         "ENTRYPOINT" => config.entrypoint = Some(command(config, rest)),
         "ENV" => {
-            for (name, value) in pairs(rest, "ENV")? {
+            for (name, value) in pairs(rest, "ENV", variables)? {
                 let prefix = format!("{name}=");
                 config.env.retain(|old| !old.starts_with(&prefix));
                 config.env.push(format!("{prefix}{value}"));
             }
         }
-        "LABEL" => config.labels.extend(pairs(rest, "LABEL")?),
-        "USER" => config.user = plain(rest),
-        "WORKDIR" => config.working_dir = workdir(&config.working_dir, &plain(rest)),
+        "LABEL" => config.labels.extend(pairs(rest, "LABEL", variables)?),
+        "USER" => config.user = variables.word(rest)?,
+        "WORKDIR" => match variables.word(rest)?.as_str() {
+            "" => return Err(invalid("cannot normalize nothing".to_owned())),
+            path => config.working_dir = workdir(&config.working_dir, path),
+        },
         "STOPSIGNAL" => {
-            let signal = plain(rest);
+            let signal = variables.word(rest)?;
             signal
                 .parse::<types::Signal>()
                 .map_err(|error| invalid(error.to_string()))?;
             config.stop_signal = Some(signal);
         }
         "EXPOSE" => {
-            for port in words(rest) {
-                expose(config, &port)?;
+            for part in parts(rest) {
+                // One variable may hold several.
+                for port in variables.word(part)?.split_whitespace() {
+                    expose(config, port)?;
+                }
             }
         }
         "VOLUME" => {
-            let paths = json(rest).unwrap_or_else(|| words(rest));
-            let empty = || Value::Object(Map::new());
-            config
-                .volumes
-                .extend(paths.into_iter().map(|path| (path, empty())));
+            let paths = json(rest);
+            let paths =
+                paths.unwrap_or_else(|| parts(rest).into_iter().map(str::to_owned).collect());
+            for path in paths {
+                let path = variables.word(&path)?;
+                if path.is_empty() {
+                    let words = "VOLUME specified can not be an empty string";
+                    return Err(invalid(words.to_owned()));
+                }
+                config.volumes.insert(path, Value::Object(Map::new()));
+            }
         }
         "ONBUILD" => config.on_build.push(rest.to_owned()),
         "HEALTHCHECK" => config.healthcheck = Some(healthcheck(config, rest)?),
@@ -85,66 +102,28 @@ fn json(rest: &str) -> Option<Vec<String>> {
         .flatten()
 }
 
-/// `NAME=value NAME="a b"`, or the old form `NAME all the rest`.
-fn pairs(rest: &str, instruction: &str) -> Result<Vec<(String, String)>, Error> {
-    let list = words(rest);
-    let first = list.first().cloned().unwrap_or_default();
-    if !first.contains('=') {
+/// `NAME=value NAME="a b"`, or the old form `NAME all the rest`. Variables are as they were before
+/// all of them.
+fn pairs(
+    rest: &str,
+    instruction: &str,
+    variables: Variables<'_>,
+) -> Result<Vec<(String, String)>, Error> {
+    let list = parts(rest);
+    if !list.first().is_some_and(|first| first.contains('=')) {
         return match rest.split_once(char::is_whitespace) {
-            Some((name, value)) => Ok(vec![(name.to_owned(), unquote(value.trim()))]),
+            Some((name, value)) => Ok(vec![(variables.word(name)?, variables.word(value.trim())?)]),
             None => Err(invalid(format!("{instruction} must have two arguments"))),
         };
     }
-    let pair = |word: String| match word.split_once('=') {
+    let pair = |word: &str| match word.split_once('=') {
         Some(("", _)) => Err(invalid(format!("{instruction} names can not be blank"))),
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) => Ok((variables.word(name)?, variables.word(value)?)),
         None => Err(invalid(format!(
             "Syntax error - can't find = in {word:?}. Must be of the form: name=value"
         ))),
     };
     list.into_iter().map(pair).collect()
-}
-
-/// Splits at spaces outside quotes, and takes quotes and backslashes away.
-fn words(text: &str) -> Vec<String> {
-    let mut list = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote: Option<char> = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('\\', None | Some('"')) => word.get_or_insert_default().extend(chars.next()),
-            (c, Some(q)) if c == q => quote = None,
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, None) if c.is_whitespace() => list.extend(word.take()),
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    list.extend(word);
-    list
-}
-
-fn unquote(text: &str) -> String {
-    words(text).join(" ")
-}
-
-/// One word, blanks and all, without its quotes and backslashes.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    let mut quote: Option<char> = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('\\', None | Some('"')) => plain.extend(chars.next()),
-            (c, Some(q)) if c == q => quote = None,
-            ('"' | '\'', None) => quote = Some(c),
-            (c, _) => plain.push(c),
-        }
-    }
-    plain
 }
 
 fn workdir(old: &str, path: &str) -> String {
@@ -318,6 +297,31 @@ mod tests {
             let config = configured(&[&format!("WORKDIR /{text}")]);
             assert_eq!(config.working_dir, format!("/{expected}"));
         }
+    }
+
+    #[test]
+    fn variables_are_those_of_before() {
+        let config = configured(&[
+            "ENV A=1",
+            "ENV A=2 B=$A",
+            "LABEL $A=\"$B ${C:-none}\"",
+            "WORKDIR /x$A",
+            "EXPOSE $A",
+            "USER $B",
+            "VOLUME /v$B [$A]",
+            "VOLUME [\"/w$A\"]",
+            "STOPSIGNAL $A",
+            "CMD echo $A",
+        ]);
+        assert_eq!(config.env, ["A=2", "B=1"]);
+        assert_eq!(config.labels["2"], "1 none");
+        assert_eq!(config.working_dir, "/x2");
+        assert_eq!(config.user, "1");
+        let volumes: Vec<_> = config.volumes.keys().collect();
+        assert_eq!(volumes, ["/v1", "/w2", "[2]"]);
+        assert!(config.exposed_ports.contains_key("2/tcp"));
+        assert_eq!(config.stop_signal.as_deref(), Some("2"));
+        assert_eq!(config.cmd.unwrap(), ["/bin/sh", "-c", "echo $A"]);
     }
 
     #[test]
