@@ -9,6 +9,7 @@
 
 mod fault;
 mod model;
+mod operations;
 
 use crate::spare::{await_spare, end_spare};
 use fault::{Fault, Outcome};
@@ -24,7 +25,7 @@ const SAMPLE: u64 = 9;
 const BEYOND: u64 = 10;
 
 /// A run with a victim that dies at a call, if it makes so many; then all is checked.
-type Trial = fn(&mut TestHost, Option<u64>) -> Result<Outcome, String>;
+type Trial<'a> = &'a dyn Fn(&mut TestHost, Option<u64>) -> Result<Outcome, String>;
 
 #[test]
 fn a_daemon_killed_while_a_container_is_made_run_and_removed_loses_nothing() {
@@ -328,8 +329,12 @@ fn judge(host: &TestHost, model: &Model) -> Result<(), String> {
     model::check(host, model).map_err(|words| format!("{words}\n{model:?}"))
 }
 
-/// Tries each number that is asked for.
-fn every(name: &str, trial: Trial) {
+fn every(name: &str, trial: fn(&mut TestHost, Option<u64>) -> Result<Outcome, String>) {
+    sampled(name, SAMPLE, &trial);
+}
+
+/// Tries each number that is asked for, or so many.
+fn sampled(name: &str, samples: u64, trial: Trial<'_>) {
     if std::env::var_os("CORTEN_TEST_HOST").is_some() {
         return;
     }
@@ -342,7 +347,7 @@ fn every(name: &str, trial: Trial) {
     let count = tried.once(None).map_or(0, |outcome| outcome.calls);
     let number = |text: &str| text.parse::<u64>().expect("CORTEN_KILLS is a number");
     let ran = match (asked.as_str(), asked.split_once("..")) {
-        ("", _) => tried.sample(count),
+        ("", _) => tried.sample(count, samples),
         ("all", _) => tried.range(1, u64::MAX),
         (_, Some((from, to))) => tried.range(number(from), number(to)),
         (one, None) => tried.range(number(one), number(one) + 1),
@@ -356,18 +361,18 @@ fn every(name: &str, trial: Trial) {
 }
 
 /// A host, and what went wrong on it so far.
-struct Tried {
+struct Tried<'a> {
     host: TestHost,
-    trial: Trial,
+    trial: Trial<'a>,
     failures: Vec<String>,
 }
 
-impl Tried {
-    fn sample(&mut self, count: u64) -> u64 {
-        for sample in 0..SAMPLE {
-            self.once(Some(1 + count * sample / SAMPLE));
+impl Tried<'_> {
+    fn sample(&mut self, count: u64, samples: u64) -> u64 {
+        for sample in 0..samples {
+            self.once(Some(1 + count * sample / samples));
         }
-        SAMPLE
+        samples
     }
 
     /// Until the victim outlives it, or `to`.

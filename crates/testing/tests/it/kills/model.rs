@@ -287,7 +287,7 @@ fn shims(host: &TestHost) -> Result<Vec<String>, String> {
 }
 
 /// Names in the daemon's directories that are not for long.
-fn strange(host: &TestHost) -> Vec<String> {
+pub(super) fn strange(host: &TestHost) -> Vec<String> {
     let folders = [&host.paths().root, &host.paths().run];
     let entries = folders
         .into_iter()

@@ -1,0 +1,306 @@
+//! Operations of a daemon that is killed at one of its system calls: each was done or was not,
+//! a container beside runs on, and nothing is left.
+
+use super::fault::{Fault, Outcome};
+use super::{client, model, run, sampled};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use testing::TestHost;
+
+/// How many numbers each operation samples: there are many operations.
+const SAMPLE: u64 = 4;
+/// How long until all is as it must be.
+const SETTLING: Duration = Duration::from_secs(20);
+/// A container that nothing is asked of.
+const WITNESS: &str = "witness";
+
+/// One operation.
+struct Operation {
+    /// Commands before it; the last of their words may be left out.
+    before: &'static [&'static str],
+    /// The operation.
+    act: &'static str,
+    /// What shows whether it was done.
+    look: &'static str,
+    /// What that shows when it was not, and when it was.
+    shown: [&'static str; 2],
+    /// What it may show besides, when it was cut short.
+    between: &'static [&'static str],
+    /// Commands after it, which may fail.
+    after: &'static [&'static str],
+}
+
+/// A running container, `victim`.
+const VICTIM: &str = "run -d --network none --name victim busybox sleep 600";
+const GONE: &str = "rm -f victim other";
+const STATUS: &str = "inspect -f {{.State.Status}} victim";
+
+fn containers() -> [Operation; 8] {
+    let of = |act, look, shown| Operation {
+        before: &[VICTIM],
+        act,
+        look,
+        shown,
+        between: &[],
+        after: &[GONE],
+    };
+    let names = "ps -a --format {{.Names}}";
+    [
+        of(
+            "rename victim other",
+            names,
+            ["victim witness", "other witness"],
+        ),
+        of(
+            "update --restart on-failure:3 --cpu-shares 512 victim",
+            "inspect -f {{.HostConfig.RestartPolicy.Name}},{{.HostConfig.CpuShares}} victim",
+            ["no,0", "on-failure,512"],
+        ),
+        of("pause victim", STATUS, ["running", "paused"]),
+        Operation {
+            before: &[VICTIM, "pause victim"],
+            ..of("unpause victim", STATUS, ["paused", "running"])
+        },
+        Operation {
+            between: &["exited"],
+            ..of("restart -t 0 victim", STATUS, ["running", "running"])
+        },
+        of("stop -t 0 victim", STATUS, ["running", "exited"]),
+        Operation {
+            before: &["create --name victim busybox true"],
+            ..of("container prune -f", names, ["victim witness", "witness"])
+        },
+        of("top victim", STATUS, ["running", "running"]),
+    ]
+}
+
+fn files() -> [Operation; 4] {
+    let of = |before, act, look, shown| Operation {
+        before,
+        act,
+        look,
+        shown,
+        between: &[],
+        after: &[GONE, "rmi made"],
+    };
+    let images = "images --format {{.Repository}}";
+    [
+        of(
+            &[VICTIM],
+            "cp /etc/passwd victim:/tmp/given",
+            "exec victim find /tmp -name given -size +0",
+            ["", "/tmp/given"],
+        ),
+        of(
+            &[VICTIM],
+            "cp victim:/etc -",
+            STATUS,
+            ["running", "running"],
+        ),
+        of(&[VICTIM], "export victim", STATUS, ["running", "running"]),
+        of(
+            &[VICTIM],
+            "commit victim made",
+            images,
+            ["busybox", "busybox made"],
+        ),
+    ]
+}
+
+fn volumes_and_networks() -> [Operation; 7] {
+    let of = |before, act, look, shown| Operation {
+        before,
+        act,
+        look,
+        shown,
+        between: &[],
+        after: &[GONE, "volume rm vol", "network rm net"],
+    };
+    let volumes = "volume ls -q";
+    let networks = "network ls -q --filter name=net --format {{.Name}}";
+    let joined = "inspect -f {{range$k,$v:=.NetworkSettings.Networks}}{{$k}},{{end}} victim";
+    const JOINED: &str = "run -d --name victim busybox sleep 600";
+    [
+        of(&[], "volume create vol", volumes, ["", "vol"]),
+        of(
+            &["volume create vol"],
+            "volume rm vol",
+            volumes,
+            ["vol", ""],
+        ),
+        of(
+            &["volume create vol"],
+            "volume prune -af",
+            volumes,
+            ["vol", ""],
+        ),
+        of(&[], "network create net", networks, ["", "net"]),
+        of(
+            &["network create net"],
+            "network rm net",
+            networks,
+            ["net", ""],
+        ),
+        of(
+            &["network create net", JOINED],
+            "network connect net victim",
+            joined,
+            ["bridge,", "bridge,net,"],
+        ),
+        of(
+            &["network create net", JOINED, "network connect net victim"],
+            "network disconnect net victim",
+            joined,
+            ["bridge,net,", "bridge,"],
+        ),
+    ]
+}
+
+fn images() -> [Operation; 4] {
+    let images = "images --format {{.Repository}}";
+    let of = |before, act, shown| Operation {
+        before,
+        act,
+        look: images,
+        shown,
+        between: &[],
+        after: &["rmi made"],
+    };
+    [
+        of(&[], "tag busybox made", ["busybox", "busybox made"]),
+        of(
+            &["tag busybox made"],
+            "rmi made",
+            ["busybox made", "busybox"],
+        ),
+        of(&[], "image prune -f", ["busybox", "busybox"]),
+        of(&[], "system df", ["busybox", "busybox"]),
+    ]
+}
+
+#[test]
+fn a_daemon_killed_while_a_container_is_changed_loses_nothing() {
+    containers().iter().for_each(Operation::tried);
+}
+
+#[test]
+fn a_daemon_killed_while_files_go_in_and_out_loses_nothing() {
+    files().iter().for_each(Operation::tried);
+}
+
+#[test]
+fn a_daemon_killed_while_volumes_and_networks_come_and_go_loses_nothing() {
+    volumes_and_networks().iter().for_each(Operation::tried);
+}
+
+#[test]
+fn a_daemon_killed_while_images_are_named_and_counted_loses_nothing() {
+    images().iter().for_each(Operation::tried);
+}
+
+impl Operation {
+    fn tried(&self) {
+        let name = format!("daemon, {}", self.act);
+        sampled(&name, SAMPLE, &|host, at| self.trial(host, at));
+    }
+
+    fn trial(&self, host: &mut TestHost, at: Option<u64>) -> Result<Outcome, String> {
+        if said(host, "ps -aq --filter name=witness").is_empty() {
+            let witness = [
+                "--network",
+                "none",
+                "--name",
+                WITNESS,
+                "busybox",
+                "sleep",
+                "600",
+            ];
+            host.run_detached(&witness);
+        }
+        let beside = format!("inspect -f {{{{.State.Pid}}}},{{{{.State.Status}}}} {WITNESS}");
+        let witness = said(host, &beside);
+        for command in self.before {
+            let ran = run(&client(host, &words(command)));
+            if ran.code != 0 {
+                return Err(format!("{command}: {ran}"));
+            }
+        }
+        let fault = Fault::seize(host.daemon_pid().unwrap(), "itself", at);
+        let ran = run(&client(host, &words(self.act)));
+        let outcome = fault.finish();
+        host.kill_daemon();
+        host.start_daemon();
+        let [not, done] = self.shown;
+        let allowed: Vec<&str> = match ran.code {
+            0 => vec![done],
+            _ => [not, done]
+                .into_iter()
+                .chain(self.between.iter().copied())
+                .collect(),
+        };
+        let shown = await_said(host, self.look, &allowed);
+        let beside = said(host, &beside);
+        for command in self.after {
+            run(&client(host, &words(command)));
+        }
+        match (allowed.contains(&shown.as_str()), beside == witness) {
+            (false, _) => Err(format!(
+                "{:?}: {shown:?} is none of {allowed:?}: {ran}",
+                self.act
+            )),
+            (_, false) => Err(format!(
+                "the container beside was {witness}, and is {beside}"
+            )),
+            (true, true) => {
+                nothing_left(host)?;
+                Ok(outcome)
+            }
+        }
+    }
+}
+
+fn words(command: &str) -> Vec<&str> {
+    command.split_whitespace().collect()
+}
+
+/// What a command says, its lines sorted.
+fn said(host: &TestHost, command: &str) -> String {
+    let text = run(&client(host, &words(command))).text();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join(" ")
+}
+
+/// What a command says once it is allowed, or at last.
+fn await_said(host: &TestHost, command: &str, allowed: &[&str]) -> String {
+    let deadline = Instant::now() + SETTLING;
+    loop {
+        let shown = said(host, command);
+        if allowed.contains(&shown.as_str()) || Instant::now() > deadline {
+            return shown;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn nothing_left(host: &TestHost) -> Result<(), String> {
+    let deadline = Instant::now() + SETTLING;
+    loop {
+        let ids = said(host, "ps -aq --no-trunc");
+        let known: BTreeSet<_> = words(&ids)
+            .into_iter()
+            .map(|id| id.parse().unwrap())
+            .collect();
+        let found = doctor::examine(host.paths(), &doctor::Records::Containers(known));
+        let mut left: Vec<String> = found.leaks.iter().map(ToString::to_string).collect();
+        left.extend(found.unread);
+        left.extend(model::strange(host));
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("left behind: {}", left.join("; ")));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
