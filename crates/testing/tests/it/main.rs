@@ -38,6 +38,7 @@ mod logs;
 mod names;
 mod nested;
 mod networks;
+mod pressure;
 mod reachability;
 mod real_input;
 mod registry;
