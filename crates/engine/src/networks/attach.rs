@@ -1,10 +1,10 @@
 //! Joining and leaving: addresses first, then the record, then the kernel.
 
 use super::kernel::Inside;
+use super::prepared::Joining;
 use super::proxy::Serving;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
-use net::Namespace;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use types::ContainerId;
 
@@ -26,41 +26,39 @@ impl Registry {
         planned
     }
 
-    /// Makes a namespace with the container's places in it, where nothing is served yet. What
-    /// was made goes with the namespace if a part fails.
+    /// The namespace that a container's places will be in, made ahead or now, and what
+    /// [`Self::join`] needs of it.
+    pub(crate) fn namespace_for(
+        &self,
+        container: &ContainerId,
+    ) -> Result<(OwnedFd, Joining), Error> {
+        let joining = self.joining(container)?;
+        let namespace = joining.as_fd().try_clone_to_owned();
+        let namespace = namespace.map_err(Error::io("share", "a network namespace".as_ref()))?;
+        Ok((namespace, joining))
+    }
+
+    /// Makes a container's places, opens its ports, and gives its names and sockets into lasting
+    /// hands. The links go with the namespace if a part fails.
     pub(crate) fn join(
         &self,
         container: &ContainerId,
         state: &NetworkState,
-    ) -> Result<(Namespace, Option<Serving>), Error> {
-        let mut joining = self.joining(container)?;
+        mut joining: Joining,
+    ) -> Result<(), Error> {
         self.link(container, state, &mut joining)?;
         let share = self.share(container, state);
-        let names = joining.take_names();
-        let namespace = joining.into_namespace();
-        let nothing = share.is_empty() && state.ports.is_empty();
-        let serving = (!nothing).then(|| {
-            let netns = namespace.as_fd().try_clone_to_owned();
-            let netns = netns.map_err(Error::io("share", "a network namespace".as_ref()))?;
-            Ok::<_, Error>(Serving {
-                netns,
-                names,
-                share,
-            })
-        });
-        Ok((namespace, serving.transpose()?))
-    }
-
-    /// Opens the container's ports, and gives its names and sockets into lasting hands.
-    pub(crate) fn serve(
-        &self,
-        container: &ContainerId,
-        state: &NetworkState,
-        serving: Serving,
-    ) -> Result<(), Error> {
+        if share.is_empty() && state.ports.is_empty() {
+            return Ok(());
+        }
         for place in &state.endpoints {
             self.publish(container, (state, place))?;
         }
+        let serving = Serving {
+            names: joining.take_names(),
+            netns: joining.into_namespace().into(),
+            share,
+        };
         self.entrust(container, serving)
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Pool {
 
 /// One of them.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(crate) struct Ready {
     pub(super) links: Prepared,
     /// The sockets of its name server.
     names: Option<Sockets>,
@@ -35,7 +35,7 @@ pub(super) struct Ready {
 
 /// The namespace of a container that joins.
 #[derive(Debug)]
-pub(super) enum Joining {
+pub(crate) enum Joining {
     /// Made ahead.
     Ready(Box<Ready>),
     /// Made now.

@@ -53,7 +53,7 @@ impl Proxy {
 /// What a container that has joined its networks is still to have: open ports, and its share of
 /// the proxy.
 #[derive(Debug)]
-pub(crate) struct Serving {
+pub(super) struct Serving {
     pub(super) netns: OwnedFd,
     /// The sockets of its name server, if they are there.
     pub(super) names: Option<Sockets>,

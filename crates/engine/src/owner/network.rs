@@ -18,12 +18,12 @@ use tokio::task::JoinHandle;
 /// container goes first.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// The end of what is done for a container's ports and names beside the rest of its start.
+/// The end of what is done for a container's links, ports and names beside the rest of its start.
 #[must_use]
 pub(super) struct Served(Option<JoinHandle<Result<(), Error>>>);
 
 impl Served {
-    /// Waits until ports are open and names known, or why not.
+    /// Waits until links are there, ports open and names known, or why not.
     pub(super) async fn settle(self) -> Result<(), Error> {
         match self.0 {
             None => Ok(()),
@@ -54,7 +54,8 @@ impl Left {
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join: `own`, if there
     /// is one that its users own. Its
-    /// addresses are on record before that; ports and names are served once the second settles.
+    /// addresses are on record before that; links are there, and ports and names are served, once
+    /// the second settles.
     pub(super) async fn join_networks(
         &mut self,
         record: &Arc<ContainerRecord>,
@@ -87,20 +88,16 @@ impl Owner {
         // Made durable while the links are made: before the process starts, as what it runs in.
         let action = "record a container's networks";
         self.keep_state(action, container, events, Durable::Now)?;
+        let (context, id) = (Arc::clone(&self.context), record.id.clone());
+        let begun = crate::context::brief(move || context.networks.namespace_for(&id)).await?;
+        let (namespace, joining) = begun?;
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
-        let joined = crate::context::brief(move || context.networks.join(&id, &planned)).await?;
-        let (namespace, serving) = joined?;
-        let serve = |serving| {
-            let (context, state) = (Arc::clone(&self.context), state.clone());
-            let id = record.id.clone();
-            let serve = move || context.networks.serve(&id, &state, serving);
-            self.context.tracker.spawn_blocking(serve)
-        };
-        let served = Served(serving.map(serve));
+        let join = move || context.networks.join(&id, &planned, joining);
+        let served = Served(Some(self.context.tracker.spawn_blocking(join)));
         self.context.prepare_network(MOMENT);
         let joined = Joined {
             state,
-            namespace: Some(namespace.into()),
+            namespace: Some(namespace),
             ..Joined::default()
         };
         Ok((joined, served))
