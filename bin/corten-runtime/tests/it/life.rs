@@ -338,6 +338,34 @@ fn the_runtime_cannot_be_written_through_its_process() {
     assert_eq!(errno, Some(rustix::io::Errno::INVAL.raw_os_error()));
 }
 
+/// Files of a tmpfs have a seal from the start, which is none of ours.
+#[test]
+fn the_runtime_is_not_copied_from_a_tmpfs_either() {
+    let Some(bundle) = Bundle::new(&["true"]) else {
+        return;
+    };
+    let folder = tempfile::TempDir::new_in("/dev/shm").unwrap();
+    let own = bundle.command(&[]);
+    let copy = folder.path().join("corten-runtime");
+    fs::copy(own.get_program(), &copy).unwrap();
+    let path = bundle.path();
+    let output = std::process::Command::new(&copy)
+        .args(own.get_args())
+        .args([
+            "--debug",
+            "run",
+            "--bundle",
+            path.to_str().unwrap(),
+            &bundle.id,
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("exeseal: using overlayfs"), "{said}");
+}
+
 #[test]
 fn exec_has_the_containers_personality_and_scheduler() {
     let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
