@@ -194,3 +194,24 @@ fn clients_that_do_not_read_hold_up_nobody() {
     drop(silent);
     host.cli(&["rm", "-f", "one"]).success();
 }
+
+#[test]
+fn who_sends_what_is_refused_is_told_why_and_not_cut_off() {
+    let host = TestHost::start();
+    host.cli(&["create", "--name", "one", "busybox"]).success();
+    let piece = vec![0; 4 << 10];
+    for _ in 0..30 {
+        let mut stream = connect(&host);
+        let head = format!(
+            "PUT /containers/one/archive?path=/nope HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n",
+            8 * piece.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        for _ in 0..8 {
+            stream.write_all(&piece).expect("it is read");
+            std::thread::yield_now();
+        }
+        assert_eq!(status(&mut stream), "HTTP/1.1 404 Not Found");
+    }
+    host.cli(&["rm", "one"]).success();
+}
