@@ -14,4 +14,5 @@ mod labels;
 mod life;
 mod mutations;
 mod rootless;
+mod sealed;
 mod systemd;

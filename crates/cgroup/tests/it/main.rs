@@ -5,5 +5,6 @@
     reason = "a test may fail by panic and says why it skips"
 )]
 
+mod devices;
 mod fixture;
 mod life;
