@@ -66,18 +66,23 @@ fn permitted(rules: &[Rule], device: &str) -> String {
     let said = folder.path().join("said");
     let node = folder.path().join("node");
     let made = folder.path().join("made");
+    let seen = folder.path().join("seen");
     let mknod = |path: &Path| format!("mknod {} {device}", path.display());
     let status = Command::new("sh").args(["-c", &mknod(&node)]).status();
     assert!(status.unwrap().success());
     // What is opened is not used: a device without a driver is permitted and then missing.
     let script = format!(
         "try() {{ case $(LC_ALL=C sh -c \"$2\" 2>&1) in *'not permitted'*) ;; *) printf $1 >> {said};; esac; }}
-        : > {said}; try r ': < {node}'; try w ': >> {node}'; try m '{made}'",
+        : > {said}; try r ': < {node}'; try w ': >> {node}'; try m '{made}'
+        until [ -e {seen} ]; do sleep 0.01; done",
+        seen = seen.display(),
         said = said.display(),
         node = node.display(),
         made = mknod(&made),
     );
+    // It stays until it was seen in the group.
     let mut child = spawn(&cgroup, "sh", &["-c", &script]);
+    std::fs::write(seen, "").unwrap();
     child.wait().unwrap();
     wait_for(|| cgroup.pids().unwrap().is_empty());
     cgroup.delete().unwrap();
