@@ -130,9 +130,16 @@ impl Trace {
                 continue;
             };
             let thread = Pid::from_raw(thread);
-            ptrace::seize(thread, options())?;
-            ptrace::interrupt(thread)?;
+            match ptrace::seize(thread, options()) {
+                // It ended since it was listed.
+                Err(Errno::ESRCH) if thread != self.root => continue,
+                seized => seized?,
+            }
             self.processes.insert(thread, self.root);
+            match ptrace::interrupt(thread) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(errno),
+            }
         }
         Ok(())
     }
