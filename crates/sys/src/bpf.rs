@@ -24,7 +24,6 @@ pub struct Instruction {
     immediate: i32,
 }
 
-const JUMP: u8 = 0x05;
 const JUMP_EQUAL: u8 = 0x15;
 
 impl Instruction {
@@ -73,11 +72,6 @@ impl Instruction {
         Self::new(JUMP_EQUAL, register, 0, 0, value)
     }
 
-    /// Jumps.
-    pub const fn jump(offset: i16) -> Self {
-        Self::new(JUMP, 0, 0, offset, 0)
-    }
-
     /// Ends with register 0 as the answer.
     pub const fn exit() -> Self {
         Self::new(0x95, 0, 0, 0, 0)
@@ -85,7 +79,7 @@ impl Instruction {
 
     /// Says how many instructions a jump skips; nothing to others.
     pub const fn aim(&mut self, offset: i16) {
-        if matches!(self.code, JUMP | JUMP_EQUAL) {
+        if self.code == JUMP_EQUAL {
             self.offset = offset;
         }
     }

@@ -67,7 +67,6 @@ fn program(rules: &Rules) -> Vec<Instruction> {
     code.push(Instruction::set(R0, i32::from(!rules.allow)));
     code.push(Instruction::exit());
     for at in verdicts {
-        code[at] = Instruction::if_equal(DIFFERENCE, 0);
         code[at].aim(distance(at, verdict));
     }
     code
@@ -108,7 +107,7 @@ fn block(exception: &Exception, allow: bool) -> Vec<Instruction> {
             code.push(Instruction::or(DIFFERENCE, PART));
         }
     }
-    code.push(Instruction::jump(0));
+    code.push(Instruction::if_equal(DIFFERENCE, 0));
     if allow {
         let (skip, end) = (2, code.len());
         code[skip].aim(distance(skip, end));
