@@ -81,17 +81,18 @@ impl Bridges {
         }
     }
 
-    /// Removes the links of ours that belong neither to a network nor to a sandbox of `known`.
+    /// Removes the links of ours whose owner, a network or a sandbox, has none of that name in
+    /// `known`.
     ///
     /// # Errors
     /// If the kernel refuses to list or remove.
-    pub fn sweep(&mut self, known: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+    pub fn sweep(&mut self, known: &dyn Fn(&str, &str) -> bool) -> Result<(), Error> {
         let prefix = format!("{}:", self.instance);
-        for (found, _, alias) in link::list(&mut self.route)? {
+        for (found, name, alias) in link::list(&mut self.route)? {
             let owner = alias
                 .as_deref()
                 .and_then(|alias| alias.strip_prefix(&prefix));
-            if owner.is_some_and(|owner| !known(owner)) {
+            if owner.is_some_and(|owner| !known(owner, &name)) {
                 link::delete(&mut self.route, found)?;
             }
         }

@@ -163,12 +163,7 @@ impl Registry {
     pub(super) fn take_over(&self, used: &[Arc<NetworkRecord>]) -> Result<(), Error> {
         let failed = NetworkError::kernel("take over", "every");
         let mut kernel = self.kernel();
-        let known = |owner: &str| {
-            let inner = self.inner();
-            let container = owner.parse::<ContainerId>();
-            inner.networks.contains_key(owner)
-                || container.is_ok_and(|id| inner.live.contains_key(&id))
-        };
+        let known = |owner: &str, link: &str| self.inner().owns(owner, link);
         let bridges = kernel.bridges().map_err(failed)?;
         if let Err(error) = bridges.sweep(&known) {
             tracing::warn!(%error, "cannot remove links that nothing owns");

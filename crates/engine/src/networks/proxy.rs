@@ -173,12 +173,17 @@ impl Registry {
         (container, state, pid): (&ContainerId, &NetworkState, Option<u32>),
         held: &BTreeMap<String, Held>,
     ) -> Result<(), Error> {
-        let mut share = self.inner().share(container, state);
         // One that was never started has nothing yet.
-        let Some(pid) = pid.filter(|_| !share.is_empty()) else {
-            return Ok(());
-        };
+        let Some(pid) = pid else { return Ok(()) };
+        let mut share = self.inner().share(container, state);
         let known = held.get(container.as_str());
+        if known.is_some_and(|known| known.serves) && share.sandbox.is_none() {
+            // It asks on, and is found nowhere.
+            share.sandbox = Some(self.inner().sandbox(container, state));
+        }
+        if share.is_empty() {
+            return Ok(());
+        }
         if known.is_some_and(|known| known.ports == share.ports.len()) {
             share.ports.clear();
         }
@@ -257,10 +262,7 @@ impl Registry {
         let sandbox = match (had.sandbox, share.sandbox) {
             (None, None) => return Ok(()),
             // It asks on, and is found nowhere.
-            (Some(had), None) => Sandbox {
-                places: Vec::new(),
-                ..had
-            },
+            (Some(_), None) => self.inner().sandbox(container, state),
             (None, Some(sandbox)) => return self.begin(container, sandbox, netns),
             (Some(_), Some(sandbox)) => sandbox,
         };
@@ -377,8 +379,8 @@ fn watch(client: &mut Client, container: &ContainerId, pid: u32) -> Result<(), E
 }
 
 impl Inner {
-    /// What a container has in the proxy.
-    fn share(&self, container: &ContainerId, state: &NetworkState) -> Share {
+    /// Where a container is found by name, and how its own questions are answered.
+    fn sandbox(&self, container: &ContainerId, state: &NetworkState) -> Sandbox {
         let mut places = Vec::new();
         let mut forwards = false;
         for place in &state.endpoints {
@@ -400,7 +402,7 @@ impl Inner {
                 links: place.links.clone(),
             });
         }
-        let sandbox = (!places.is_empty()).then(|| Sandbox {
+        Sandbox {
             id: container.to_string(),
             places,
             resolver: Resolver {
@@ -408,7 +410,13 @@ impl Inner {
                 servers: state.name_servers.clone(),
                 single_labels_stay: state.single_labels_stay,
             },
-        });
+        }
+    }
+
+    /// What a container has in the proxy.
+    fn share(&self, container: &ContainerId, state: &NetworkState) -> Share {
+        let sandbox = self.sandbox(container, state);
+        let sandbox = (!sandbox.places.is_empty()).then_some(sandbox);
         let ports = state.ports.iter().filter(|port| port.host_port != 0);
         let ports = ports.map(|port| Port {
             datagrams: port.transport() == net::Protocol::Udp,

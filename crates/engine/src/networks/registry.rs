@@ -325,6 +325,14 @@ impl Inner {
         used
     }
 
+    /// Whether a network, or a place of a running container, has this link of the host.
+    pub(super) fn owns(&self, owner: &str, link: &str) -> bool {
+        let container = owner.parse::<ContainerId>();
+        let state = container.ok().and_then(|id| self.live.get(&id));
+        let mut places = state.iter().flat_map(|state| &state.endpoints);
+        self.networks.contains_key(owner) || places.any(|place| place.host_link == link)
+    }
+
     pub(super) fn resolve(&self, name: &str) -> Result<&Held, Error> {
         let open = || self.networks.values().filter(|held| !held.closing);
         if let Some(held) = self.networks.get(name).filter(|held| !held.closing) {

@@ -203,23 +203,30 @@ impl Owner {
             .into());
         }
         let mut after = (*container).clone();
-        let mut events = Vec::new();
-        if runs(container.state.status) {
-            let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
-            let (left, before) = (
-                network.id.clone(),
-                container.state.network.endpoints.clone(),
-            );
-            let leave = move || {
-                let state = context.networks.leave_one(&of.id, &left)?;
-                let gone = before.into_iter().filter(|place| place.network == left);
-                context.rewrite_files(&of, &state, Rewrite::Left(gone.collect()));
-                Ok::<_, Error>(state)
-            };
-            after.state.network = crate::context::blocking(leave).await??;
-            events.push(event(&network, "disconnect", &record));
+        let places = &mut after.state.network.endpoints;
+        let gone: Vec<_> = places
+            .extract_if(.., |place| place.network == network.id)
+            .collect();
+        if !runs(container.state.status) {
+            return self.commit_networks(after, changed, Vec::new()).await;
         }
-        self.commit_networks(after, changed, events).await
+        // The next daemon takes away what this one does not get to.
+        let left = vec![event(&network, "disconnect", &record)];
+        self.commit_networks(after, changed, left).await?;
+        let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
+        let id = network.id.clone();
+        let leave = move || {
+            let state = context.networks.leave_one(&of.id, &id)?;
+            context.rewrite_files(&of, &state, Rewrite::Left(gone));
+            Ok::<_, Error>(())
+        };
+        let left = crate::context::blocking(leave).await?;
+        if left.is_err() {
+            let back = vec![event(&network, "connect", &record)];
+            let (before, record) = ((*container).clone(), (*record).clone());
+            self.commit_networks(before, record, back).await?;
+        }
+        left
     }
 
     /// Is found by its new name from now on.

@@ -107,7 +107,7 @@ fn files() -> [Operation; 4] {
     ]
 }
 
-fn volumes_and_networks() -> [Operation; 5] {
+fn volumes_and_networks() -> [Operation; 7] {
     let of = |before, act, look, shown| Operation {
         before,
         act,
@@ -118,6 +118,8 @@ fn volumes_and_networks() -> [Operation; 5] {
     };
     let volumes = "volume ls -q";
     let networks = "network ls -q --filter name=net --format {{.Name}}";
+    let joined = "inspect -f {{range$k,$v:=.NetworkSettings.Networks}}{{$k}},{{end}} victim";
+    const JOINED: &str = "run -d --name victim busybox sleep 600";
     [
         of(&[], "volume create vol", volumes, ["", "vol"]),
         of(
@@ -138,6 +140,18 @@ fn volumes_and_networks() -> [Operation; 5] {
             "network rm net",
             networks,
             ["net", ""],
+        ),
+        of(
+            &["network create net", JOINED],
+            "network connect net victim",
+            joined,
+            ["bridge,", "bridge,net,"],
+        ),
+        of(
+            &["network create net", JOINED, "network connect net victim"],
+            "network disconnect net victim",
+            joined,
+            ["bridge,net,", "bridge,"],
         ),
     ]
 }
