@@ -141,6 +141,11 @@ mod tests {
         let sleep = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
         let found = below(rustix::process::getpid());
         assert!(found.contains(&Pid::from_child(&shell)) && found.contains(&sleep));
+        // Until it is executed it is a copy of the shell.
+        let began = std::time::Instant::now();
+        while command(sleep) != "sleep 600 " && began.elapsed().as_secs() < 10 {
+            std::thread::yield_now();
+        }
         assert_eq!(command(sleep), "sleep 600 ");
         rustix::process::kill_process(sleep, Signal::KILL).unwrap();
         shell.wait().unwrap();
