@@ -21,7 +21,6 @@ use crate::store::{Place, Record, Store};
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// What the global flags say.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ struct Command {
     flags: &'static [Flag],
     until: Until,
     words: (usize, usize),
-    run: fn(&Context, &Arguments) -> Result<ExitCode>,
+    run: fn(&Context, &Arguments) -> Result<u8>,
 }
 
 const ANY: usize = usize::MAX;
@@ -175,7 +174,7 @@ const fn command(
     usage: &'static str,
     flags: &'static [Flag],
     words: (usize, usize),
-    run: fn(&Context, &Arguments) -> Result<ExitCode>,
+    run: fn(&Context, &Arguments) -> Result<u8>,
 ) -> Command {
     Command {
         name,
@@ -188,7 +187,7 @@ const fn command(
 }
 
 /// Runs a command by name.
-pub(crate) fn run(context: &Context, name: &str, line: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(context: &Context, name: &str, line: &[String]) -> Result<u8> {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         bail!("No help topic for '{name}'");
     };
@@ -223,16 +222,16 @@ pub(crate) fn print(text: &str) -> Result<()> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-pub(crate) fn version() -> Result<ExitCode> {
+pub(crate) fn version() -> Result<u8> {
     let (version, spec) = (env!("CARGO_PKG_VERSION"), oci::runtime::VERSION);
     let (program, commit) = (crate::name::of_program(), env!("CORTEN_COMMIT"));
     print(&format!(
         "{program} version {version}\ncommit: {commit}\nspec: {spec}\n"
     ))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
-pub(crate) fn help() -> Result<ExitCode> {
+pub(crate) fn help() -> Result<u8> {
     let program = crate::name::of_program();
     let mut text = format!(
         "NAME:\n   {program} - Open Container Initiative runtime\n\nUSAGE:\n   \
@@ -244,10 +243,10 @@ pub(crate) fn help() -> Result<ExitCode> {
     text.push_str("\nGLOBAL OPTIONS:\n");
     text.push_str(&flags(&crate::GLOBAL));
     print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
-fn usage(command: &Command) -> Result<ExitCode> {
+fn usage(command: &Command) -> Result<u8> {
     let text = format!(
         "NAME:\n   {} {} - {}\n\nOPTIONS:\n{}",
         crate::name::of_program(),
@@ -256,7 +255,7 @@ fn usage(command: &Command) -> Result<ExitCode> {
         flags(command.flags)
     );
     print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn flags(flags: &[Flag]) -> String {

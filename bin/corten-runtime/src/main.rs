@@ -2,6 +2,7 @@
 //!
 //! It knows runc's command line and keeps a container's state in a directory. It must not know
 //! how a container is made: that is `container`'s. Read first: `commands`, `store`, `status`.
+#![no_main]
 
 mod arguments;
 mod capabilities;
@@ -18,7 +19,6 @@ use anyhow::{Result, bail};
 use arguments::{Arguments, Flag, Until, switch, value};
 use commands::Context;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 const GLOBAL: [Flag; 8] = [
     switch("debug"),
@@ -31,7 +31,9 @@ const GLOBAL: [Flag; 8] = [
     switch("version").or("v"),
 ];
 
-fn main() -> ExitCode {
+sys::main!(program);
+
+fn program() -> u8 {
     let line: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
@@ -42,12 +44,12 @@ fn main() -> ExitCode {
             log::fatal(&error);
             // COMPAT: runc's exec leaves the whole range of codes to the program but this one.
             let exec = error.downcast_ref::<commands::exec::Failed>().is_some();
-            ExitCode::from(if exec { 255 } else { 1 })
+            if exec { 255 } else { 1 }
         }
     }
 }
 
-fn run(line: &[String]) -> Result<ExitCode> {
+fn run(line: &[String]) -> Result<u8> {
     let global = Arguments::parse(line, &GLOBAL, Until::FirstWord)?;
     log::open(
         global.find("log"),

@@ -18,6 +18,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use types::{ContainerId, Timestamp};
 
+const STATE: &str = "state.json";
+const DRAFT: &str = ".state.json";
+
 /// The version of `state.json`; an older program refuses a newer one.
 const VERSION: u32 = 1;
 
@@ -112,7 +115,7 @@ impl Store {
     pub(crate) fn load(&self, id: &str) -> Result<(Place, Record)> {
         let id = parse_id(id)?;
         let place = self.place(&id);
-        let path = place.path.join("state.json");
+        let path = place.path.join(STATE);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NotExist.into()),
@@ -153,13 +156,22 @@ impl Place {
 
     /// Writes the record, whole or not at all.
     pub(crate) fn write(&self, record: &Record) -> Result<()> {
-        let (draft, path) = (self.path.join(".state.json"), self.path.join("state.json"));
+        self.draft(record)?;
+        self.publish()
+    }
+
+    /// Writes what the record will be once it is published.
+    pub(crate) fn draft(&self, record: &Record) -> Result<()> {
         let bytes = serde_json::to_vec(record).context("write the container's state")?;
-        let write = || {
-            fs::write(&draft, bytes)?;
-            fs::rename(&draft, &path)
-        };
-        write().with_context(|| format!("write {}", path.display()))
+        let path = self.path.join(DRAFT);
+        fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Has the draft be the record.
+    pub(crate) fn publish(&self) -> Result<()> {
+        let path = self.path.join(STATE);
+        let renamed = fs::rename(self.path.join(DRAFT), &path);
+        renamed.with_context(|| format!("write {}", path.display()))
     }
 
     /// Keeps the configuration.
@@ -185,7 +197,7 @@ impl Place {
             }
             _ => {}
         }
-        for file in ["state.json", "config.json", "exec.fifo"] {
+        for file in [STATE, "config.json", "exec.fifo"] {
             // Whatever is left is met below.
             drop(fs::remove_file(self.path.join(file)));
         }

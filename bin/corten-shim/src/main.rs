@@ -1,7 +1,8 @@
 //! The supervisor of one sandbox.
+#![no_main]
 
-use std::process::ExitCode;
+sys::main!(program);
 
-fn main() -> ExitCode {
+fn program() -> u8 {
     shim::main(std::env::args_os())
 }

@@ -1,7 +1,8 @@
 //! The command for people.
+#![no_main]
 
-use std::process::ExitCode;
+sys::main!(program);
 
-fn main() -> ExitCode {
+fn program() -> u8 {
     cli::main(std::env::args_os())
 }

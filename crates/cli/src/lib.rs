@@ -27,12 +27,10 @@ mod units;
 mod usage;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// Runs one command: `args` are the process's arguments, the program's name first.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let ran = start::instead(args.get(1..).unwrap_or_default()).and_then(|()| commands::run(args));
-    let status = ran.unwrap_or_else(|failure| failure.report());
-    ExitCode::from(status)
+    ran.unwrap_or_else(|failure| failure.report())
 }

@@ -43,6 +43,7 @@ fn main() -> Result<()> {
             keep_keyring: false,
             no_pivot: false,
             stock: None,
+            cloned: None,
         })?;
         let created = Instant::now();
         init.start()?;

@@ -9,6 +9,7 @@ use crate::stdio::Stdio;
 use crate::stock::Stock;
 use cgroup::Cgroup;
 use oci::runtime::Spec;
+use std::fmt;
 use std::path::Path;
 use types::{ContainerId, Rootfs};
 
@@ -39,6 +40,18 @@ pub struct Create<'a> {
     pub no_pivot: bool,
     /// Mounts made ahead, which are taken where the configuration has the same.
     pub stock: Option<&'a Stock>,
+    /// Told the init's number once there is one, while it sets itself up.
+    pub cloned: Option<Told<'a>>,
+}
+
+/// Who is told a process's number.
+#[derive(Clone, Copy)]
+pub struct Told<'a>(pub &'a dyn Fn(i32));
+
+impl fmt::Debug for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 /// Makes the container: its init waits at the gate, everything is set up, and the program was
@@ -52,6 +65,7 @@ pub fn create(request: &Create<'_>) -> Result<Init, Error> {
         stdio: request.stdio,
         gate: &request.gate,
         state: plan::state(request),
+        cloned: request.cloned,
     })?;
     if let Some(container) = &mut plan.container {
         init.spent = std::mem::take(&mut container.root.spent);

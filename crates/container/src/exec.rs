@@ -57,5 +57,6 @@ pub fn exec(request: &Exec<'_>) -> Result<Init, Error> {
             pid: request.pid,
             annotations: request.spec.annotations.clone(),
         },
+        cloned: None,
     })
 }

@@ -21,8 +21,18 @@ pub enum Gate<'a> {
     Held,
     /// By [`start`], maybe from another process.
     Waiting(&'a Waiting),
+    /// By a byte that comes out of this pipe, maybe before anybody waits for it. If the pipe ends
+    /// without one, so does the container.
+    Promised(BorrowedFd<'a>),
     /// Not at all: the program runs as soon as it can.
     Open,
+}
+
+impl Gate<'_> {
+    /// Whether the program runs without a word to its parent.
+    pub(crate) fn opens_itself(&self) -> bool {
+        matches!(self, Gate::Promised(_) | Gate::Open)
+    }
 }
 
 /// A gate with a place in the file system.

@@ -5,6 +5,7 @@ mod spawn;
 
 use crate::Error;
 use crate::channel::{self, Received, Tag};
+use crate::create::Told;
 use crate::gate::{self, Gate};
 use crate::hooks::{self, Stage};
 use crate::init::Init;
@@ -27,6 +28,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) stdio: Stdio<'a>,
     pub(crate) gate: &'a Gate<'a>,
     pub(crate) state: State,
+    pub(crate) cloned: Option<Told<'a>>,
 }
 
 /// Makes the process and serves it until it is at its gate, or runs if there is none.
@@ -49,6 +51,10 @@ pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
         moved: Vec::new(),
         ready: false,
     };
+    // A stage is not the init yet.
+    if !launch.plan.has_stage() {
+        parent.tell();
+    }
     match parent.serve() {
         Ok(()) => Ok(Init {
             pid: parent.child.pid,
@@ -111,9 +117,9 @@ impl Parent<'_> {
                 }
             }
         }
-        match self.launch.gate {
-            Gate::Open => gate::executed(self.channel.as_fd()),
-            Gate::Held | Gate::Waiting(_) => Ok(()),
+        match self.launch.gate.opens_itself() {
+            true => gate::executed(self.channel.as_fd()),
+            false => Ok(()),
         }
     }
 
@@ -154,9 +160,9 @@ impl Parent<'_> {
                 }
                 self.oom_score_adj()?;
                 self.limits()?;
-                match self.launch.gate {
-                    Gate::Open => self.go(),
-                    Gate::Held | Gate::Waiting(_) => Ok(()),
+                match self.launch.gate.opens_itself() {
+                    true => self.go(),
+                    false => Ok(()),
                 }
             }
             Tag::Go | Tag::Start => Err(Error::process("hear of the child")(
@@ -190,7 +196,15 @@ impl Parent<'_> {
             .map_err(|errno| Error::process("open the container's process")(errno.into()))?;
         let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
         reap(stage.pidfd.as_fd());
-        self.go()
+        self.go()?;
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&self) {
+        if let Some(Told(tell)) = self.launch.cloned {
+            tell(self.child.pid);
+        }
     }
 
     /// In a user namespace the child may not lower it itself.
@@ -296,8 +310,10 @@ fn waiting(launch: &Launch<'_>, theirs: &OwnedFd) -> Vec<RawFd> {
     let preserved = 3..3 + RawFd::try_from(launch.plan.preserve_fds).unwrap_or(0);
     let mut keep: Vec<RawFd> = preserved.collect();
     keep.push(theirs.as_raw_fd());
-    if let Gate::Waiting(waiting) = launch.gate {
-        keep.push(waiting.listener().as_raw_fd());
+    match launch.gate {
+        Gate::Waiting(waiting) => keep.push(waiting.listener().as_raw_fd()),
+        Gate::Promised(promise) => keep.push(promise.as_raw_fd()),
+        Gate::Held | Gate::Open => {}
     }
     keep.sort_unstable();
     keep

@@ -31,7 +31,7 @@ mod target;
 mod targets;
 mod users;
 
-pub use create::{Create, create};
+pub use create::{Create, Told, create};
 pub use error::Error;
 pub use exec::{Exec, exec};
 #[doc(hidden)]

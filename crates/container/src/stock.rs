@@ -200,6 +200,7 @@ fn planned(mount: Requested, cgroup: Option<&Cgroup>) -> Result<Vec<Mount>, Erro
         cgroup,
         seccomp: None,
         gate: Gate::Held,
+        cloned: None,
         preserve_fds: 0,
         keep_keyring: true,
         no_pivot: false,

@@ -58,6 +58,8 @@ pub(crate) struct New {
     pub clients: Vec<Joining>,
     /// Start it too.
     pub start: bool,
+    /// What tells when its program may run, if not at once.
+    pub promise: Option<OwnedFd>,
 }
 
 impl Sandbox {
@@ -451,11 +453,16 @@ fn make(
         stdio: ends.theirs(),
         cgroup: Some(cgroup),
         seccomp: new.seccomp.as_ref(),
-        gate: if new.start { Gate::Open } else { Gate::Held },
+        gate: match (&new.promise, new.start) {
+            (_, false) => Gate::Held,
+            (None, true) => Gate::Open,
+            (Some(promise), true) => Gate::Promised(promise.as_fd()),
+        },
         preserve_fds: 0,
         keep_keyring: false,
         no_pivot: false,
         stock: Some(stock),
+        cloned: None,
     })?;
     let log = open_log(&new.log)?;
     let stdio = ends.ours(key, new.stdin, log, init.take_console())?;

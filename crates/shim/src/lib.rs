@@ -43,10 +43,9 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Runs the shim.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match arguments::read(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return complain(&error),
@@ -56,7 +55,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Arguments::Version => version(),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => complain(&error),
     }
 }
@@ -94,9 +93,9 @@ fn version() -> Result<()> {
     written.map_err(Error::io("write to", Path::new("stdout")))
 }
 
-fn complain(error: &dyn std::error::Error) -> ExitCode {
+fn complain(error: &dyn std::error::Error) -> u8 {
     let text = format!("corten-shim: {}\n", chain(error));
     // There is nobody to tell that nobody can be told.
     drop(std::io::stderr().write_all(text.as_bytes()));
-    ExitCode::FAILURE
+    1
 }

@@ -96,9 +96,17 @@ impl Sandbox {
     fn own_create(&mut self, connection: u32, request: &Request, start: bool) -> Result<Answer> {
         let asked: shim::CreateRequest = argument(request)?;
         let mut layers = self.descriptors(connection, asked.descriptors)?;
+        let promise = match (asked.promised, start) {
+            (false, _) => None,
+            (true, true) => layers.pop(),
+            (true, false) => return Err(Error::invalid("promised")("it is for Run")),
+        };
         let counted = usize::try_from(asked.layers).unwrap_or(usize::MAX);
         let clients = layers.split_off(counted.min(layers.len()));
-        let new = self.read_create(asked, (&layers, clients), start)?;
+        let new = New {
+            promise,
+            ..self.read_create(asked, (&layers, clients), start)?
+        };
         let key = self.create(new)?;
         let process = self.process_mut(key)?;
         Ok(now(&shim::CreateResponse {
@@ -138,6 +146,7 @@ impl Sandbox {
             auto_remove: asked.auto_remove,
             clients: joining(asked.attach, clients)?,
             start,
+            promise: None,
         })
     }
 

@@ -89,6 +89,7 @@ impl Sandbox {
             auto_remove: false,
             clients: endpoints.open()?,
             start: false,
+            promise: None,
         };
         let key = self.create(new)?;
         let process = self.process_mut(key)?;

@@ -9,6 +9,7 @@ pub mod children;
 pub mod clone;
 pub mod device;
 pub mod directory;
+pub mod entry;
 pub mod exec;
 pub mod fds;
 pub mod feature;

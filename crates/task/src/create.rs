@@ -47,6 +47,9 @@ pub struct Create {
     pub auto_remove: bool,
     /// Clients attached before the first byte.
     pub attach: Vec<Attach>,
+    /// A pipe: its program runs once a byte comes out of it. If it ends without one,
+    /// [`Tasks::run`](crate::Tasks::run) fails and nothing is left.
+    pub promise: Option<OwnedFd>,
 }
 
 /// A further process in a running container.

@@ -318,7 +318,8 @@ impl Tasks {
         let compiled = self.0.filters.take(&mut create.spec);
         let (attach, clients) = message::attachments(&create.attach);
         let layers = create.layers.iter().map(|mount| mount.as_fd());
-        let descriptors: Vec<_> = layers.chain(clients).collect();
+        let promise = create.promise.iter().map(|pipe| pipe.as_fd());
+        let descriptors: Vec<_> = layers.chain(clients).chain(promise).collect();
         let request = CreateRequest {
             id: id.to_string(),
             layers: u32::try_from(create.layers.len()).unwrap_or(u32::MAX),
@@ -331,6 +332,7 @@ impl Tasks {
             descriptors: count(&descriptors),
             attach,
             auto_remove: create.auto_remove,
+            promised: create.promise.is_some(),
         };
         self.0.await_closed(&create.sandbox).await;
         let shim = self.0.shim_for(&create.sandbox, &id)?;

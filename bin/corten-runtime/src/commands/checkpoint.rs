@@ -15,7 +15,6 @@ use criu::{Criu, Event, Kind, Request};
 use oci::runtime::{NamespaceKind, Spec, Status};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::ExitCode;
 
 pub(super) const FLAGS: &[Flag] = &[
     value("image-path"),
@@ -45,7 +44,7 @@ pub(super) const EXTERNAL: [(NamespaceKind, &str, &str); 2] = [
 /// The image in which external mounts that cover masked files are told apart from others.
 pub(super) const MASK: &str = "/dev/null";
 
-pub(super) fn checkpoint(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn checkpoint(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (place, record) = context.container(arguments)?;
     if !rustix::process::geteuid().is_root() {
         log::warn("checkpoint is untested with rootless containers");
@@ -86,7 +85,7 @@ pub(super) fn checkpoint(context: &Context, arguments: &Arguments) -> Result<Exi
         // The processes are in the images; what is left here of the container goes.
         delete::destroy_or_warn(&place, &record);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn dump_options(options: &mut CriuOpts, arguments: &Arguments, record: &Record) -> Result<()> {

@@ -10,9 +10,9 @@ use cgroup::{Cgroup, Driver, Property, Reach, Request};
 use container::{Create, Gate, Init, Stdio, Waiting};
 use oci::runtime::{Namespace, NamespaceKind, Process, SeccompAction, Spec, Status};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use types::{ContainerId, Rootfs, Timestamp};
 
 pub(super) const CREATE_FLAGS: &[Flag] = &[
@@ -48,13 +48,13 @@ pub(super) enum Mode {
     Foreground,
 }
 
-pub(super) fn create(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn create(context: &Context, arguments: &Arguments) -> Result<u8> {
     sealed::ensure()?;
     make(context, arguments, Mode::Create)
         .with_context(|| format!("{} create failed", name::of_program()))
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8> {
     sealed::ensure()?;
     let mode = match arguments.on("detach") {
         true => Mode::Detached,
@@ -119,7 +119,7 @@ pub(super) fn wanted<'a>(
     })
 }
 
-fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<ExitCode> {
+fn make(context: &Context, arguments: &Arguments, mode: Mode) -> Result<u8> {
     let wanted = wanted(context, arguments, mode)?;
     let place = context.store().create(&wanted.id)?;
     let mut record = wanted.record();
@@ -303,7 +303,7 @@ pub(super) fn reset_affinity() {
     }
 }
 
-fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<ExitCode> {
+fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<u8> {
     let filter = filter(&wanted.spec)?;
     place.keep_config(&wanted.config)?;
     let cgroup = wanted.cgroup()?;
@@ -315,11 +315,18 @@ fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<E
         true => Some(Signals::catch(!wanted.arguments.on("no-subreaper"))?),
         false => None,
     };
-    let mut init = create_init(wanted, place, (cgroup.as_ref(), filter.as_ref()))?;
+    let drafted = Cell::new(Ok(()));
+    let drafts = RefCell::new(&mut *record);
+    // While the init sets itself up.
+    let draft = |pid| {
+        let mut record = drafts.borrow_mut();
+        record.pid = pid;
+        record.start_time = status::process(pid).map_or(0, |process| process.start_time);
+        drafted.set(place.draft(&record));
+    };
+    let mut init = create_init(wanted, place, (cgroup.as_ref(), filter.as_ref()), &draft)?;
     drop(cgroup);
-    record.pid = init.pid();
-    record.start_time = status::process(record.pid).map_or(0, |process| process.start_time);
-    place.write(record)?;
+    drafted.into_inner().and_then(|()| place.publish())?;
     let terminal = match signals {
         Some(_) => Terminal::of(&mut init)?,
         None => None,
@@ -330,18 +337,18 @@ fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<E
             // COMPAT: by then runc is the program, which says it and ends.
             drop(writeln!(std::io::stderr(), "{unspoken}"));
             delete::destroy_or_warn(place, record);
-            return Ok(ExitCode::from(255));
+            return Ok(255);
         }
         return Err(error);
     }
     match signals {
-        None => Ok(ExitCode::SUCCESS),
+        None => Ok(0),
         Some(signals) => {
             let code = signals.supervise(&init, terminal)?;
             if !wanted.arguments.on("keep") {
                 delete::destroy_or_warn(place, record);
             }
-            Ok(ExitCode::from(code))
+            Ok(code)
         }
     }
 }
@@ -350,6 +357,7 @@ fn create_init(
     wanted: &Wanted<'_>,
     place: &Place,
     (cgroup, filter): (Option<&Cgroup>, Option<&seccomp::Program>),
+    draft: &dyn Fn(i32),
 ) -> Result<Init> {
     let gate = match wanted.mode {
         Mode::Create => Some(Waiting::create(&place.gate())?),
@@ -369,6 +377,7 @@ fn create_init(
         keep_keyring: wanted.arguments.on("no-new-keyring"),
         no_pivot: wanted.arguments.on("no-pivot"),
         stock: None,
+        cloned: Some(container::Told(draft)),
     };
     reset_affinity();
     let init = container::create(&request).map_err(|error| {

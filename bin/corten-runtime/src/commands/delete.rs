@@ -11,7 +11,6 @@ use oci::runtime::{Hook, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 
 pub(super) const FLAGS: &[Flag] = &[switch("force").or("f")];
 /// How long an init may take to die.
@@ -26,7 +25,7 @@ const GRACE: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
-pub(super) fn delete(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn delete(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (id, force) = (&arguments.words[0], arguments.on("force"));
     let (place, record) = match context.store().load(id) {
         Ok(found) => found,
@@ -37,7 +36,7 @@ pub(super) fn delete(context: &Context, arguments: &Arguments) -> Result<ExitCod
                 .place(&crate::store::parse_id(id)?)
                 .remove()?;
             if force {
-                return Ok(ExitCode::SUCCESS);
+                return Ok(0);
             }
             return Err(error);
         }
@@ -48,7 +47,7 @@ pub(super) fn delete(context: &Context, arguments: &Arguments) -> Result<ExitCod
     }
     end(&record)?;
     destroy(&place, &record)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// Refuses a container that runs.

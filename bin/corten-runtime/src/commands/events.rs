@@ -10,14 +10,13 @@ use oci::runtime::Status;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 pub(super) const FLAGS: &[Flag] = &[value("interval"), switch("stats")];
 /// How often the count of processes killed for lack of memory is looked at.
 const OOM_INTERVAL: Duration = Duration::from_millis(250);
 
-pub(super) fn events(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn events(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (place, record) = context.container(arguments)?;
     let interval = match arguments.find("interval") {
         None => Duration::from_secs(5),
@@ -34,7 +33,7 @@ pub(super) fn events(context: &Context, arguments: &Arguments) -> Result<ExitCod
         // COMPAT: of a container whose user has no rights on groups nothing is counted.
         tell(&Stats::default(), &record)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn follow(cgroup: &Cgroup, record: &Record, interval: Duration) -> Result<()> {

@@ -11,7 +11,6 @@ use container::{Exec, Gate, Stdio};
 use oci::runtime::{Capabilities, Process, Spec, Status};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 
 pub(super) const FLAGS: &[Flag] = &[
     value("console-socket"),
@@ -38,11 +37,11 @@ pub(super) const FLAGS: &[Flag] = &[
 #[error("exec failed")]
 pub(crate) struct Failed;
 
-pub(super) fn exec(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn exec(context: &Context, arguments: &Arguments) -> Result<u8> {
     attempt(context, arguments).context(Failed)
 }
 
-fn attempt(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+fn attempt(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (place, record) = context.container(arguments)?;
     match status::of(&place, &record)? {
         Status::Stopped => bail!("cannot exec in a stopped container"),
@@ -72,7 +71,7 @@ struct Joining<'a> {
     arguments: &'a Arguments,
 }
 
-fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<ExitCode> {
+fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<u8> {
     let Joining {
         spec,
         process,
@@ -136,8 +135,8 @@ fn join(_place: &Place, record: &Record, joining: &Joining<'_>) -> Result<ExitCo
         return Err(error);
     }
     match signals {
-        None => Ok(ExitCode::SUCCESS),
-        Some(signals) => Ok(ExitCode::from(signals.supervise(&init, terminal)?)),
+        None => Ok(0),
+        Some(signals) => Ok(signals.supervise(&init, terminal)?),
     }
 }
 

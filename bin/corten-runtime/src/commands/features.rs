@@ -11,7 +11,6 @@ use oci::runtime::{
     SeccompOperator, VERSION,
 };
 use std::fmt::Display;
-use std::process::ExitCode;
 
 const HOOKS: [&str; 6] = [
     "prestart",
@@ -94,7 +93,7 @@ const WITHOUT_TABLE: [Arch; 5] = [
     Arch::Sheb,
 ];
 
-pub(super) fn features(_: &Context, _: &Arguments) -> Result<ExitCode> {
+pub(super) fn features(_: &Context, _: &Arguments) -> Result<u8> {
     let features = Features {
         oci_version_min: "1.0.0".to_owned(),
         oci_version_max: VERSION.to_owned(),
@@ -111,7 +110,7 @@ pub(super) fn features(_: &Context, _: &Arguments) -> Result<ExitCode> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, indented);
     serde::Serialize::serialize(&features, &mut serializer)?;
     print(&format!("{}\n", String::from_utf8_lossy(&text)))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn words<T: Display>(list: impl IntoIterator<Item = T>) -> Vec<String> {

@@ -7,7 +7,6 @@ use crate::{log, status};
 use anyhow::{Context as _, Result, bail};
 use cgroup::Cgroup;
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 use types::Signal;
 
 pub(super) const FLAGS: &[Flag] = &[switch("all").or("a")];
@@ -15,7 +14,7 @@ pub(super) const FLAGS: &[Flag] = &[switch("all").or("a")];
 /// COMPAT: who has no rights on groups cannot find all, and ends the init alone.
 const NO_GROUP: &str = "failed to kill all processes, possibly due to lack of cgroup (Hint: enable cgroup v2 delegation)";
 
-pub(super) fn kill(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn kill(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (_, record) = context.container(arguments)?;
     let signal = arguments.words.get(1).map_or("SIGTERM", String::as_str);
     // COMPAT: 0 only asks whether the init is there.
@@ -27,7 +26,7 @@ pub(super) fn kill(context: &Context, arguments: &Arguments) -> Result<ExitCode>
     if !sent && !arguments.on("all") {
         bail!("container not running");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn parse(text: &str) -> Result<Signal> {

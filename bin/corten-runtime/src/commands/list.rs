@@ -6,7 +6,6 @@ use crate::arguments::{Arguments, Flag, switch, value};
 use anyhow::{Context as _, Result, bail};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::process::ExitCode;
 
 pub(super) const FLAGS: &[Flag] = &[value("format").or("f"), switch("quiet").or("q")];
 const HEADINGS: [&str; 6] = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
@@ -14,7 +13,7 @@ const HEADINGS: [&str; 6] = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"
 const COLUMN: usize = 12;
 const PADDING: usize = 3;
 
-pub(super) fn list(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn list(context: &Context, arguments: &Arguments) -> Result<u8> {
     let documents = documents(context)?;
     if arguments.on("quiet") {
         let ids: String = documents
@@ -22,7 +21,7 @@ pub(super) fn list(context: &Context, arguments: &Arguments) -> Result<ExitCode>
             .map(|one| format!("{}\n", one.id))
             .collect();
         print(&ids)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
     match arguments.find("format").unwrap_or("table") {
         "table" => print(&table(&documents))?,
@@ -31,7 +30,7 @@ pub(super) fn list(context: &Context, arguments: &Arguments) -> Result<ExitCode>
         "json" => print(&format!("{}\n", serde_json::to_string(&documents)?))?,
         _ => bail!("invalid format option"),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn documents(context: &Context) -> Result<Vec<Document>> {

@@ -3,11 +3,11 @@
 use super::{Context, pause, print};
 use crate::arguments::{Arguments, Flag, value};
 use anyhow::{Context as _, Result, bail};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 pub(super) const FLAGS: &[Flag] = &[value("format").or("f")];
 
-pub(super) fn ps(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn ps(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (_, record) = context.container(arguments)?;
     let pids = pause::cgroup(&record)?.pids()?;
     match arguments.find("format").unwrap_or("table") {
@@ -15,7 +15,7 @@ pub(super) fn ps(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         "json" => print(&format!("{}\n", serde_json::to_string(&pids)?))?,
         _ => bail!("invalid format option"),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// The lines of the host's `ps` that are about these processes.

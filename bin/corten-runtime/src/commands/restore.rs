@@ -19,7 +19,6 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, ope
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use sys::mount::{Change, Extent, Propagation, set_attributes};
 use types::Timestamp;
 
@@ -47,7 +46,7 @@ pub(super) const FLAGS: &[Flag] = &[
 /// Since this version CRIU restores into a time namespace.
 const TIME_NAMESPACES: i32 = 31_400;
 
-pub(super) fn restore(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn restore(context: &Context, arguments: &Arguments) -> Result<u8> {
     if arguments.on("no-pivot") {
         // COMPAT: runc takes it too, and CRIU does as it does.
         log::warn("--no-pivot changes nothing: CRIU enters the root in its own way");
@@ -80,7 +79,7 @@ fn bring_back(
     wanted: &Wanted<'_>,
     place: &Place,
     (images, record): (&Images, &mut Record),
-) -> Result<ExitCode> {
+) -> Result<u8> {
     place.keep_config(&wanted.config)?;
     let cgroup = wanted.cgroup()?;
     record.cgroup = cgroup.as_ref().map(Cgroup::state);
@@ -102,11 +101,11 @@ fn bring_back(
     console::hand_over(wanted.arguments, &mut init)?;
     console::write_pid_file(wanted.arguments, init.pid())?;
     match signals {
-        None => Ok(ExitCode::SUCCESS),
+        None => Ok(0),
         Some(signals) => {
             let code = signals.supervise(&init, terminal)?;
             delete::destroy_or_warn(place, record);
-            Ok(ExitCode::from(code))
+            Ok(code)
         }
     }
 }

@@ -8,7 +8,6 @@ use oci::runtime::{
     Resources, Rlimit, RlimitKind, Root, Spec, VERSION,
 };
 use std::path::Path;
-use std::process::ExitCode;
 
 pub(super) const FLAGS: &[Flag] = &[value("bundle").or("b"), switch("rootless")];
 
@@ -87,7 +86,7 @@ const NAMESPACES: [NamespaceKind; 5] = [
     NamespaceKind::Mount,
 ];
 
-pub(super) fn spec(_: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn spec(_: &Context, arguments: &Arguments) -> Result<u8> {
     let path = Path::new(arguments.text("bundle").unwrap_or(".")).join("config.json");
     if path.exists() {
         bail!("File config.json exists. Remove it first");
@@ -101,7 +100,7 @@ pub(super) fn spec(_: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, tabs);
     serde::Serialize::serialize(&spec, &mut serializer)?;
     std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

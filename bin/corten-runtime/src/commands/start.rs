@@ -6,9 +6,8 @@ use crate::status;
 use anyhow::{Context as _, Result, bail};
 use container::hooks::{self, Stage};
 use oci::runtime::{Hook, Spec, State, Status};
-use std::process::ExitCode;
 
-pub(super) fn start(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn start(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (place, record) = context.container(arguments)?;
     match status::of(&place, &record)? {
         Status::Created => {}
@@ -24,9 +23,9 @@ pub(super) fn start(context: &Context, arguments: &Arguments) -> Result<ExitCode
         let state = super::state::document(&record, Status::Running);
         let ran = poststart(&spec, &state);
         started.and(ran)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
-    started.map(|()| ExitCode::SUCCESS)
+    started.map(|()| 0)
 }
 
 /// Runs the hooks that follow the program's start.

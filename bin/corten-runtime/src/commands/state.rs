@@ -8,7 +8,6 @@ use anyhow::Result;
 use oci::runtime::{State, Status};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 
 /// The document, which is a little more than the specification's.
 #[derive(Debug, Serialize)]
@@ -47,11 +46,11 @@ impl Document {
     }
 }
 
-pub(super) fn state(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn state(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (place, record) = context.container(arguments)?;
     let document = Document::of(&place, &record)?;
     print(&serde_json::to_string_pretty(&document)?)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// The specification's own document, for hooks.

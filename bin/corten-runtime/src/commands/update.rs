@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, bail};
 use cgroup::{Cgroup, Resctrl};
 use oci::runtime::{BlockIo, Cpu, IntelRdt, Memory, Pids, Resources, Status};
 use std::io::Read;
-use std::process::ExitCode;
 
 pub(super) const FLAGS: &[Flag] = &[
     value("resources").or("r"),
@@ -32,7 +31,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value("mem-bw-schema"),
 ];
 
-pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<u8> {
     let (place, mut record) = context.container(arguments)?;
     if status::of(&place, &record)? == Status::Stopped {
         bail!("container not running");
@@ -59,7 +58,7 @@ pub(super) fn update(context: &Context, arguments: &Arguments) -> Result<ExitCod
         record.cgroup = Some(state);
         place.write(&record)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// COMPAT: as runc, with its warning.

@@ -74,6 +74,7 @@ impl Host {
             stdin: StdinPolicy::Null,
             auto_remove: false,
             attach: Vec::new(),
+            promise: None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::host::{Host, exec};
 use std::fs;
+use std::io::Write as _;
+use std::time::Duration;
 use task::{AdoptedState, Error, EventKind};
 use types::Signal;
 
@@ -61,6 +63,37 @@ async fn a_container_waits_between_create_and_start() {
     assert_eq!(started.pid, made.pid);
     assert_eq!(host.exit(&id).await.code, Some(3));
     host.end().await;
+}
+
+#[tokio::test]
+async fn a_promised_container_runs_once_the_promise_is_kept_and_not_if_it_is_broken() {
+    let host = &mut Host::start();
+    for kept in [true, false] {
+        let (pipe, promise) = std::io::pipe().unwrap();
+        let create = task::Create {
+            promise: Some(pipe.into()),
+            ..host.container(&["echo", "ran"])
+        };
+        let id = create.id.clone();
+        let running = tokio::spawn({
+            let tasks = host.tasks.clone();
+            async move { tasks.run(create).await }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!running.is_finished());
+        if kept {
+            (&promise).write_all(b"1").unwrap();
+            running.await.unwrap().unwrap();
+            assert_eq!(host.exit(&id).await.code, Some(0));
+            host.tasks.delete(&id).await.unwrap();
+        } else {
+            drop(promise);
+            let error = running.await.unwrap().unwrap_err();
+            assert!(error.to_string().contains("wait for the start"), "{error}");
+        }
+        assert_eq!(host.logged(&id), if kept { "ran\n" } else { "" });
+    }
+    host.until_empty().await;
 }
 
 #[tokio::test]

@@ -12,13 +12,21 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     descriptors::close_all_but(setup.waiting)?;
     channel::send(setup.channel, Tag::Ready, 0, None).during("say that it is ready")?;
     let gone = || Fault::new("wait for the start", b"", Errno::PIPE);
+    if setup.launch.gate.opens_itself() && setup.plan.in_user_namespace() {
+        // The parent has something to do yet.
+        let go = channel::wait_for(setup.channel, Tag::Go).during("wait for the parent")?;
+        go.ok_or_else(gone)?;
+    }
     match setup.launch.gate {
-        // In a user namespace the parent has something to do yet.
-        Gate::Open if setup.plan.in_user_namespace() => {
-            let go = channel::wait_for(setup.channel, Tag::Go).during("wait for the parent")?;
-            go.map(drop).ok_or_else(gone)
-        }
         Gate::Open => Ok(()),
+        Gate::Promised(promise) => {
+            let mut byte = [0];
+            let read = rustix::io::retry_on_intr(|| rustix::io::read(promise, &mut byte));
+            match read.during("wait for the start")? {
+                0 => Err(gone()),
+                _ => Ok(()),
+            }
+        }
         Gate::Held => {
             let start =
                 channel::wait_for(setup.channel, Tag::Start).during("wait for the start")?;

@@ -266,6 +266,7 @@ impl Bundle {
             keep_keyring: false,
             no_pivot: false,
             stock: None,
+            cloned: None,
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::fixture::{Bundle, Streams, reap};
 use container::{Error, Gate, Waiting, start};
 use rustix::event::{PollFd, PollFlags, poll};
+use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 #[test]
 fn a_container_waits_for_a_start_by_path_and_starts_once() {
@@ -120,4 +122,38 @@ fn a_waiting_init_cannot_be_looked_into_and_holds_no_descriptors() {
         reap(std::os::fd::AsFd::as_fd(&pidfd));
     }
     drop(extra);
+}
+
+#[test]
+fn a_promised_program_runs_once_its_byte_has_come_and_gets_no_descriptor() {
+    let mut bundle = Bundle::new();
+    bundle.args(&["sh", "-c", "ls /proc/self/fd | wc -w"]);
+    let (promise, kept) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut &kept, b"1").unwrap();
+    let streams = Streams::new();
+    let gate = Gate::Promised(promise.as_fd());
+    let init = bundle.create(streams.stdio(), gate).unwrap();
+    // The three, and the directory.
+    assert_eq!(streams.finish(init.pidfd()).output, "4\n");
+}
+
+#[test]
+fn a_promised_program_does_not_run_when_the_promise_is_broken() {
+    let mut bundle = Bundle::new();
+    bundle.args(&["touch", "/ran"]);
+    let (promise, kept) = std::io::pipe().unwrap();
+    let streams = Streams::new();
+    std::thread::scope(|scope| {
+        let gate = Gate::Promised(promise.as_fd());
+        let waits = scope.spawn(|| bundle.create(streams.stdio(), gate));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waits.is_finished());
+        drop(kept);
+        let failed = waits.join().unwrap().unwrap_err();
+        assert!(
+            failed.to_string().contains("wait for the start"),
+            "{failed}"
+        );
+    });
+    assert!(!bundle.root().join("ran").exists());
 }

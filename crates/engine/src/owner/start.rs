@@ -1,11 +1,12 @@
 //! Starting a container.
 
-use super::network::Left;
+use super::network::{Left, Served};
 use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
 use crate::events::Durable;
 use crate::spec::Bundle;
 use crate::{Container, ContainerRecord, Error, Problem, Status};
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
 use types::{Rootfs, Timestamp};
@@ -146,16 +147,48 @@ impl Owner {
             bundle.map(|bundle| (bundle, network))
         };
         let bundle = crate::context::brief(prepare).await;
-        // Its ports are open before its program runs, and nothing goes on beside a failure.
-        served.settle().await?;
         // The namespace is held until the container's process is in it.
-        let (bundle, _network) = bundle??;
-        // What runs is on record, whatever becomes of us.
-        self.context.sync("make a container durable").await?;
+        let (bundle, _network) = match bundle.and_then(|bundle| bundle) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Nothing goes on beside a failure.
+                served.settle().await?;
+                return Err(error);
+            }
+        };
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
-        let run = self.context.tasks.run(create).await;
-        let task = run.map_err(Error::task("start", self.id()))?;
+        let task = self.run_when_served(create, served).await?;
         Ok((task, (plan.config, sender)))
+    }
+
+    /// Has a container set up while its links are made and its record becomes durable; its
+    /// program runs after that.
+    async fn run_when_served(&self, mut create: Create, served: Served) -> Result<Task, Error> {
+        let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from);
+        let (promise, kept) = pipe.map_err(Error::io("make", "a pipe".as_ref()))?;
+        let in_turn = looks_at_links(&create.spec);
+        create.promise = Some(promise);
+        let ready = async move {
+            let kept = kept;
+            // Its ports are open before its program runs.
+            served.settle().await?;
+            // What runs is on record, whatever becomes of us.
+            self.context.sync("make a container durable").await?;
+            // Where nobody waits for it, the run has failed and says why.
+            let _ = rustix::io::write(&kept, &[1]);
+            Ok::<_, Error>(())
+        };
+        let run = Box::pin(self.context.tasks.run(create));
+        let (ready, run) = match in_turn {
+            true => {
+                ready.await?;
+                (Ok(()), run.await)
+            }
+            false => tokio::join!(ready, run),
+        };
+        // If the one failed, so did the other, and knows less.
+        ready?;
+        run.map_err(Error::task("start", self.id()))
     }
 
     async fn started(&mut self, task: &Task, restart_count: u32) -> Result<(), Error> {
@@ -213,6 +246,14 @@ pub(super) fn begin_health(container: &mut Container) {
     }
 }
 
+/// Whether its set-up has to do with links: hooks, and parameters that are theirs.
+fn looks_at_links(spec: &oci::runtime::Spec) -> bool {
+    let linux = spec.linux.iter();
+    let mut parameters = linux.flat_map(|linux| linux.sysctl.keys());
+    let theirs = |name: &String| name.contains(".conf.") || name.contains(".neigh.");
+    spec.hooks.is_some() || parameters.any(theirs)
+}
+
 fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -> Create {
     let linux = bundle.spec.linux.as_ref();
     let shifted = linux.is_some_and(|linux| !linux.uid_mappings.is_empty());
@@ -235,6 +276,7 @@ fn create(record: &ContainerRecord, bundle: Bundle, attach: Vec<task::Attach>) -
         log: bundle.log,
         auto_remove: record.spec.auto_remove,
         attach,
+        promise: None,
     }
 }
 
