@@ -12,14 +12,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct NetworkState {
     /// The id of its network namespace; empty while it has none.
     pub sandbox: String,
-    /// Its place in each of its networks.
+    /// Its place in each of its networks, better ones for the default routes first.
     pub endpoints: Vec<EndpointState>,
     /// The ports that the host takes connections for.
     pub ports: Vec<PublishedPort>,
     /// Who resolves names that no network knows; empty: the host's name servers.
     pub name_servers: Vec<IpAddr>,
+    /// Places that are being given to it or taken away. They are gone when the next daemon has
+    /// taken over from one that was stopped meanwhile.
+    pub unsettled: Vec<EndpointState>,
     /// Names of one label that no network knows are nobody's, until a domain is searched.
     pub single_labels_stay: bool,
+}
+
+impl NetworkState {
+    /// Whether one of its places is in a network that leads anywhere else.
+    pub fn leads_out(&self) -> bool {
+        let mut places = self.endpoints.iter();
+        places.any(|place| {
+            place.gateway4.is_some() || place.gateway6.is_some() || !place.is_bridged()
+        })
+    }
 }
 
 /// A container's place in one network.
@@ -92,6 +105,11 @@ impl PublishedPort {
 }
 
 impl EndpointState {
+    /// Whether it is behind a bridge of the host's.
+    pub(crate) fn is_bridged(&self) -> bool {
+        !self.host_link.is_empty()
+    }
+
     /// Its addresses with their subnets' prefix lengths.
     pub(crate) fn addresses(&self) -> Vec<(IpAddr, u8)> {
         let four = self.ipv4.map(|(address, prefix)| (address.into(), prefix));

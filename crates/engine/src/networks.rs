@@ -1,10 +1,12 @@
 //! Networks: made, joined, left, removed.
 
 mod attach;
+mod change;
 mod configuration;
 mod create;
 mod error;
 mod filter;
+mod gateway;
 pub(crate) mod guard;
 mod kernel;
 mod plan;
@@ -15,6 +17,7 @@ mod registry;
 mod settings;
 mod shape;
 
+pub(crate) use change::namespace_of;
 pub use create::{NetworkSpec, PoolSpec};
 pub use error::NetworkError;
 pub use filter::NetworkFilter;

@@ -102,7 +102,7 @@ async fn take_over_networks(context: &Arc<Context>, adopted: &[Adopted]) -> Resu
         Some((adopted.id.clone(), pid, network))
     });
     let running: Vec<_> = running
-        .filter(|(_, _, state)| !state.endpoints.is_empty())
+        .filter(|(_, _, state)| !state.endpoints.is_empty() || !state.unsettled.is_empty())
         .collect();
     let context = Arc::clone(context);
     crate::context::blocking(move || context.networks.adopt(running)).await?

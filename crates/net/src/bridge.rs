@@ -1,8 +1,8 @@
 //! The bridge driver: networks behind bridges, endpoints as veth pairs.
 
 use crate::link::{self, Link, Settings};
-use crate::network::Outside;
-use crate::{Endpoint, Error, Network, Prepared, address, firewall, namespace};
+use crate::network::{Outside, Protocol};
+use crate::{Endpoint, Error, Network, Prepared, address, conntrack, firewall, namespace};
 use netlink::Socket;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::collections::BTreeMap;
@@ -206,7 +206,7 @@ impl Bridges {
         self.join(network, endpoint, netns)?;
         let outcome = self.publish(endpoint);
         if outcome.is_err() {
-            self.cut(endpoint).ok();
+            self.cut(&endpoint.host_link).ok();
         }
         outcome
     }
@@ -217,6 +217,26 @@ impl Bridges {
     /// If the kernel refuses; of kind `NotFound` if the table is gone.
     pub fn publish(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
         firewall::publish(&mut self.netfilter, &self.instance, endpoint)
+    }
+
+    /// Publishes a sandbox's ports at other endpoints, or others, than before, in one step.
+    ///
+    /// # Errors
+    /// If the kernel refuses; of kind `NotFound` if something of it is gone from the table.
+    pub fn republish(&mut self, before: &[Endpoint], after: &[Endpoint]) -> Result<(), Error> {
+        firewall::republish(&mut self.netfilter, &self.instance, before, after)
+    }
+
+    /// Forgets the flows of datagrams to ports of the host, so that the next of each meets the
+    /// rules that there are now.
+    ///
+    /// # Errors
+    /// If the kernel does not tell of its connections.
+    pub fn forget_datagrams(&mut self, ports: &[u16]) -> Result<(), Error> {
+        match ports.is_empty() {
+            true => Ok(()),
+            false => conntrack::forget(&mut self.netfilter, Protocol::Udp as u8, ports),
+        }
     }
 
     /// Joins a sandbox to a network, without its ports.
@@ -246,7 +266,7 @@ impl Bridges {
         link::add_veth(&mut self.route, &host, Some(bridge), &inside, netns)?;
         let outcome = namespace::configure(netns.as_fd(), endpoint);
         if outcome.is_err() {
-            self.cut(endpoint).ok();
+            self.cut(&endpoint.host_link).ok();
         }
         outcome
     }
@@ -265,7 +285,7 @@ impl Bridges {
         let joined = self.lead_as(network, prepared, Some(&alias));
         let outcome = joined.and_then(|()| prepared.configure(network, endpoint));
         if outcome.is_err() {
-            self.cut(endpoint).ok();
+            self.cut(&endpoint.host_link).ok();
         }
         outcome
     }
@@ -313,7 +333,7 @@ impl Bridges {
     /// Joins a sandbox to the link `parent` by a macvlan.
     ///
     /// # Errors
-    /// If there is no such link, or the kernel refuses.
+    /// If there is no such link, or the kernel refuses a part; what was made before is undone.
     pub fn join_macvlan(
         &mut self,
         parent: &str,
@@ -328,13 +348,13 @@ impl Bridges {
             ..Settings::default()
         };
         link::add_macvlan(&mut self.route, parent, mode, &wanted, netns)?;
-        namespace::configure(netns, endpoint)
+        configure_child(netns, endpoint)
     }
 
     /// Joins a sandbox to the link `parent` by an ipvlan.
     ///
     /// # Errors
-    /// If there is no such link, or the kernel refuses.
+    /// If there is no such link, or the kernel refuses a part; what was made before is undone.
     pub fn join_ipvlan(
         &mut self,
         parent: &str,
@@ -348,7 +368,7 @@ impl Bridges {
             ..Settings::default()
         };
         link::add_ipvlan(&mut self.route, parent, mode, &wanted, netns)?;
-        namespace::configure(netns, endpoint)
+        configure_child(netns, endpoint)
     }
 
     /// Takes a sandbox out of its network. If the sandbox's namespace goes anyway, withdraw
@@ -358,7 +378,7 @@ impl Bridges {
     /// If the kernel refuses to remove what is there.
     pub fn detach(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
         let rules = self.withdraw(endpoint);
-        self.cut(endpoint)?;
+        self.cut(&endpoint.host_link)?;
         rules
     }
 
@@ -382,17 +402,25 @@ impl Bridges {
         firewall::remove(&mut self.netfilter, &self.instance)
     }
 
-    /// Removes an endpoint's link, if it is there.
+    /// Removes an endpoint's link on the host, if it is there.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn cut(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
-        match link::find(&mut self.route, &endpoint.host_link) {
+    pub fn cut(&mut self, host_link: &str) -> Result<(), Error> {
+        match link::find(&mut self.route, host_link) {
             Ok(pair) => link::delete(&mut self.route, pair),
             Err(Error::NoLink { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
+}
+
+fn configure_child(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<(), Error> {
+    let outcome = namespace::configure(netns, endpoint);
+    if outcome.is_err() {
+        namespace::remove_child(netns, &endpoint.link).ok();
+    }
+    outcome
 }
 
 /// What others flushed, and what is gone with its table, needs no removal.

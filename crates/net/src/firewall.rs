@@ -200,6 +200,23 @@ pub(crate) fn withdraw(
     with_ports(Batch::new(instance), endpoint, Change::Remove).commit(socket)
 }
 
+/// Takes ports of endpoints back and publishes those of others, in one step.
+pub(crate) fn republish(
+    socket: &mut Socket,
+    instance: &str,
+    before: &[Endpoint],
+    after: &[Endpoint],
+) -> Result<(), Error> {
+    let mut batch = Batch::new(instance);
+    for endpoint in before {
+        batch = with_ports(batch, endpoint, Change::Remove);
+    }
+    for endpoint in after {
+        batch = with_ports(batch, endpoint, Change::Add);
+    }
+    batch.commit(socket)
+}
+
 /// Removes the table.
 pub fn remove(socket: &mut Socket, instance: &str) -> Result<(), Error> {
     Batch::new(instance).table().delete_table().commit(socket)

@@ -118,15 +118,26 @@ pub fn loopback(netns: BorrowedFd<'_>) -> Result<(), Error> {
     })
 }
 
-/// Sends what has no other route through these gateways, or drops the default routes of the
-/// families that have none.
-pub fn set_gateways(netns: BorrowedFd<'_>, gateways: &[(String, IpAddr)]) -> Result<(), Error> {
+/// Sends what has no other route through these gateways, each by the link of its name.
+pub fn set_gateways(netns: BorrowedFd<'_>, gateways: &[(&str, IpAddr)]) -> Result<(), Error> {
     within(netns, |socket| {
         for (name, gateway) in gateways {
             let own = link::find(socket, name)?;
             route::add_default(socket, own, *gateway)?;
         }
         Ok(())
+    })
+}
+
+/// Removes the macvlan or ipvlan called `name`, if it is there. A link of another kind is
+/// somebody else's.
+pub fn remove_child(netns: BorrowedFd<'_>, name: &str) -> Result<(), Error> {
+    within(netns, |socket| match link::details(socket, name) {
+        Ok(own) if matches!(own.kind.as_str(), "macvlan" | "ipvlan") => {
+            link::delete(socket, own.link)
+        }
+        Ok(_) | Err(Error::NoLink { .. }) => Ok(()),
+        Err(error) => Err(error),
     })
 }
 

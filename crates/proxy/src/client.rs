@@ -1,11 +1,12 @@
 //! The daemon's side: finding the proxy or starting it, and asking.
 
-use crate::request::{Answer, Held, Port, Request, VERSION};
+use crate::request::{Answer, Bound, Held, Port, Request, VERSION};
 use companion::packets::DESCRIPTORS;
 use companion::{is_absent, packets, reach};
 use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::Child;
@@ -14,6 +15,8 @@ use std::time::Duration;
 const LOG: &str = "proxy.log";
 /// How long an answer may take; it does nothing that waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Ports that one request names without their sockets.
+const NAMED: usize = 500;
 
 /// Why the proxy could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +158,29 @@ impl Client {
             self.ask(&request, sockets)?;
         }
         Ok(())
+    }
+
+    /// Has ports that it holds for a sandbox lead elsewhere, and lets others of them go.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn lead(
+        &mut self,
+        sandbox: &str,
+        led: &[(Bound, SocketAddr)],
+        released: &[Bound],
+    ) -> Result<(), Error> {
+        let sandbox = || sandbox.to_owned();
+        let led = led.chunks(NAMED).map(|ports| Request::Lead {
+            sandbox: sandbox(),
+            ports: ports.to_vec(),
+        });
+        let released = released.chunks(NAMED).map(|ports| Request::Release {
+            sandbox: sandbox(),
+            ports: ports.to_vec(),
+        });
+        let mut requests = led.chain(released);
+        requests.try_for_each(|request| self.ask(&request, &[]))
     }
 
     fn exchange(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Answer, Error> {

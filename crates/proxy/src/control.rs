@@ -2,7 +2,7 @@
 
 use crate::nameserver::Nameserver;
 use crate::request::{Answer, Port, Request, Sandbox, TOLD, VERSION};
-use crate::sandbox::{Shared, forget, watch};
+use crate::sandbox::{Shared, forget, release, watch};
 use crate::wait::awaited;
 use companion::packets;
 use std::io;
@@ -68,6 +68,14 @@ async fn carry_out(shared: &Shared, request: Request, descriptors: Vec<OwnedFd>)
         ))),
         Request::Put(sandbox) => put(shared, sandbox, descriptors),
         Request::Hold { sandbox, ports } => hold(shared, &sandbox, ports, descriptors),
+        Request::Lead { sandbox, ports } => {
+            shared.borrow().lead(&sandbox, &ports);
+            Ok(())
+        }
+        Request::Release { sandbox, ports } => {
+            release(shared, &sandbox, &ports).await;
+            Ok(())
+        }
         Request::Watch { sandbox } => match <[OwnedFd; 1]>::try_from(descriptors) {
             Ok([process]) => watch(shared, &sandbox, process),
             Err(_) => Err(io::ErrorKind::InvalidInput.into()),

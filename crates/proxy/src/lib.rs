@@ -21,5 +21,5 @@ mod stream;
 mod wait;
 
 pub use client::{Client, Error, end};
-pub use request::{Held, Place, Port, Request, Resolver, Sandbox, VERSION};
+pub use request::{Bound, Held, Place, Port, Request, Resolver, Sandbox, VERSION};
 pub use server::main;

@@ -1,6 +1,7 @@
 //! Passing on what comes to a port of the host that the firewall does not lead on: from the
 //! host's own loopback addresses, and by IPv6 to a sandbox that has IPv4 alone.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,17 +23,23 @@ const DATAGRAM: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Relay {
     tasks: JoinSet<()>,
+    target: Target,
 }
+
+/// Where what comes next is passed on to.
+type Target = Rc<Cell<SocketAddr>>;
 
 impl Relay {
     /// Passes on what comes to `socket`; if it is a stream's, it listens.
     pub(crate) fn start(socket: OwnedFd, datagrams: bool, target: SocketAddr) -> io::Result<Self> {
         let mut tasks = JoinSet::new();
+        let target = Rc::new(Cell::new(target));
+        let to = Rc::clone(&target);
         if datagrams {
             let socket = std::net::UdpSocket::from(socket);
             socket.set_nonblocking(true)?;
             let socket = UdpSocket::from_std(socket)?;
-            tasks.spawn_local(pass_datagrams(Rc::new(socket), target));
+            tasks.spawn_local(pass_datagrams(Rc::new(socket), to));
         } else {
             // Until now it only held its port.
             rustix::net::listen(&socket, BACKLOG)?;
@@ -40,9 +47,14 @@ impl Relay {
             rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
             let listener = std::net::TcpListener::from(socket);
             listener.set_nonblocking(true)?;
-            tasks.spawn_local(pass_streams(TcpListener::from_std(listener)?, target));
+            tasks.spawn_local(pass_streams(TcpListener::from_std(listener)?, to));
         }
-        Ok(Self { tasks })
+        Ok(Self { tasks, target })
+    }
+
+    /// Passes on elsewhere what comes from now on.
+    pub(crate) fn lead(&self, target: SocketAddr) {
+        self.target.set(target);
     }
 
     /// Ends it. Its socket is closed when this returns.
@@ -51,7 +63,7 @@ impl Relay {
     }
 }
 
-async fn pass_streams(listener: TcpListener, target: SocketAddr) {
+async fn pass_streams(listener: TcpListener, target: Target) {
     let mut connected = JoinSet::new();
     loop {
         let Ok((from, _)) = listener.accept().await else {
@@ -60,6 +72,7 @@ async fn pass_streams(listener: TcpListener, target: SocketAddr) {
             continue;
         };
         while connected.try_join_next().is_some() {}
+        let target = target.get();
         connected.spawn_local(async move {
             // If nothing listens there, the connection ends as soon as it was made.
             if let Ok(to) = TcpStream::connect(target).await {
@@ -72,10 +85,11 @@ async fn pass_streams(listener: TcpListener, target: SocketAddr) {
 }
 
 /// Each asker has a socket of its own towards the target, by which answers find back.
-async fn pass_datagrams(socket: Rc<UdpSocket>, target: SocketAddr) {
+async fn pass_datagrams(socket: Rc<UdpSocket>, target: Target) {
     let mut askers: HashMap<SocketAddr, Rc<UdpSocket>> = HashMap::new();
     let mut answers = JoinSet::new();
     let mut bytes = Vec::new();
+    let mut before = target.get();
     loop {
         if socket.readable().await.is_err() {
             return;
@@ -88,10 +102,15 @@ async fn pass_datagrams(socket: Rc<UdpSocket>, target: SocketAddr) {
         while let Some(Ok(gone)) = answers.try_join_next() {
             askers.remove(&gone);
         }
+        if before != target.get() {
+            before = target.get();
+            askers.clear();
+            answers = JoinSet::new();
+        }
         let towards = match askers.get(&from) {
             Some(known) => Rc::clone(known),
             None if askers.len() < ASKERS => {
-                let Ok(new) = towards(target).await else {
+                let Ok(new) = towards(before).await else {
                     continue;
                 };
                 let new = Rc::new(new);

@@ -30,6 +30,20 @@ pub enum Request {
         /// The ports.
         ports: Vec<Port>,
     },
+    /// What comes to ports that are held for a sandbox is passed on elsewhere from now on.
+    Lead {
+        /// The sandbox.
+        sandbox: String,
+        /// What is bound, and where it leads.
+        ports: Vec<(Bound, SocketAddr)>,
+    },
+    /// Ports are not held for a sandbox any more.
+    Release {
+        /// The sandbox.
+        sandbox: String,
+        /// Which.
+        ports: Vec<Bound>,
+    },
     /// A descriptor of the sandbox's first process comes along: the sandbox is forgotten when
     /// that ends, though nobody says so.
     Watch {
@@ -118,4 +132,13 @@ pub struct Port {
     pub datagrams: bool,
     /// Where what comes is passed on to; `None`: nothing comes, the socket only holds the port.
     pub target: Option<SocketAddr>,
+}
+
+/// What the socket that holds a port is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The transport protocol's number.
+    pub protocol: u8,
+    /// The host's address and port.
+    pub address: SocketAddr,
 }

@@ -4,11 +4,14 @@ use crate::host_servers::HostServers;
 use crate::names::Names;
 use crate::nameserver::Nameserver;
 use crate::relay::Relay;
-use crate::request::{Held, Port, Sandbox};
+use crate::request::{Bound, Held, Port, Sandbox};
 use crate::wait::awaited;
+use rustix::net::getsockname;
+use rustix::net::sockopt::socket_protocol;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use tokio::io::Interest;
@@ -43,7 +46,7 @@ pub(crate) struct Sandboxes {
 struct Entry {
     sandbox: Rc<Sandbox>,
     nameserver: Option<Nameserver>,
-    ports: Vec<Hold>,
+    ports: Vec<(Bound, Hold)>,
     watch: Option<JoinSet<()>>,
 }
 
@@ -52,6 +55,26 @@ struct Entry {
 enum Hold {
     Bound(#[expect(dead_code, reason = "it holds the port")] OwnedFd),
     Served(Relay),
+}
+
+impl Hold {
+    fn relay(self) -> Option<Relay> {
+        match self {
+            Self::Served(relay) => Some(relay),
+            Self::Bound(_) => None,
+        }
+    }
+}
+
+/// What a socket is bound to.
+fn bound(socket: &OwnedFd) -> io::Result<Bound> {
+    let protocol = socket_protocol(socket)?.map(|protocol| protocol.as_raw().get());
+    let protocol = protocol.and_then(|protocol| u8::try_from(protocol).ok());
+    let address = getsockname(socket)?.try_into();
+    match (protocol, address) {
+        (Some(protocol), Ok(address)) => Ok(Bound { protocol, address }),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 impl Sandboxes {
@@ -89,9 +112,13 @@ impl Sandboxes {
 
     /// Holds ports for a sandbox.
     pub(crate) fn hold(&mut self, id: &str, ports: Vec<(Port, OwnedFd)>) -> io::Result<()> {
-        let held = ports.into_iter().map(|(port, socket)| match port.target {
-            Some(target) => Relay::start(socket, port.datagrams, target).map(Hold::Served),
-            None => Ok(Hold::Bound(socket)),
+        let held = ports.into_iter().map(|(port, socket)| {
+            let bound = bound(&socket)?;
+            let hold = match port.target {
+                Some(target) => Hold::Served(Relay::start(socket, port.datagrams, target)?),
+                None => Hold::Bound(socket),
+            };
+            Ok((bound, hold))
         });
         let held: Vec<_> = held.collect::<io::Result<_>>()?;
         self.all
@@ -102,15 +129,36 @@ impl Sandboxes {
         Ok(())
     }
 
+    /// Passes on elsewhere what comes to ports that are held for a sandbox. Those that could not
+    /// be held are passed over.
+    pub(crate) fn lead(&self, id: &str, ports: &[(Bound, SocketAddr)]) {
+        let held = self.all.get(id).into_iter().flat_map(|entry| &entry.ports);
+        for (bound, hold) in held {
+            let mut led = ports.iter().filter(|(led, _)| led == bound);
+            if let (Some((_, target)), Hold::Served(relay)) = (led.next(), hold) {
+                relay.lead(*target);
+            }
+        }
+    }
+
+    /// Lets ports of a sandbox go.
+    fn release(&mut self, id: &str, ports: &[Bound]) {
+        let Some(entry) = self.all.get_mut(id) else {
+            return;
+        };
+        let named = |(bound, _): &mut (Bound, Hold)| ports.contains(bound);
+        let released = entry.ports.extract_if(.., named);
+        self.ending
+            .extend(released.filter_map(|(_, hold)| hold.relay()));
+    }
+
     /// Forgets a sandbox.
     fn forget(&mut self, id: &str) {
         if let Some(entry) = self.all.remove(id) {
             self.names.remove(&entry.sandbox);
+            let ports = entry.ports.into_iter();
             self.ending
-                .extend(entry.ports.into_iter().filter_map(|hold| match hold {
-                    Hold::Served(relay) => Some(relay),
-                    Hold::Bound(_) => None,
-                }));
+                .extend(ports.filter_map(|(_, hold)| hold.relay()));
         }
         if self.is_idle() {
             self.idle.notify_one();
@@ -120,11 +168,21 @@ impl Sandboxes {
 
 /// Forgets a sandbox. Its ports are free when this returns.
 pub(crate) async fn forget(shared: &Shared, id: &str) {
+    end(shared, |server| server.forget(id)).await;
+}
+
+/// Lets ports of a sandbox go. They are free when this returns.
+pub(crate) async fn release(shared: &Shared, id: &str, ports: &[Bound]) {
+    end(shared, |server| server.release(id, ports)).await;
+}
+
+/// Waits for the end of what served ports that `give_up` gives up.
+async fn end(shared: &Shared, give_up: impl FnOnce(&mut Sandboxes)) {
     let forgetting = Rc::clone(&shared.borrow().forgetting);
     let _turn = forgetting.lock().await;
     let ending = {
         let mut server = shared.borrow_mut();
-        server.forget(id);
+        give_up(&mut server);
         std::mem::take(&mut server.ending)
     };
     for relay in ending {

@@ -46,14 +46,8 @@ pub(crate) fn endpoints(
 /// Exposed and published ports by port and protocol.
 fn ports(container: &Container) -> Map<Option<Vec<PortBinding>>> {
     let network = &container.state.network;
-    if network.sandbox.is_empty() {
-        return Some(BTreeMap::new());
-    }
-    let exposed = &container.record.spec.exposed_ports;
-    let mut shown: BTreeMap<String, Option<Vec<PortBinding>>> = exposed
-        .iter()
-        .map(|key| (with_protocol(key), None))
-        .collect();
+    let exposed = exposed(container).map(|key| (key, None));
+    let mut shown: BTreeMap<String, Option<Vec<PortBinding>>> = exposed.collect();
     for port in &network.ports {
         let bindings = shown.entry(port.key()).or_default();
         bindings.get_or_insert_default().push(PortBinding {
@@ -65,6 +59,13 @@ fn ports(container: &Container) -> Map<Option<Vec<PortBinding>>> {
         });
     }
     Some(shown)
+}
+
+/// The ports that it exposes, while it is in a network that leads anywhere.
+fn exposed(container: &Container) -> impl Iterator<Item = String> {
+    let shown = container.state.network.leads_out();
+    let exposed = container.record.spec.exposed_ports.iter();
+    exposed.filter(move |_| shown).map(|key| with_protocol(key))
 }
 
 fn with_protocol(key: &str) -> String {
@@ -107,23 +108,17 @@ pub(crate) fn network_settings(container: &Container, networks: &Networks) -> Ne
 /// Exposed ports that are not published, then those that are.
 pub(crate) fn summary_ports(container: &Container) -> Vec<Port> {
     let published = &container.state.network.ports;
-    let exposed = container
-        .record
-        .spec
-        .exposed_ports
-        .iter()
-        .filter_map(|key| {
-            let key = with_protocol(key);
-            if published.iter().any(|port| port.key() == key) {
-                return None;
-            }
-            let (number, protocol) = key.split_once('/')?;
-            Some(Port {
-                private_port: number.parse().ok()?,
-                r#type: protocol.to_owned(),
-                ..Port::default()
-            })
-        });
+    let exposed = exposed(container).filter_map(|key| {
+        if published.iter().any(|port| port.key() == key) {
+            return None;
+        }
+        let (number, protocol) = key.split_once('/')?;
+        Some(Port {
+            private_port: number.parse().ok()?,
+            r#type: protocol.to_owned(),
+            ..Port::default()
+        })
+    });
     let published = published.iter().map(|port| Port {
         ip: port.host.to_string(),
         private_port: port.port,

@@ -1,11 +1,10 @@
 //! Joining and leaving: addresses first, then the record, then the kernel.
 
-use super::kernel::Inside;
 use super::prepared::Joining;
 use super::proxy::Serving;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use types::ContainerId;
 
 impl Registry {
@@ -62,76 +61,6 @@ impl Registry {
         self.entrust(container, serving)
     }
 
-    /// Joins a running container to one more network. Gives its state with the new place.
-    pub(crate) fn join_one(
-        &self,
-        record: &ContainerRecord,
-        name: &str,
-        asked: &EndpointSpec,
-        netns: BorrowedFd<'_>,
-    ) -> Result<NetworkState, Error> {
-        let container = &record.id;
-        let (before, state, place) = self.reserve_one(record, name, asked)?;
-        let linked = self.link_one(container, (&state, &place), Inside::Other(netns));
-        let linked = linked.and_then(|()| self.publish(container, (&state, &place)));
-        let named = linked.and_then(|()| self.tell(container, &before, &state, Some(netns)));
-        if let Err(error) = named {
-            self.leave_one(container, &place.network)?;
-            return Err(error);
-        }
-        Ok(state)
-    }
-
-    fn reserve_one(
-        &self,
-        record: &ContainerRecord,
-        name: &str,
-        asked: &EndpointSpec,
-    ) -> Result<(NetworkState, NetworkState, EndpointState), Error> {
-        let mut inner = self.inner();
-        let before = inner.live.get(&record.id).cloned().unwrap_or_default();
-        let names = record.network_names(asked.aliases());
-        let place = inner.place(name, asked, (&before.endpoints, names))?;
-        let mut state = before.clone();
-        state.endpoints.push(place.clone());
-        inner.live.insert(record.id.clone(), state.clone());
-        Ok((before, state, place))
-    }
-
-    /// Takes a running container out of a network. Gives its state without the place.
-    pub(crate) fn leave_one(
-        &self,
-        container: &ContainerId,
-        network: &str,
-    ) -> Result<NetworkState, Error> {
-        let before = self
-            .inner()
-            .live
-            .get(container)
-            .cloned()
-            .unwrap_or_default();
-        let gone: Vec<_> = before
-            .endpoints
-            .iter()
-            .filter(|place| place.network == network)
-            .cloned()
-            .collect();
-        self.unlink(container, &before, &gone, true)?;
-        let mut state = before.clone();
-        state.endpoints.retain(|place| place.network != network);
-        if let Err(error) = self.tell(container, &before, &state, None) {
-            tracing::warn!(container.id = %container, %error, "a name that is gone is still told");
-        }
-        let mut inner = self.inner();
-        for place in &gone {
-            if let Some(held) = inner.networks.get_mut(&place.network) {
-                held.release(place);
-            }
-        }
-        inner.live.insert(container.clone(), state.clone());
-        Ok(state)
-    }
-
     /// Gives a running container's places the names that its record says. Gives its state with
     /// them.
     pub(crate) fn rename(&self, record: &ContainerRecord) -> Result<NetworkState, Error> {
@@ -150,7 +79,7 @@ impl Registry {
             }
             (before, state)
         };
-        self.tell(&record.id, &before, &state, None)?;
+        self.tell(&record.id, (&before, &state), None, &[])?;
         Ok(state)
     }
 
@@ -161,7 +90,7 @@ impl Registry {
             return;
         };
         self.forget_share(container, &state, || {
-            if let Err(error) = self.unlink(container, &state, &state.endpoints, false) {
+            if let Err(error) = self.withdraw(container, &state) {
                 tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
             }
         });

@@ -298,35 +298,65 @@ impl Registry {
         Ok(published.map_err(NetworkError::kernel("join", &record.name))?)
     }
 
-    /// Takes a container's rules back, and the links on the host too unless they go with
-    /// their namespace.
-    pub(super) fn unlink(
+    /// Takes a container's rules back; its links go with their namespace.
+    pub(super) fn withdraw(
         &self,
         container: &ContainerId,
         state: &NetworkState,
-        places: &[EndpointState],
-        links_too: bool,
     ) -> Result<(), Error> {
-        for place in places {
+        for place in &state.endpoints {
             let endpoint = shape::endpoint(container, state, place);
-            let has_rules = !endpoint.ports.is_empty();
-            if !links_too && !has_rules {
+            let mut kernel = self.kernel();
+            if endpoint.ports.is_empty() || !kernel.has_table {
                 continue;
             }
-            let mut kernel = self.kernel();
-            let has_rules = has_rules && kernel.has_table;
-            let failed = |source| NetworkError::kernel("leave", &place.name)(source);
-            let bridges = kernel.bridges().map_err(failed)?;
-            let withdrawn = match has_rules {
-                true => bridges.withdraw(&endpoint),
-                false => Ok(()),
-            };
-            if links_too && !endpoint.host_link.is_empty() {
-                bridges.cut(&endpoint).map_err(failed)?;
-            }
-            withdrawn.map_err(failed)?;
+            let bridges = kernel.bridges();
+            let withdrawn = bridges.and_then(|bridges| bridges.withdraw(&endpoint));
+            withdrawn.map_err(NetworkError::kernel("leave", &place.name))?;
         }
         Ok(())
+    }
+
+    /// Makes the rules of a running container's ports as its places are now.
+    pub(super) fn republish(
+        &self,
+        container: &ContainerId,
+        (before, after): (&NetworkState, &NetworkState),
+    ) -> Result<(), Error> {
+        let published = |state: &NetworkState| {
+            let bridged = state.endpoints.iter().filter(|place| place.is_bridged());
+            let endpoints = bridged.map(|place| shape::endpoint(container, state, place));
+            let endpoints = endpoints.filter(|endpoint| !endpoint.ports.is_empty());
+            endpoints.collect::<Vec<_>>()
+        };
+        let (before, after) = (published(before), published(after));
+        if before == after {
+            return Ok(());
+        }
+        let mut kernel = self.kernel();
+        let change = |bridges: &mut Bridges| bridges.republish(&before, &after);
+        let changed = self.with_rules(&mut kernel, change);
+        changed.map_err(NetworkError::kernel("publish ports in", "every"))?;
+        let ports = before.iter().flat_map(|endpoint| &endpoint.ports);
+        let datagrams = ports.filter(|port| port.protocol == net::Protocol::Udp);
+        let datagrams: Vec<_> = datagrams.map(|port| port.host_port).collect();
+        let bridges = kernel.bridges();
+        if let Err(error) = bridges.and_then(|bridges| bridges.forget_datagrams(&datagrams)) {
+            tracing::debug!(%error, "datagrams are led where they were for a while");
+        }
+        Ok(())
+    }
+
+    /// Removes a place's link.
+    pub(super) fn cut(&self, place: &EndpointState, netns: BorrowedFd<'_>) -> Result<(), Error> {
+        let cut = match place.host_link.as_str() {
+            "" => net::namespace::remove_child(netns, &place.link),
+            link => {
+                let mut kernel = self.kernel();
+                kernel.bridges().and_then(|bridges| bridges.cut(link))
+            }
+        };
+        Ok(cut.map_err(NetworkError::kernel("leave", &place.name))?)
     }
 
     fn record_of(&self, place: &EndpointState) -> Result<Arc<NetworkRecord>, Error> {

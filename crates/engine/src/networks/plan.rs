@@ -1,5 +1,6 @@
 //! A container's places in its networks, chosen before anything is made.
 
+use super::gateway::Gateways;
 use super::ports::{Reach, Reachable, Taken, refused};
 use super::registry::{Inner, Registry};
 use super::shape::GatewayMode;
@@ -7,7 +8,7 @@ use super::{NetworkError, create};
 use crate::container_spec::{Publication, read_port};
 use crate::{
     ContainerRecord, ContainerSpec, EndpointSpec, EndpointState, Error, Link, NetworkDriver,
-    NetworkRecord, NetworkState, PortBinding, parse_mac,
+    NetworkRecord, NetworkState, PortBinding, PublishedPort, parse_mac,
 };
 use net::Error as NetError;
 use std::cmp::Reverse;
@@ -72,8 +73,7 @@ impl Registry {
             single_labels_stay: crate::resolv_conf::searches_first(&resolving.spec),
             ..NetworkState::default()
         };
-        let order = inner.order(spec)?;
-        for (name, asked) in order {
+        for (name, asked) in inner.order(spec)? {
             let names = record.network_names(asked.aliases());
             match inner.place(&name, asked, (&state.endpoints, names)) {
                 Ok(place) => state.endpoints.push(place),
@@ -83,16 +83,17 @@ impl Registry {
                 }
             }
         }
-        let taken = match inner.publish(record, &state) {
+        let taken = match inner.publish(record, &state.endpoints, Vec::new()) {
             Ok(taken) => taken,
             Err(error) => {
                 inner.give_back(&state);
                 return Err(error);
             }
         };
-        state.ports.clone_from(&taken.ports);
+        let (ports, sockets) = taken.parts();
+        state.ports = ports;
         self.take_prepared(&record.id, &mut state);
-        inner.ports.keep(&record.id, taken);
+        inner.ports.keep(&record.id, sockets);
         inner.live.insert(record.id.clone(), state.clone());
         Ok(state)
     }
@@ -103,18 +104,22 @@ impl Inner {
     fn order<'a>(&self, spec: &'a ContainerSpec) -> Result<Vec<(String, &'a EndpointSpec)>, Error> {
         let mut order = Vec::new();
         for (name, asked) in &spec.networks {
-            let held = self.resolve(name)?;
-            let internal = held.record.internal;
-            order.push((
-                (Reverse(asked.gateway_priority), internal, name.clone()),
-                asked,
-            ));
+            let rank = rank(&self.resolve(name)?.record, asked.gateway_priority);
+            order.push((rank, name.clone(), asked));
         }
-        order.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(order
-            .into_iter()
-            .map(|((_, _, name), asked)| (name, asked))
-            .collect())
+        order.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let order = order.into_iter().map(|(_, name, asked)| (name, asked));
+        Ok(order.collect())
+    }
+
+    /// Puts the places that are better for the default routes first, as [`Self::order`] does.
+    pub(super) fn arrange(&self, spec: &ContainerSpec, places: &mut [EndpointState]) {
+        places.sort_by_cached_key(|place| {
+            let network = &self.networks.get(&place.network)?.record;
+            let asked = spec.networks.get(&place.name);
+            let priority = asked.map_or(0, |asked| asked.gateway_priority);
+            Some(rank(network, priority))
+        });
     }
 
     /// A place in one network, with addresses of its own.
@@ -201,12 +206,17 @@ impl Inner {
         Ok(place)
     }
 
-    fn publish(&mut self, record: &ContainerRecord, state: &NetworkState) -> Result<Taken, Error> {
+    /// Takes the host's ports for a container in these places, which `has` some already.
+    pub(super) fn publish(
+        &mut self,
+        record: &ContainerRecord,
+        places: &[EndpointState],
+        has: Vec<PublishedPort>,
+    ) -> Result<Taken, Error> {
         let wanted = publications(&record.spec)?;
-        let bridged = |place: &&EndpointState| !place.host_link.is_empty();
-        let gate = |has: &dyn Fn(&EndpointState) -> bool, ipv6| {
-            let mut places = state.endpoints.iter().filter(bridged);
-            let place = places.find(|place| has(place))?;
+        let gateways = Gateways::of(places);
+        let reach = |place: Option<&EndpointState>, ipv6| {
+            let place = place.filter(|place| place.is_bridged())?;
             let network = &self.networks.get(&place.network)?.record;
             Some(match GatewayMode::of(network, ipv6) {
                 GatewayMode::Routed => Reach::Itself,
@@ -214,24 +224,31 @@ impl Inner {
             })
         };
         let reachable = Reachable {
-            ipv4: gate(&|place| place.gateway4.is_some(), false),
-            ipv6: gate(&|place| place.gateway6.is_some(), true),
-            binding: self.binding(state),
+            ipv4: reach(gateways.four, false),
+            ipv6: reach(gateways.six, true),
+            passes_on: gateways.six.is_none(),
+            binding: self.binding(gateways),
         };
         if wanted.is_empty() || (reachable.ipv4, reachable.ipv6) == (None, None) {
             return Ok(Taken::default());
         }
-        let taken = self.ports.take(&wanted, reachable);
-        taken.map_err(|reason| {
-            let endpoint = state.endpoints.first().map_or("", |place| &place.id);
-            refused(&record.name, endpoint, reason).into()
-        })
+        let taken = self.ports.take(&wanted, reachable, has);
+        let mut taken = taken.map_err(|reason| {
+            let endpoint = gateways.four.or(gateways.six).map_or("", |place| &place.id);
+            Error::from(refused(&record.name, endpoint, reason))
+        })?;
+        taken.sort_by_key(|port| {
+            let led = gateways.leading(port.host);
+            places
+                .iter()
+                .position(|place| led.is_some_and(|led| led.id == place.id))
+        });
+        Ok(taken)
     }
 
-    /// The host's address that the container's first network with a way out publishes at.
-    fn binding(&self, state: &NetworkState) -> Option<IpAddr> {
-        let mut places = state.endpoints.iter();
-        let place = places.find(|p| p.gateway4.is_some() || p.gateway6.is_some())?;
+    /// The host's address that the network with the default route publishes at.
+    fn binding(&self, gateways: Gateways<'_>) -> Option<IpAddr> {
+        let place = gateways.four.or(gateways.six)?;
         let record = &self.networks.get(&place.network)?.record;
         let binding: IpAddr = record.option("bridge.host_binding_ipv4")?.parse().ok()?;
         (!binding.is_unspecified()).then_some(binding)
@@ -240,12 +257,26 @@ impl Inner {
     /// Gives the addresses and ports of a container back.
     pub(super) fn give_back(&mut self, state: &NetworkState) {
         for place in &state.endpoints {
-            if let Some(held) = self.networks.get_mut(&place.network) {
-                held.release(place);
-            }
+            self.release(place);
         }
         self.ports.give_back(&state.ports);
     }
+}
+
+/// How good a network is for a container's default routes, the best first: by the priority that
+/// is asked for, whether it leads anywhere, for how many families it does, by name.
+fn rank(network: &NetworkRecord, priority: i64) -> impl Ord + use<> {
+    let gateways = network.pools.iter().filter(|pool| pool.gateway.is_some());
+    let families = match network.internal {
+        true => 0,
+        false => gateways.count(),
+    };
+    (
+        Reverse(priority),
+        network.internal,
+        Reverse(families),
+        network.name.clone(),
+    )
 }
 
 /// The name of the link inside: the one that is asked for, or the first that no other has. If

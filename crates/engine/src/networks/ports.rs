@@ -28,8 +28,27 @@ pub(super) struct Ports {
 /// Ports taken for a container, given back unless they are kept.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    pub(super) ports: Vec<PublishedPort>,
-    sockets: Vec<OwnedFd>,
+    /// With the sockets that hold those which it did not have before.
+    ports: Vec<(PublishedPort, Option<OwnedFd>)>,
+}
+
+impl Taken {
+    /// All of them, and the sockets that hold the new ones, in their order.
+    pub(super) fn parts(self) -> (Vec<PublishedPort>, Vec<OwnedFd>) {
+        let (ports, sockets): (Vec<_>, Vec<_>) = self.ports.into_iter().unzip();
+        (ports, sockets.into_iter().flatten().collect())
+    }
+
+    /// Orders them by what `key` says of each.
+    pub(super) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(&PublishedPort) -> K) {
+        self.ports.sort_by_key(|(port, _)| key(port));
+    }
+
+    /// Those which the container did not have before.
+    fn added(&self) -> Vec<PublishedPort> {
+        let new = self.ports.iter().filter(|(_, socket)| socket.is_some());
+        new.map(|(port, _)| *port).collect()
+    }
 }
 
 /// The range from which the host's own programs get theirs.
@@ -60,16 +79,18 @@ impl Ports {
         self.binder = binder;
     }
 
-    /// Takes the host's ports that `wanted` names, of the families that `reachable` says.
+    /// Takes the host's ports that `wanted` names, of the families that `reachable` says. Those
+    /// that the container `has` stay its own where they do.
     pub(super) fn take(
         &mut self,
         wanted: &[Publication],
         reachable: Reachable,
+        mut has: Vec<PublishedPort>,
     ) -> Result<Taken, String> {
         let mut taken = Taken::default();
         for publication in wanted {
-            if let Err(reason) = self.publish(publication, reachable, &mut taken) {
-                self.give_back(&taken.ports);
+            if let Err(reason) = self.publish(publication, reachable, (&mut taken, &mut has)) {
+                self.give_back(&taken.added());
                 return Err(reason);
             }
         }
@@ -80,23 +101,26 @@ impl Ports {
         &mut self,
         publication: &Publication,
         reachable: Reachable,
-        taken: &mut Taken,
+        (taken, has): (&mut Taken, &mut Vec<PublishedPort>),
     ) -> Result<(), String> {
         let hosts = reachable.hosts(publication.host, publication.protocol);
         let (itself, hosts): (Vec<_>, Vec<_>) =
             hosts.into_iter().partition(|host| reachable.itself(*host));
         let direct = |ipv6| {
             let own = itself.iter().filter(move |host| host.is_ipv6() == ipv6);
-            own.map(move |_| PublishedPort {
-                port: publication.port,
-                protocol: publication.protocol as u8,
-                host: any(ipv6),
-                host_port: 0,
+            own.map(move |_| {
+                let port = PublishedPort {
+                    port: publication.port,
+                    protocol: publication.protocol as u8,
+                    host: any(ipv6),
+                    host_port: 0,
+                };
+                (port, None)
             })
         };
         taken.ports.extend(direct(false));
         if !hosts.is_empty() {
-            self.publish_at(publication, &hosts, taken)?;
+            self.publish_at(publication, &hosts, (taken, has))?;
         }
         taken.ports.extend(direct(true));
         Ok(())
@@ -107,7 +131,7 @@ impl Ports {
         &mut self,
         publication: &Publication,
         hosts: &[IpAddr],
-        taken: &mut Taken,
+        (taken, has): (&mut Taken, &mut Vec<PublishedPort>),
     ) -> Result<(), String> {
         let (first, last) = publication.range.unwrap_or_else(ephemeral);
         let exact = first == last;
@@ -116,14 +140,17 @@ impl Ports {
             None => self.next.clamp(first, last),
         };
         let mut reason = String::new();
-        for port in (start..=last).chain(first..start) {
-            match self.bind(publication, hosts, port) {
-                Ok((ports, sockets)) => {
-                    if publication.range.is_none() {
+        let before = number(publication, has);
+        let numbers = (start..=last).chain(first..start);
+        for port in before.into_iter().chain(numbers) {
+            match self.bind(publication, hosts, (port, has)) {
+                Ok(bound) => {
+                    if publication.range.is_none() && before != Some(port) {
                         self.next = port.saturating_add(1);
                     }
-                    taken.ports.extend(ports);
-                    taken.sockets.extend(sockets);
+                    let of = |own: &PublishedPort| is_of(publication, own, port);
+                    has.retain(|own| !of(own));
+                    taken.ports.extend(bound.ports);
                     return Ok(());
                 }
                 Err((_, words)) if exact => return Err(words),
@@ -144,29 +171,30 @@ impl Ports {
         &mut self,
         publication: &Publication,
         hosts: &[IpAddr],
-        port: u16,
-    ) -> Result<(Vec<PublishedPort>, Vec<OwnedFd>), (bool, String)> {
+        (port, has): (u16, &[PublishedPort]),
+    ) -> Result<Taken, (bool, String)> {
         let protocol = publication.protocol;
-        let (mut ports, mut sockets) = (Vec::new(), Vec::new());
+        let mut taken = Taken::default();
         for host in hosts {
-            let outcome = self.bind_one(protocol, *host, port);
-            match outcome {
-                Ok(socket) => {
-                    sockets.push(socket);
-                    ports.push(PublishedPort {
-                        port: publication.port,
-                        protocol: protocol as u8,
-                        host: *host,
-                        host_port: port,
-                    });
-                }
+            let published = PublishedPort {
+                port: publication.port,
+                protocol: protocol as u8,
+                host: *host,
+                host_port: port,
+            };
+            if has.contains(&published) {
+                taken.ports.push((published, None));
+                continue;
+            }
+            match self.bind_one(protocol, *host, port) {
+                Ok(socket) => taken.ports.push((published, Some(socket))),
                 Err(error) => {
-                    self.give_back(&ports);
+                    self.give_back(&taken.added());
                     return Err(error);
                 }
             }
         }
-        Ok((ports, sockets))
+        Ok(taken)
     }
 
     fn bind_one(
@@ -206,10 +234,10 @@ impl Ports {
         Ok(socket)
     }
 
-    /// Keeps what was taken for a container.
-    pub(super) fn keep(&mut self, container: &ContainerId, taken: Taken) {
-        if !taken.sockets.is_empty() {
-            self.held.insert(container.clone(), taken.sockets);
+    /// Keeps the sockets that were taken for a container.
+    pub(super) fn keep(&mut self, container: &ContainerId, sockets: Vec<OwnedFd>) {
+        if !sockets.is_empty() {
+            self.held.insert(container.clone(), sockets);
         }
     }
 
@@ -269,6 +297,25 @@ impl Ports {
     }
 }
 
+/// The number by which one of the ports that the container has is this publication's.
+fn number(publication: &Publication, has: &[PublishedPort]) -> Option<u16> {
+    let within = |number: u16| {
+        let range = publication.range;
+        range.is_none_or(|(first, last)| (first..=last).contains(&number))
+    };
+    let mut numbers = has.iter().map(|own| own.host_port);
+    numbers.find(|number| {
+        let mut own = has.iter();
+        within(*number) && own.any(|own| is_of(publication, own, *number))
+    })
+}
+
+/// Whether a port is this publication's by this number.
+fn is_of(publication: &Publication, own: &PublishedPort, number: u16) -> bool {
+    let inside = (own.port, own.protocol) == (publication.port, publication.protocol as u8);
+    inside && number != 0 && own.host_port == number
+}
+
 /// By which addresses a container's published ports are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -283,6 +330,9 @@ pub(super) enum Reach {
 pub(super) struct Reachable {
     pub(super) ipv4: Option<Reach>,
     pub(super) ipv6: Option<Reach>,
+    /// What comes by IPv6 may be passed on to its address of IPv4: nothing else of the
+    /// container's is reached by IPv6.
+    pub(super) passes_on: bool,
     /// The host's address that ports are published at where nothing is said; `None`: all.
     pub(super) binding: Option<IpAddr>,
 }
@@ -298,7 +348,7 @@ impl Reachable {
     /// is passed on to its address of IPv4, on a host that has both.
     fn hosts(self, asked: Option<IpAddr>, protocol: Protocol) -> Vec<IpAddr> {
         let ipv4 = self.ipv4.is_some();
-        let passed_on = ipv4 && protocol != Protocol::Sctp && host_has_ipv6();
+        let passed_on = self.passes_on && ipv4 && protocol != Protocol::Sctp && host_has_ipv6();
         let ipv6 = self.ipv6.is_some() || passed_on;
         let all = [(ipv4, any(false)), (ipv6, any(true))];
         match asked.or(self.binding) {

@@ -1,10 +1,11 @@
 //! What outlives the daemon of its networks: name servers, and sockets that hold ports, in the
 //! proxy.
 
+use super::gateway::Gateways;
 use super::registry::{Inner, Registry};
-use crate::{EndpointState, Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
+use crate::{Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
 use net::nameserver::Sockets;
-use proxy::{Client, Held, Port, Request, Resolver, Sandbox};
+use proxy::{Bound, Client, Held, Port, Request, Resolver, Sandbox};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
@@ -232,68 +233,86 @@ impl Registry {
         let Some(client) = &mut proxy.client else {
             return;
         };
-        for sandbox in held.keys() {
-            let runs = |id: ContainerId| self.inner().live.contains_key(&id);
-            if !sandbox.parse().is_ok_and(runs) {
+        let mut held = held;
+        held.retain(|sandbox, _| {
+            let settled = |id: ContainerId| {
+                let inner = self.inner();
+                let state = inner.live.get(&id);
+                state.is_some_and(|state| state.unsettled.is_empty())
+            };
+            let keeps = sandbox.parse().is_ok_and(settled);
+            if !keeps {
                 let sandbox = sandbox.clone();
                 // One that is gone by itself needs nothing.
                 drop(client.ask(&Request::Forget { sandbox }, &[]));
             }
-        }
+            keeps
+        });
         self.entrust_again(client, &held);
     }
 
-    /// Tells what a running container's names and places are now. `netns` is where its name
-    /// server is opened if it has none.
+    /// Tells what a running container's names, places and ports are now. `netns` is where its
+    /// name server is opened if it has none; `sockets` hold the ports that it did not have.
     pub(super) fn tell(
         &self,
         container: &ContainerId,
-        before: &NetworkState,
-        state: &NetworkState,
+        (before, state): (&NetworkState, &NetworkState),
         netns: Option<BorrowedFd<'_>>,
+        sockets: &[OwnedFd],
     ) -> Result<(), Error> {
-        let (had, share) = {
+        let (had, share, now, pid) = {
             let inner = self.inner();
             (
                 inner.share(container, before),
                 inner.share(container, state),
+                inner.sandbox(container, state),
+                inner.pids.get(container).copied(),
             )
         };
-        let sandbox = match (had.sandbox, share.sandbox) {
-            (None, None) => return Ok(()),
-            // It asks on, and is found nowhere.
-            (Some(_), None) => self.inner().sandbox(container, state),
-            (None, Some(sandbox)) => return self.begin(container, sandbox, netns),
-            (Some(_), Some(sandbox)) => sandbox,
-        };
-        let mut proxy = self.proxy();
-        self.alive(&mut proxy)?;
-        match &mut proxy.client {
-            Some(client) => client.ask(&Request::Put(sandbox), &[]).map_err(refused),
-            None => Ok(()),
+        let (new, led) = moved(before, state);
+        let begins = had.sandbox.is_none() && share.sandbox.is_some();
+        // One that is nowhere now asks on, and is found nowhere.
+        let goes_on = had.sandbox.is_some();
+        if !begins && !goes_on && new.is_empty() && led.is_empty() {
+            return Ok(());
         }
-    }
-
-    /// Opens a running container's name server.
-    fn begin(
-        &self,
-        container: &ContainerId,
-        sandbox: Sandbox,
-        netns: Option<BorrowedFd<'_>>,
-    ) -> Result<(), Error> {
-        let Some(netns) = netns else { return Ok(()) };
-        let share = Share {
-            sandbox: Some(sandbox),
-            ports: Vec::new(),
-        };
-        let pid = self.inner().pids.get(container).copied();
         let mut proxy = self.proxy();
         self.alive(&mut proxy)?;
         let Some(client) = &mut proxy.client else {
             return Ok(());
         };
-        give(client, container, share, &[], (netns, None))?;
-        pid.map_or(Ok(()), |pid| watch(client, container, pid))
+        if goes_on {
+            client.ask(&Request::Put(now), &[]).map_err(refused)?;
+        }
+        if let Some(netns) = netns {
+            let share = Share {
+                sandbox: share.sandbox.filter(|_| begins),
+                ports: new,
+            };
+            give(client, container, share, sockets, (netns, None))?;
+        }
+        let lead = client.lead(container.as_str(), &led, &[]);
+        lead.map_err(refused)?;
+        match pid.filter(|_| had.is_empty()) {
+            Some(pid) => watch(client, container, pid),
+            None => Ok(()),
+        }
+    }
+
+    /// Has the proxy let ports of a running container go.
+    pub(super) fn release_held(
+        &self,
+        container: &ContainerId,
+        ports: &[PublishedPort],
+    ) -> Result<(), Error> {
+        let ports: Vec<_> = ports.iter().map(bound).collect();
+        match &mut self.proxy().client {
+            Some(client) => {
+                let released = client.lead(container.as_str(), &[], &ports);
+                released.map_err(refused)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Remembers the first process of a container, with which its share ends.
@@ -418,15 +437,41 @@ impl Inner {
         let sandbox = self.sandbox(container, state);
         let sandbox = (!sandbox.places.is_empty()).then_some(sandbox);
         let ports = state.ports.iter().filter(|port| port.host_port != 0);
-        let ports = ports.map(|port| Port {
-            datagrams: port.transport() == net::Protocol::Udp,
-            target: target(state, port),
-        });
+        let ports = ports.map(|port| held(state, port));
         Share {
             sandbox,
             ports: ports.collect(),
         }
     }
+}
+
+/// A port as the proxy has it.
+fn held(state: &NetworkState, port: &PublishedPort) -> Port {
+    Port {
+        datagrams: port.transport() == net::Protocol::Udp,
+        target: target(state, port),
+    }
+}
+
+/// What the socket of a port is bound to.
+fn bound(port: &PublishedPort) -> Bound {
+    Bound {
+        protocol: port.protocol,
+        address: SocketAddr::new(port.host, port.host_port),
+    }
+}
+
+/// Ports that a running container did not have before, and where those that it had lead now if
+/// that is elsewhere.
+fn moved(before: &NetworkState, state: &NetworkState) -> (Vec<Port>, Vec<(Bound, SocketAddr)>) {
+    let ports = state.ports.iter().filter(|port| port.host_port != 0);
+    let (kept, new): (Vec<_>, Vec<_>) = ports.partition(|port| before.ports.contains(port));
+    let led = kept.into_iter().filter_map(|port| {
+        let to = target(state, port)?;
+        (target(before, port) != Some(to)).then(|| (bound(port), to))
+    });
+    let new = new.into_iter().map(|port| held(state, port));
+    (new.collect(), led.collect())
 }
 
 /// Where the proxy passes on what comes to a port: what the host sends to its own loopback
@@ -435,13 +480,11 @@ fn target(state: &NetworkState, port: &PublishedPort) -> Option<SocketAddr> {
     if port.transport() == net::Protocol::Sctp {
         return None;
     }
-    let bridged = |place: &&EndpointState| !place.host_link.is_empty();
-    let mut places = state.endpoints.iter().filter(bridged);
-    let six = places.find(|place| place.gateway6.is_some() && port.host.is_ipv6());
-    let six = six.and_then(|place| place.ipv6).map(|(own, _)| own);
-    let mut places = state.endpoints.iter().filter(bridged);
-    let four = places.find(|place| place.gateway4.is_some());
-    let four = four.and_then(|place| place.ipv4).map(|(own, _)| own);
-    let own = six.map(IpAddr::V6).or(four.map(IpAddr::V4))?;
-    Some(SocketAddr::new(own, port.port))
+    let place = Gateways::of(&state.endpoints).leading(port.host)?;
+    let six = place
+        .ipv6
+        .filter(|_| port.host.is_ipv6() && place.gateway6.is_some());
+    let six = six.map(|(own, _)| IpAddr::V6(own));
+    let four = place.ipv4.map(|(own, _)| IpAddr::V4(own));
+    Some(SocketAddr::new(six.or(four)?, port.port))
 }

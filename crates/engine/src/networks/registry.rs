@@ -306,7 +306,30 @@ impl Registry {
         used.sort_by(|a, b| a.id.cmp(&b.id));
         used.dedup_by(|a, b| a.id == b.id);
         self.find_proxy();
-        self.take_over(&used)
+        self.take_over(&used)?;
+        self.settle_all();
+        Ok(())
+    }
+
+    fn settle_all(&self) {
+        let unsettled = {
+            let inner = self.inner();
+            let unsettled = inner
+                .live
+                .iter()
+                .filter(|(_, state)| !state.unsettled.is_empty());
+            let unsettled = unsettled.map(|(id, state)| (id.clone(), state.clone()));
+            unsettled.collect::<Vec<_>>()
+        };
+        for (container, state) in &unsettled {
+            // Of one that ends now all goes with its namespace.
+            if let Err(error) = self.settle(container, state) {
+                tracing::warn!(container.id = %container, %error, "its networks are not as on record");
+            }
+            if let Some(state) = self.inner().live.get_mut(container) {
+                state.unsettled.clear();
+            }
+        }
     }
 }
 
@@ -348,6 +371,13 @@ impl Inner {
                 prefix: name.to_owned(),
             }),
             _ => Err(no_network(name)),
+        }
+    }
+
+    /// Gives a place's addresses back.
+    pub(super) fn release(&mut self, place: &EndpointState) {
+        if let Some(held) = self.networks.get_mut(&place.network) {
+            held.release(place);
         }
     }
 

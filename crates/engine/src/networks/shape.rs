@@ -1,5 +1,6 @@
 //! A stored network in the words of the kernel's mechanisms.
 
+use super::gateway::Gateways;
 use crate::{EndpointState, NetworkRecord, NetworkState};
 use net::{Addressing, Direct, Endpoint, Network, Outside, Peers, Port};
 use std::net::IpAddr;
@@ -92,7 +93,7 @@ pub(super) fn endpoint(
             .map(|own| (*own, prefix(*own)))
             .collect(),
         settings: place.settings.clone(),
-        gateways: gateways(state, place),
+        gateways: Gateways::of(&state.endpoints).through(place),
         ports: ports(state, place),
     }
 }
@@ -102,22 +103,10 @@ fn prefix(address: IpAddr) -> u8 {
     if address.is_ipv4() { 16 } else { 64 }
 }
 
-/// The first endpoint with a gateway of a family has that family's default route.
-fn gateways(state: &NetworkState, place: &EndpointState) -> Vec<IpAddr> {
-    let first = |has: &dyn Fn(&EndpointState) -> bool| {
-        let found = state.endpoints.iter().find(|place| has(place));
-        found.is_some_and(|found| found.id == place.id)
-    };
-    let four = place.gateway4.filter(|_| first(&|p| p.gateway4.is_some()));
-    let six = place.gateway6.filter(|_| first(&|p| p.gateway6.is_some()));
-    let four = four.map(IpAddr::V4);
-    four.into_iter().chain(six.map(IpAddr::V6)).collect()
-}
-
-/// Published ports lead to the endpoint that has the default route of their family, which is
-/// the way that answers take.
+/// The published ports that lead to the place; the proxy passes on what comes by IPv6 to one
+/// without.
 fn ports(state: &NetworkState, place: &EndpointState) -> Vec<Port> {
-    let gateways = gateways(state, place);
+    let gateways = Gateways::of(&state.endpoints).through(place);
     let leads_here = |host: IpAddr| gateways.iter().any(|own| own.is_ipv4() == host.is_ipv4());
     let here = state.ports.iter().filter(|port| leads_here(port.host));
     here.map(|port| Port {

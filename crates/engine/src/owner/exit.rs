@@ -71,6 +71,8 @@ impl Owner {
             };
         }
         (state.pid, state.started) = (Some(pid), Some(started));
+        // What an earlier daemon was stopped in is settled.
+        state.network.unsettled.clear();
         if !paused {
             // Nobody asked meanwhile: it is asked anew.
             state.health.iter_mut().for_each(Health::begin);

@@ -3,16 +3,18 @@
 use super::Owner;
 use crate::events::Durable;
 use crate::files::Rewrite;
+use crate::networks::namespace_of;
 use crate::spec::Joined;
 use crate::{
     Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
     NetworkRecord, NetworkState, Status,
 };
-use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+const ACTION: &str = "record a container's networks";
 
 /// How long after a container has joined its networks the next one's namespace is made: the
 /// container goes first.
@@ -86,8 +88,7 @@ impl Owner {
         container.state.network = state.clone();
         let events = self.events("connect", record, &state);
         // Made durable while the links are made: before the process starts, as what it runs in.
-        let action = "record a container's networks";
-        self.keep_state(action, container, events, Durable::Now)?;
+        self.keep_state(ACTION, container, events, Durable::Now)?;
         let (context, id) = (Arc::clone(&self.context), record.id.clone());
         let begun = crate::context::brief(move || context.networks.namespace_for(&id)).await?;
         let (namespace, joining) = begun?;
@@ -160,32 +161,45 @@ impl Owner {
         }
         let mut changed = (*record).clone();
         changed.spec.networks.remove(&network.id);
-        changed
-            .spec
-            .networks
-            .insert(network.name.clone(), spec.clone());
+        let networks = &mut changed.spec.networks;
+        networks.insert(network.name.clone(), spec.clone());
         let mut after = (*container).clone();
-        if runs(container.state.status)
-            && let Some(pid) = container.state.pid
-        {
-            let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
-            let name = network.name.clone();
-            let netns = namespace_of(pid)?;
-            let join = move || {
-                let state = context
-                    .networks
-                    .join_one(&of, &name, &spec, netns.as_fd())?;
-                let joined = state.endpoints.last().cloned().into_iter().collect();
-                context.rewrite_files(&of, &state, Rewrite::Joined(joined));
-                Ok::<_, Error>(state)
-            };
-            after.state.network = crate::context::blocking(join).await??;
-        }
-        let events = match runs(container.state.status) {
-            true => vec![event(&network, "connect", &record)],
-            false => Vec::new(),
+        let Some(pid) = container.state.pid.filter(|_| runs(container.state.status)) else {
+            return self.commit_networks(after, changed, Vec::new()).await;
         };
-        self.commit_networks(after, changed, events).await
+        let netns = namespace_of(pid)?;
+        let change = {
+            let (context, of) = (Arc::clone(&self.context), changed.clone());
+            let name = network.name.clone();
+            let plan = move || context.networks.plan_join(&of, (&name, &spec));
+            Arc::new(crate::context::brief(plan).await??)
+        };
+        let mut unsettled = (*container).clone();
+        unsettled.state.network = change.joining();
+        // The next daemon takes away what this one does not get to the end of.
+        let begun = self.commit_state(ACTION, unsettled, Vec::new()).await;
+        let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
+        let planned = Arc::clone(&change);
+        let join = move || match begun {
+            Ok(()) => {
+                context.networks.join_one(&of.id, &planned, netns.as_fd())?;
+                let joined = Rewrite::Joined(vec![planned.place.clone()]);
+                context.rewrite_files(&of, &planned.after, joined);
+                Ok(())
+            }
+            Err(error) => {
+                context.networks.unplan(&of.id, &planned);
+                Err(error)
+            }
+        };
+        if let Err(error) = crate::context::blocking(join).await? {
+            self.commit_state(ACTION, (*container).clone(), Vec::new())
+                .await?;
+            return Err(error);
+        }
+        after.state.network = change.after.clone();
+        let connected = vec![event(&network, "connect", &record)];
+        self.commit_networks(after, changed, connected).await
     }
 
     pub(super) async fn disconnect(&mut self, name: &str) -> Result<(), Error> {
@@ -202,31 +216,50 @@ impl Owner {
             }
             .into());
         }
-        let mut after = (*container).clone();
-        let places = &mut after.state.network.endpoints;
-        let gone: Vec<_> = places
-            .extract_if(.., |place| place.network == network.id)
-            .collect();
-        if !runs(container.state.status) {
+        let after = (*container).clone();
+        let Some(pid) = container.state.pid.filter(|_| runs(container.state.status)) else {
             return self.commit_networks(after, changed, Vec::new()).await;
-        }
-        // The next daemon takes away what this one does not get to.
+        };
+        let netns = namespace_of(pid)?;
+        let change = {
+            let (context, of) = (Arc::clone(&self.context), changed.clone());
+            let id = network.id.clone();
+            let plan = move || context.networks.plan_leave(&of, &id);
+            crate::context::brief(plan).await??
+        };
         let left = vec![event(&network, "disconnect", &record)];
-        self.commit_networks(after, changed, left).await?;
+        let Some(change) = change.map(Arc::new) else {
+            return self.commit_networks(after, changed, left).await;
+        };
+        let mut leaving = after;
+        leaving.state.network = change.leaving();
+        let mut settled = leaving.clone();
+        settled.state.network = change.after.clone();
+        let changed = Arc::new(changed);
+        settled.record = Arc::clone(&changed);
+        // The next daemon takes away what this one does not get to.
+        let begun = self.commit_networks(leaving, (*changed).clone(), left);
+        if let Err(error) = begun.await {
+            self.context.networks.give_up(&change);
+            return Err(error);
+        }
         let (context, of) = (Arc::clone(&self.context), Arc::clone(&record));
-        let id = network.id.clone();
         let leave = move || {
-            let state = context.networks.leave_one(&of.id, &id)?;
-            context.rewrite_files(&of, &state, Rewrite::Left(gone));
+            let networks = &context.networks;
+            networks.leave_one(&of.id, &change, netns.as_fd())?;
+            let gone = vec![change.place.clone()];
+            context.rewrite_files(&of, &change.after, Rewrite::Left(gone));
             Ok::<_, Error>(())
         };
-        let left = crate::context::blocking(leave).await?;
-        if left.is_err() {
-            let back = vec![event(&network, "connect", &record)];
-            let (before, record) = ((*container).clone(), (*record).clone());
-            self.commit_networks(before, record, back).await?;
+        match crate::context::blocking(leave).await? {
+            Ok(()) => self.keep_state(ACTION, settled, Vec::new(), Durable::Soon),
+            Err(error) => {
+                let back = vec![event(&network, "connect", &record)];
+                let before = ((*container).clone(), (*record).clone());
+                self.commit_networks(before.0, before.1, back).await?;
+                Err(error)
+            }
         }
-        left
     }
 
     /// Is found by its new name from now on.
@@ -264,7 +297,7 @@ impl Owner {
         record: ContainerRecord,
         events: Vec<Event>,
     ) -> Result<(), Error> {
-        let action = "record a container's networks";
+        let action = ACTION;
         let mut batch = metadata::Batch::new();
         let key = self.id().as_str();
         batch.put(key, &record).map_err(Error::store(action))?;
@@ -300,12 +333,6 @@ fn check_mode(mode: &NetworkMode, network: &NetworkRecord) -> Result<(), Error> 
 
 fn event(network: &NetworkRecord, action: &str, record: &ContainerRecord) -> Event {
     network.event(action, [("container", record.id.as_str())])
-}
-
-fn namespace_of(pid: u32) -> Result<OwnedFd, Error> {
-    let path = format!("/proc/{pid}/ns/net");
-    let opened = File::open(&path);
-    Ok(opened.map_err(Error::io("open", path.as_ref()))?.into())
 }
 
 /// COMPAT: dockerd says so before its reason; what is missing is still missing.

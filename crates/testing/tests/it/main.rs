@@ -22,6 +22,7 @@ mod events;
 mod exec;
 mod exit_codes;
 mod filesystem;
+mod gateways;
 mod health;
 mod help;
 mod images;

@@ -107,7 +107,7 @@ fn files() -> [Operation; 4] {
     ]
 }
 
-fn volumes_and_networks() -> [Operation; 7] {
+fn volumes_and_networks() -> [Operation; 9] {
     let of = |before, act, look, shown| Operation {
         before,
         act,
@@ -119,7 +119,11 @@ fn volumes_and_networks() -> [Operation; 7] {
     let volumes = "volume ls -q";
     let networks = "network ls -q --filter name=net --format {{.Name}}";
     let joined = "inspect -f {{range$k,$v:=.NetworkSettings.Networks}}{{$k}},{{end}} victim";
-    const JOINED: &str = "run -d --name victim busybox sleep 600";
+    const JOINED: &str = "run -d --name victim -p 8099:80 busybox sleep 600";
+    const BEST: &str = "network connect --gw-priority 1 net victim";
+    // In which networks it is, and by which link it sends what has no other route.
+    let led = "inspect -f {{range$k,$v:=.NetworkSettings.Networks}}{{$k}},{{end}} victim ; \
+               exec victim awk $2==\"00000000\"{print$1} /proc/net/route";
     [
         of(&[], "volume create vol", volumes, ["", "vol"]),
         of(
@@ -152,6 +156,18 @@ fn volumes_and_networks() -> [Operation; 7] {
             "network disconnect net victim",
             joined,
             ["bridge,net,", "bridge,"],
+        ),
+        of(
+            &["network create net", JOINED],
+            BEST,
+            led,
+            ["bridge, eth0", "bridge,net, eth1"],
+        ),
+        of(
+            &["network create net", JOINED, BEST],
+            "network disconnect net victim",
+            led,
+            ["bridge,net, eth1", "bridge, eth0"],
         ),
     ]
 }
@@ -263,12 +279,16 @@ fn words(command: &str) -> Vec<&str> {
     command.split_whitespace().collect()
 }
 
-/// What a command says, its lines sorted.
-fn said(host: &TestHost, command: &str) -> String {
-    let text = run(&client(host, &words(command))).text();
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.sort_unstable();
-    lines.join(" ")
+/// What commands say, the lines of each sorted.
+fn said(host: &TestHost, commands: &str) -> String {
+    let one = |command: &str| {
+        let text = run(&client(host, &words(command))).text();
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        lines.join(" ")
+    };
+    let all: Vec<_> = commands.split(" ; ").map(one).collect();
+    all.join(" ")
 }
 
 /// What a command says once it is allowed, or at last.
