@@ -264,6 +264,11 @@ impl Cgroup {
         self.unified_mount.as_deref()
     }
 
+    /// Whether it is in version 2 alone.
+    pub fn is_unified(&self) -> bool {
+        matches!(&*self.groups, [one] if one.version.name().is_empty())
+    }
+
     /// What is needed to find it again.
     pub fn state(&self) -> State {
         let path = |group: &Group| (group.version.name(), group.path.clone());

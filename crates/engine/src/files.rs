@@ -5,8 +5,8 @@ use crate::resolv_conf;
 use crate::{
     ContainerRecord, ContainerSpec, EndpointState, Error, NetworkMode, NetworkState, UtsMode,
 };
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -104,8 +104,27 @@ pub(crate) fn rewrite(
         }
         Rewrite::Unlinked(alias) => text = kept(&text, |line| !links::is_of(line, alias)),
     }
-    fs::write(&path, text).map_err(Error::io("write", &path))?;
+    overwrite(&path, &text)?;
     name_servers(record, dir, network)
+}
+
+/// Writes a file anew. An empty one is not cut: what was cut goes to the disk as it is closed.
+fn overwrite(path: &Path, text: &str) -> Result<(), Error> {
+    let write = || {
+        let mut file = create(path)?;
+        if file.metadata()?.len() > 0 {
+            file.set_len(0)?;
+        }
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(Error::io("write", path))
+}
+
+/// Opens a file to be written, as it is if it is there.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false);
+    options.mode(0o644).open(path)
 }
 
 fn kept(text: &str, stays: impl Fn(&str) -> bool) -> String {
@@ -145,10 +164,8 @@ fn name_servers(record: &ContainerRecord, dir: &Path, network: &NetworkState) ->
         return Ok(());
     }
     // In this order: a file that is not as it was made is somebody's.
-    for path in [&made, &path] {
-        fs::write(path, &text).map_err(Error::io("write", path))?;
-    }
-    Ok(())
+    overwrite(&made, &text)?;
+    overwrite(&path, &text)
 }
 
 /// Where the container's questions go.
@@ -164,8 +181,11 @@ fn questions(record: &ContainerRecord, network: &NetworkState) -> resolv_conf::N
     }
 }
 
-/// Removes a file so that it is made again.
+/// Removes a file so that it is made again; an empty one was made ahead.
 fn fresh(path: &Path) -> Result<(), Error> {
+    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return Ok(());
+    }
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
         _ => Ok(()),
@@ -185,13 +205,7 @@ fn own_lines(record: &ContainerRecord, places: &[EndpointState]) -> String {
 }
 
 fn make(path: &Path, content: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .open(path);
-    let mut file = opened.map_err(Error::io("create", path))?;
+    let mut file = create(path).map_err(Error::io("create", path))?;
     let length = file.metadata().map_err(Error::io("look at", path))?.len();
     // An empty one was made ahead.
     if length > 0 {
@@ -277,9 +291,9 @@ pub(crate) fn extra_host(text: &str) -> Result<(&str, ExtraAddress), Error> {
 }
 
 fn read_host(path: &Path) -> Result<String, Error> {
-    let read = || -> std::io::Result<String> {
+    let read = || -> io::Result<String> {
         let mut bytes = Vec::new();
-        fs::File::open(path)?.take(CAP).read_to_end(&mut bytes)?;
+        File::open(path)?.take(CAP).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     read().map_err(Error::io("read", path))

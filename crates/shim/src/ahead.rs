@@ -127,14 +127,15 @@ impl Ahead {
 impl Rest {
     /// Puts the namespaces in the place of new ones in `spec`, which must be used while this
     /// lives; mounts of a namespace that the container does not get are dropped.
-    pub(crate) fn give(&mut self, spec: &mut Spec) {
+    pub(crate) fn give(&mut self, spec: &mut Spec, cgroup: &Cgroup) {
         let given = match &self.namespaces {
             Some(namespaces) => namespaces.give(spec),
             None => Vec::new(),
         };
         let linux = spec.linux.iter();
         let mut namespaces = linux.flat_map(|linux| &linux.namespaces);
-        if !namespaces.any(|one| one.kind == NamespaceKind::Cgroup) {
+        // In the host's namespace all of version 2 is seen; of several hierarchies the same is.
+        if !namespaces.any(|one| one.kind == NamespaceKind::Cgroup) && cgroup.is_unified() {
             self.stock.leave_out("cgroup");
         }
         for (kind, of) in [

@@ -84,7 +84,7 @@ impl Sandbox {
             None => (self.make_cgroup(&new)?, Rest::default()),
         };
         let key = self.key();
-        ahead.give(&mut new.spec);
+        ahead.give(&mut new.spec, &cgroup);
         let made = make(&new, (&cgroup, &ahead.stock), key).and_then(|(init, stdio)| {
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
