@@ -33,9 +33,9 @@ pub(crate) fn examine(case: &Case<'_>, findings: &mut Findings) {
             name == Some(program)
         };
         let is_shim = is("corten-shim");
-        let is_ours = words
-            .iter()
-            .any(|word| *word == run || word.starts_with(&format!("{run}/")));
+        let named = |word: &String| *word == run || word.starts_with(&format!("{run}/"));
+        let is_ours =
+            words.iter().any(named) && sys::identity::shares(pid.cast_signed(), &case.paths.run);
         let outlives = is_ours && case.shims.is_empty() && !daemon_answers(case);
         if is("corten-proxy") && outlives {
             let why = "a proxy without a container or a daemon";

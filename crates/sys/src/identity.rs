@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::str::FromStr;
 
 /// When the process `pid` was started, in clock ticks after boot.
@@ -29,6 +31,22 @@ fn field<T: FromStr>(stat: &str, place: usize) -> Option<T> {
 pub fn runs(pid: i32) -> bool {
     let state: Option<char> = stat(pid).ok().and_then(|stat| field(&stat, 0));
     !matches!(state, None | Some('Z' | 'X' | 'x'))
+}
+
+/// Whether a path leads the process `pid` where it leads us, or neither anywhere: in a mount
+/// namespace of its own it can mean something else by the same name. True if that cannot be told.
+pub fn shares(pid: i32, path: &Path) -> bool {
+    let seen = |path: &Path| match fs::metadata(path) {
+        Ok(file) => Ok(Some((file.dev(), file.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let theirs = seen(&Path::new(&format!("/proc/{pid}/root")).join(below));
+    match (seen(path), theirs) {
+        (Ok(ours), Ok(theirs)) => ours == theirs,
+        _ => true,
+    }
 }
 
 /// This boot's name.

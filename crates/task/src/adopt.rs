@@ -206,7 +206,8 @@ fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
         let Some(pid) = pid else { continue };
         // What ends meanwhile is none.
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if !executable::directory(&line).is_some_and(|own| own.starts_with(folder)) {
+        let named = executable::directory(&line).is_some_and(|own| own.starts_with(folder));
+        if !named || !sys::identity::shares(pid, folder) {
             continue;
         }
         let Ok(start_time) = sys::identity::start_time(pid) else {

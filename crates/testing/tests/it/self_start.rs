@@ -1,6 +1,7 @@
 //! The daemon that starts itself.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use testing::TestHost;
 
@@ -182,6 +183,49 @@ fn a_daemon_whose_files_were_removed_is_named_by_the_next_one() {
     drop(first);
     assert_eq!(second.code, 1, "{second}");
     assert!(second.error().contains(&named), "{second}");
+}
+
+#[test]
+fn daemons_in_mount_namespaces_of_their_own_have_the_same_paths_in_peace() {
+    if foreign() {
+        return;
+    }
+    let places = tempfile::tempdir().expect("a directory");
+    let inside = places.path().strip_prefix("/").expect("an absolute path");
+    let daemon = || {
+        let script = r#"mount -t tmpfs tmpfs "$1" && exec "$0" --root "$1/root" --run "$1/run""#;
+        let mut command = Command::new("unshare");
+        command.args(["-n", "-m", "--", "sh", "-c", script]);
+        command
+            .arg(testing::binary("corten-daemon"))
+            .arg(places.path());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let started = Started(command.spawn().expect("it starts"));
+        let root = PathBuf::from(format!("/proc/{}/root", started.0.id()));
+        let socket = root.join(inside).join("run/corten.sock");
+        let began = std::time::Instant::now();
+        while testing::request(&socket, "GET", "/_ping", None).is_none() {
+            assert!(began.elapsed() < testing::PATIENCE, "it answers");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        (started, socket)
+    };
+    let corten = |socket: &Path, args: &[&str]| {
+        let mut command = Command::new(testing::binary("corten"));
+        command.env("CORTEN_HOST", format!("unix://{}", socket.display()));
+        command.args(args);
+        testing::run(command).success().text()
+    };
+    let (first, socket) = daemon();
+    // A run leaves a supervisor that waits for the next.
+    let run = ["run", "--name", "one", "--network", "none", "corten/hello"];
+    corten(&socket, &run);
+    let (second, other) = daemon();
+    assert_eq!(corten(&other, &["ps", "-aq"]), "");
+    drop(second);
+    let names = corten(&socket, &["ps", "-a", "--format", "{{.Names}}"]);
+    assert_eq!(names, "one\n");
+    drop(first);
 }
 
 /// A daemon that is asked to end with its test, however that ends.
