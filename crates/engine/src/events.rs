@@ -53,11 +53,8 @@ impl Events {
     }
 
     /// Records that images without use were removed.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn record_prune_of_images(&self, reclaimed: u64) -> Result<(), Error> {
-        self.record(Event::prune(EventType::Image, reclaimed))
+    pub fn record_prune_of_images(&self, reclaimed: u64) {
+        self.record(Event::prune(EventType::Image, reclaimed));
     }
 
     /// How many events this daemon has told, and how many listen now.
@@ -119,10 +116,12 @@ impl Events {
         });
     }
 
-    /// Puts an event on record and tells it.
-    pub(crate) fn record(&self, event: Event) -> Result<(), Error> {
-        let kept = self.keep(Batch::new(), vec![event], Durable::Soon);
-        kept.map_err(Error::store("record an event"))
+    /// Puts an event on record and tells it. What it tells of is done, whether a disk takes it
+    /// or not.
+    pub(crate) fn record(&self, event: Event) {
+        if let Err(error) = self.keep(Batch::new(), vec![event], Durable::Soon) {
+            tracing::warn!(%error, "cannot record an event");
+        }
     }
 
     /// Makes the changes of `batch` durable with `events` and those that wait, then tells

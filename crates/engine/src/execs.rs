@@ -100,7 +100,7 @@ impl Execs {
             .record
             .event(&format!("exec_create: {words}"), [("execID", id.as_str())]);
         self.context.execs.insert(&id, container, spec)?;
-        self.context.events.record(event)?;
+        self.context.events.record(event);
         Ok(id)
     }
 
@@ -179,7 +179,8 @@ impl Execs {
                 let words = spec.command.join(" ");
                 let event =
                     record.event(&format!("exec_start: {words}"), [("execID", id.as_str())]);
-                self.context.events.record(event)
+                self.context.events.record(event);
+                Ok(())
             }
             Err(error) => {
                 let error = Error::task("execute in", &exec.container)(error);

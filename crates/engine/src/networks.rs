@@ -162,7 +162,12 @@ impl Networks {
         self.context.networks.close(&record)?;
         let (context, removed) = (Arc::clone(&self.context), Arc::clone(&record));
         blocking(move || context.networks.demolish(&removed)).await??;
-        self.erase(&record).await
+        let erased = self.erase(&record).await;
+        if erased.is_err() {
+            // It is there still; who joins it next finds its bridge made again.
+            self.context.networks.reopen(&record.id);
+        }
+        erased
     }
 
     async fn erase(&self, record: &NetworkRecord) -> Result<(), Error> {
@@ -194,7 +199,7 @@ impl Networks {
             }
         }
         let event = Event::prune(EventType::Network, 0);
-        self.context.events.record(event)?;
+        self.context.events.record(event);
         Ok(pruned)
     }
 

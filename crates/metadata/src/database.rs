@@ -59,8 +59,11 @@ impl Database {
         if !is_new {
             version::look(path, &builder(), &version::STEPS)?;
         }
-        let file = path.to_owned();
-        let store = Store::open(move || builder().create(&file));
+        let (file, again) = (path.to_owned(), path.to_owned());
+        let store = Store::open(
+            move || builder().create(&file),
+            move || std::fs::read(&again),
+        );
         let store = store.map_err(refused(path))?;
         let mut log = path.as_os_str().to_owned();
         log.push(".log");
@@ -74,9 +77,16 @@ impl Database {
         tables: impl StorageBackend + Clone,
         log: impl StorageBackend,
     ) -> Result<Self, Error> {
+        let again = tables.clone();
         let open = move || builder().create_with_backend(tables.clone());
+        let bytes = move || {
+            let size = usize::try_from(again.len()?).map_err(std::io::Error::other)?;
+            let mut bytes = vec![0; size];
+            again.read(0, &mut bytes)?;
+            Ok(bytes)
+        };
         let path = Path::new("(backend)");
-        let store = Store::open(open).map_err(refused(path))?;
+        let store = Store::open(open, bytes).map_err(refused(path))?;
         Self::settled(path, store, Box::new(log))
     }
 

@@ -1,17 +1,32 @@
 //! The store, which is opened anew after a failure of its disk.
 
 use crate::Error;
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
+use redb::backends::InMemoryBackend;
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction,
+};
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::io;
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
+type Bytes = Box<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
 
 /// The store. redb answers nothing any more once a write failed, as when the disk was full
-/// for a moment: then it is opened anew at the next use, with what was committed before.
+/// for a moment: then it is opened anew at the next use, with what was committed before. Where
+/// it cannot be, because its disk takes no write at all, readers have a copy in memory.
 pub(crate) struct Store {
     open: Open,
-    database: RwLock<Option<Database>>,
+    /// What is on the disk.
+    bytes: Bytes,
+    now: RwLock<Now>,
+}
+
+enum Now {
+    Open(Database),
+    /// What readers have until it can be opened.
+    Copy(Database),
+    Closed,
 }
 
 impl fmt::Debug for Store {
@@ -23,50 +38,81 @@ impl fmt::Debug for Store {
 impl Store {
     pub(crate) fn open(
         open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
+        bytes: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static,
     ) -> Result<Self, DatabaseError> {
         let database = open()?;
         Ok(Self {
             open: Box::new(open),
-            database: RwLock::new(Some(database)),
+            bytes: Box::new(bytes),
+            now: RwLock::new(Now::Open(database)),
         })
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction, Error> {
-        self.with(|database| {
+        let begin = |database: &Database| {
             let begun = database.begin_read();
             begun.map_err(Error::store("begin to read", "database"))
-        })
+        };
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        if let Now::Open(database) | Now::Copy(database) = &*now {
+            return begin(database);
+        }
+        drop(now);
+        let mut now = self.change();
+        if let Now::Closed = &*now {
+            *now = match (self.open)() {
+                Ok(database) => Now::Open(database),
+                Err(error) => match self.copy() {
+                    Ok(copy) => Now::Copy(copy),
+                    Err(_) => return Err(Error::store("open again", "database")(error)),
+                },
+            };
+        }
+        match &*now {
+            Now::Open(database) | Now::Copy(database) => begin(database),
+            Now::Closed => Err(closed()),
+        }
     }
 
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Error> {
-        self.with(|database| {
+        let begin = |database: &Database| {
             let begun = database.begin_write();
             begun.map_err(Error::store("begin to write", "database"))
-        })
+        };
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        if let Now::Open(database) = &*now {
+            return begin(database);
+        }
+        drop(now);
+        let mut now = self.change();
+        if !matches!(&*now, Now::Open(_)) {
+            let opened = (self.open)().map_err(Error::store("open again", "database"))?;
+            *now = Now::Open(opened);
+        }
+        match &*now {
+            Now::Open(database) => begin(database),
+            Now::Copy(_) | Now::Closed => Err(closed()),
+        }
     }
 
     /// Gives the store up until its next use.
     pub(crate) fn close(&self) {
-        *self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+        *self.change() = Now::Closed;
     }
 
-    fn with<T>(&self, begin: impl Fn(&Database) -> Result<T, Error>) -> Result<T, Error> {
-        let open = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = &*open {
-            return begin(database);
-        }
-        drop(open);
-        let mut closed = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let database = match closed.take() {
-            Some(database) => database,
-            None => (self.open)().map_err(Error::store("open again", "database"))?,
-        };
-        begin(closed.insert(database))
+    fn change(&self) -> RwLockWriteGuard<'_, Now> {
+        self.now.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn copy(&self) -> Result<Database, DatabaseError> {
+        let bytes = (self.bytes)()?;
+        let memory = InMemoryBackend::new();
+        memory.set_len(bytes.len() as u64)?;
+        memory.write(0, &bytes)?;
+        Database::builder().create_with_backend(memory)
+    }
+}
+
+fn closed() -> Error {
+    Error::store::<redb::Error>("open again", "database")(io::Error::other("it is closed").into())
 }

@@ -49,6 +49,8 @@ pub struct TestHost {
     foreign: Option<String>,
     /// What its daemons see as `/etc`, if not the host's.
     etc: Option<PathBuf>,
+    /// The disk that its daemons have their root on, if not the host's.
+    disk: Option<PathBuf>,
 }
 
 impl TestHost {
@@ -74,6 +76,7 @@ impl TestHost {
             network: net::Namespace::new().expect("a network namespace").into(),
             foreign: std::env::var("CORTEN_TEST_HOST").ok(),
             etc: None,
+            disk: None,
         }
     }
 
@@ -128,18 +131,17 @@ impl TestHost {
         let storage = storage.map(|driver| format!("--storage-driver={driver}"));
         let storage = storage.filter(|_| !flags.contains(&"--storage-driver"));
         let mut enter = self.entering();
-        if let Some(etc) = &self.etc {
-            let mount = "mount --bind \"$0\" /etc && exec \"$@\"";
-            enter.args([
-                "unshare",
-                "-m",
-                "--propagation",
-                "slave",
-                "sh",
-                "-ec",
-                mount,
-            ]);
-            enter.arg(etc);
+        if self.etc.is_some() || self.disk.is_some() {
+            let mounts = "[ -z \"$ETC\" ] || mount --bind \"$ETC\" /etc
+                [ -z \"$DISK\" ] || mount -o loop,errors=remount-ro \"$DISK\" \"$0\"
+                unset ETC DISK; exec \"$@\"";
+            let own = ["unshare", "-m", "--propagation", "slave", "sh", "-ec"];
+            enter.args(own).arg(mounts).arg(&self.paths.root);
+            let given = [("ETC", &self.etc), ("DISK", &self.disk)];
+            let given = given
+                .into_iter()
+                .filter_map(|(name, path)| Some((name, path.as_ref()?)));
+            enter.envs(given);
         }
         let daemon = enter
             .arg(binary("corten"))
@@ -175,6 +177,74 @@ impl TestHost {
         }
         self.etc = Some(etc.clone());
         etc
+    }
+
+    /// Gives daemons that are started from now on a disk of their own for their root, of this
+    /// size. Gives why there cannot be one.
+    pub fn own_disk(&mut self, megabytes: u64) -> Result<(), String> {
+        let disk = self.places.path().join("disk");
+        let file = std::fs::File::create(&disk).expect("a file of ours");
+        file.set_len(megabytes << 20).expect("a size");
+        std::fs::create_dir_all(&self.paths.root).expect("a directory of ours");
+        let mut make = Command::new("mkfs.ext4");
+        make.args(["-q", "-m", "0"]).arg(&disk);
+        let made = make
+            .output()
+            .map_err(|error| format!("mkfs.ext4: {error}"))?;
+        let mut attempt = Command::new("unshare");
+        attempt.args(["-m", "mount", "-o", "loop"]);
+        let mounted = attempt.arg(&disk).arg(&self.paths.root).output();
+        let mounted = mounted.map_err(|error| format!("unshare: {error}"))?;
+        for output in [made, mounted] {
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+        }
+        self.disk = Some(disk);
+        Ok(())
+    }
+
+    /// Ends the daemon and all that has that disk, as when the machine is switched off, and
+    /// repairs it.
+    pub fn repair_disk(&mut self) {
+        let space = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+        let own = space(&self.daemon_pid().expect("a daemon").to_string());
+        self.kill_daemon();
+        let all = std::fs::read_dir("/proc").expect("it is there").flatten();
+        for process in all.filter_map(|entry| entry.file_name().into_string().ok()) {
+            let pid = process
+                .parse()
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            if let Some(pid) = pid.filter(|_| own.is_some() && space(&process) == own) {
+                // It may have ended since it was listed.
+                let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+        self.until("nobody has the disk", |host| {
+            let disk = host.disk.as_ref().and_then(|disk| disk.to_str());
+            let loops = std::fs::read_dir("/sys/block")
+                .expect("it is there")
+                .flatten();
+            let mut backing = loops.filter_map(|block| {
+                std::fs::read_to_string(block.path().join("loop/backing_file")).ok()
+            });
+            backing.all(|file| Some(file.trim()) != disk)
+        });
+        let disk = self.disk.as_ref().expect("it has one");
+        let mut check = Command::new("e2fsck");
+        check.arg("-fy").arg(disk);
+        let done = check.output().expect("it is there").status.code();
+        assert!(done.is_some_and(|code| code < 4), "{done:?}");
+    }
+
+    /// A path below the root as its daemon sees it.
+    pub fn seen(&self, path: &str) -> PathBuf {
+        let pid = self.daemon_pid().expect("a daemon");
+        let root = self.paths.root.strip_prefix("/").expect("it is absolute");
+        PathBuf::from(format!("/proc/{pid}/root"))
+            .join(root)
+            .join(path)
     }
 
     fn await_daemon(&mut self) {

@@ -202,7 +202,7 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
         }
     }
     let events = call.api.engine.events();
-    events.record_prune_of_images(report.space_reclaimed)?;
+    events.record_prune_of_images(report.space_reclaimed);
     Ok(body::ok(&report))
 }
 

@@ -86,7 +86,7 @@ impl Containers {
             ),
             None => record.event("commit", [("comment", comment), ("imageID", &made)]),
         };
-        self.context.events.record(event)?;
+        self.context.events.record(event);
         Ok(image)
     }
 

@@ -48,7 +48,7 @@ impl Containers {
             }
         }
         let event = Event::prune(EventType::Container, pruned.bytes);
-        self.context.events.record(event)?;
+        self.context.events.record(event);
         Ok(pruned)
     }
 }

@@ -289,6 +289,13 @@ impl Registry {
         }
     }
 
+    /// Lets a network be joined again that was to be removed.
+    pub(crate) fn reopen(&self, id: &str) {
+        if let Some(held) = self.inner().networks.get_mut(id) {
+            held.closing = false;
+        }
+    }
+
     /// Takes over what runs: its addresses and ports, and the links and rules that belong to
     /// it. What no running container owns is removed.
     pub(crate) fn adopt(

@@ -100,7 +100,8 @@ impl Owner {
         }
         let paused = self.context.tasks.pause(self.id()).await;
         paused.map_err(Error::task("pause", self.id()))?;
-        self.set_status(Status::Paused, "pause").await
+        self.set_status(Status::Paused, "pause").await;
+        Ok(())
     }
 
     pub(super) async fn unpause(&mut self) -> Result<(), Error> {
@@ -114,10 +115,13 @@ impl Owner {
         }
         let resumed = self.context.tasks.resume(self.id()).await;
         resumed.map_err(Error::task("unpause", self.id()))?;
-        self.set_status(Status::Running, "unpause").await
+        self.set_status(Status::Running, "unpause").await;
+        Ok(())
     }
 
-    async fn set_status(&self, status: Status, action: &'static str) -> Result<(), Error> {
+    /// It is so already, as its supervisor tells the next daemon: a disk that does not take it
+    /// stops nobody.
+    async fn set_status(&self, status: Status, action: &'static str) {
         let mut container = (*self.now()).clone();
         container.state.status = status;
         if status == Status::Paused
@@ -126,8 +130,12 @@ impl Owner {
             health.end();
         }
         let event = container.record.event(action, []);
-        self.commit_state("record a transition", container, vec![event])
-            .await
+        let recorded = self
+            .commit_state("record a transition", container, vec![event])
+            .await;
+        if let Err(error) = recorded {
+            tracing::warn!(container.id = %self.id(), %error, "a transition is not on record");
+        }
     }
 
     pub(super) async fn rename(&mut self, name: String) -> Result<(), Error> {

@@ -101,10 +101,19 @@ impl Owner {
             container.state.status = Status::Dead;
             container.state.error = error.to_string();
             self.handle.publish(container);
+            let mut replies = replies.into_iter();
+            let first = replies.next();
             for reply in replies {
                 answer(reply, self.refuse("remove", Problem::Dead));
             }
-            return Err(error);
+            tracing::error!(container.id = %self.id(), %error, "cannot record a removal");
+            return match first {
+                Some(reply) => {
+                    answer(reply, Err(error));
+                    Ok(Remains::Here)
+                }
+                None => Err(error),
+            };
         }
         self.context.index.remove(self.id());
         self.context.execs.forget_container(self.id());

@@ -69,7 +69,8 @@ impl Owner {
             _ => self.start_for_caller().await,
         }?;
         let event = self.now().record.event("restart", []);
-        self.context.events.record(event)
+        self.context.events.record(event);
+        Ok(())
     }
 
     /// Starts on behalf of the restart policy; a failure counts as a run that failed.

@@ -39,7 +39,7 @@ impl Volumes {
             }
         }
         let event = Event::prune(EventType::Volume, pruned.bytes);
-        self.context.events.record(event)?;
+        self.context.events.record(event);
         Ok(pruned)
     }
 }

@@ -227,11 +227,31 @@ fn what_could_not_be_made_durable_is_taken_back() {
     let error = database.commit(put(3)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal, "{error:?}");
     database.append(put(4)).unwrap_err();
+    assert_eq!(keys(&database), ["1", "2"], "readers go on");
     disk.set_fault(Fault::None);
     assert_eq!(keys(&database), ["1", "2"]);
     database.commit(put(5)).unwrap();
     for database in [&database, &Disk::after(&disk.done()).open().unwrap()] {
         assert_eq!(keys(database), ["1", "2", "5"]);
+    }
+}
+
+#[test]
+fn readers_go_on_while_a_disk_takes_nothing() {
+    let disk = Disk::default();
+    let database = disk.open().unwrap();
+    database.commit(put(1)).unwrap();
+    disk.set_fault(Fault::Broken);
+    // Into the tables, which redb gives up by that.
+    database.commit(put_long(2, LONG)).unwrap_err();
+    database.commit(put_long(3, LONG)).unwrap_err();
+    assert_eq!(find(&database, "1"), Some(thing(1)));
+    assert_eq!(keys(&database), ["1"]);
+    disk.set_fault(Fault::None);
+    assert_eq!(keys(&database), ["1"]);
+    database.commit(put(4)).unwrap();
+    for database in [&database, &Disk::after(&disk.done()).open().unwrap()] {
+        assert_eq!(keys(database), ["1", "4"]);
     }
 }
 

@@ -15,6 +15,7 @@ mod changes;
 mod concurrency;
 mod config_networks;
 mod copy;
+mod disks;
 mod docker_cli;
 mod endpoints;
 mod errors;

@@ -1,0 +1,205 @@
+//! A disk that is full, and one that takes no write any more: every operation that writes says
+//! so, what runs goes on, nothing is left, and all works again afterwards.
+
+use std::fs;
+use std::io::Write as _;
+use testing::{Ran, TestHost, skipped};
+
+const LOOP: &str = "while :; do echo hello; sleep 0.01; done";
+/// Of the disk, in megabytes.
+const SIZE: u64 = 96;
+
+/// A host whose root is on a disk of its own, with a container that runs and says something,
+/// one that only runs, one that is not started, a volume and a network.
+fn prepared(test: &str) -> Option<TestHost> {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return None;
+    }
+    let mut host = TestHost::idle();
+    if let Err(reason) = host.own_disk(SIZE) {
+        skipped(test, &reason);
+        return None;
+    }
+    host.start_daemon();
+    host.import_image();
+    let none = ["--network", "none"];
+    host.run_detached(
+        &[
+            &["--name", "says"],
+            &none[..],
+            &["busybox", "sh", "-c", LOOP],
+        ]
+        .concat(),
+    );
+    host.run_detached(
+        &[
+            &["--name", "beside"],
+            &none[..],
+            &["busybox", "sleep", "600"],
+        ]
+        .concat(),
+    );
+    host.run_detached(&["--name", "joined", "busybox", "sleep", "600"]);
+    host.cli(&["create", "--name", "old", "busybox", "true"])
+        .success();
+    host.cli(&["volume", "create", "old"]).success();
+    host.cli(&["network", "create", "old"]).success();
+    Some(host)
+}
+
+/// What is asked of it, and whether it must fail where nothing can be written.
+fn operations(host: &TestHost) -> Vec<(&'static str, Ran)> {
+    let saved = host.scratch().join("saved.tar");
+    let saved = saved.to_str().expect("UTF-8");
+    let mut done = Vec::new();
+    let mut ask = |words: &'static str, ran: Ran| done.push((words, ran));
+    for words in [
+        "run --rm --network none busybox true",
+        "start old",
+        "commit beside new",
+        "volume create new",
+        "tag busybox new",
+    ] {
+        ask(words, host.cli(&words.split(' ').collect::<Vec<_>>()));
+    }
+    let large = host.scratch().join("large");
+    fs::write(&large, vec![7; 3 << 20]).expect("a file of ours");
+    let large = large.to_str().expect("UTF-8");
+    ask("cp", host.cli(&["cp", large, "beside:/large"]));
+    ask("load", host.cli(&["load", "-i", saved]));
+    let archive = testing::busybox();
+    ask(
+        "import",
+        host.cli_with_input(&["import", "-", "new"], archive),
+    );
+    done
+}
+
+/// Those that must go on whatever the disk does, and what must be as it was.
+fn goes_on(host: &TestHost) {
+    let ran = host.cli(&["exec", "beside", "echo", "hi"]).success();
+    assert_eq!(ran.text(), "hi\n");
+    for name in ["beside", "says", "joined"] {
+        assert_eq!(host.inspect(name, "{{.State.Status}}"), "running", "{name}");
+    }
+    host.cli(&["pause", "beside"]).success();
+    host.cli(&["unpause", "beside"]).success();
+    let names = |words: &[&str]| {
+        let text = host.cli(words).success().text();
+        let mut names: Vec<_> = text.lines().map(str::to_owned).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(names(&["images", "--format", "{{.Repository}}"]), "busybox");
+    assert_eq!(names(&["volume", "ls", "-q"]), "old");
+    let listed = names(&["ps", "-a", "--format", "{{.Names}}"]);
+    assert_eq!(listed, "beside joined old says");
+    host.cli(&["info"]).success();
+    host.cli(&["events", "--since", "1h", "--until", "0s"])
+        .success();
+    let said = host.cli(&["logs", "--tail", "1", "says"]).success();
+    assert_eq!(said.text(), "hello\n");
+}
+
+fn refused(done: &[(&str, Ran)], words: &str) {
+    for (what, ran) in done {
+        assert_ne!(ran.code, 0, "{what}: {ran}");
+        assert!(ran.error().contains(words), "{what}: {ran}");
+    }
+}
+
+/// All works, as if nothing had been.
+fn works_again(host: &TestHost) {
+    for (what, ran) in operations(host) {
+        assert_eq!(ran.code, 0, "{what}: {ran}");
+    }
+    host.cli(&["network", "connect", "old", "joined"]).success();
+    for (kind, names) in [
+        ("rm", &["-f", "old", "says", "beside", "joined"][..]),
+        ("rmi", &["new"]),
+        ("volume", &["rm", "old", "new"]),
+        ("network", &["rm", "old"]),
+    ] {
+        host.cli(&[&[kind], names].concat()).success();
+    }
+    let scratch = fs::read_dir(host.seen("content/scratch")).map_or(0, Iterator::count);
+    assert_eq!(scratch, 0, "nothing is left of what failed");
+}
+
+fn save(host: &TestHost) {
+    let saved = host.scratch().join("saved.tar");
+    let saved = saved.to_str().expect("UTF-8");
+    host.cli(&["save", "-o", saved, "busybox"]).success();
+}
+
+/// Fills the disk to its last byte.
+fn fill(host: &TestHost) {
+    let mut balloon = fs::File::create(host.seen("balloon")).expect("a file");
+    for size in [1 << 20, 4 << 10, 1] {
+        let piece = vec![0; size];
+        while balloon.write_all(&piece).is_ok() && balloon.sync_data().is_ok() {}
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_harms_nothing_that_runs() {
+    let Some(host) = prepared("disks::a_full_disk_is_told_and_harms_nothing_that_runs") else {
+        return;
+    };
+    save(&host);
+    fill(&host);
+    refused(&operations(&host), "No space left on device");
+    goes_on(&host);
+    fs::remove_file(host.seen("balloon")).expect("it is there");
+    goes_on(&host);
+    works_again(&host);
+}
+
+#[test]
+fn a_disk_that_takes_no_write_is_told_and_harms_nothing_that_runs() {
+    let test = "disks::a_disk_that_takes_no_write_is_told_and_harms_nothing_that_runs";
+    let Some(mut host) = prepared(test) else {
+        return;
+    };
+    save(&host);
+    let mounts = format!("/proc/{}/mounts", host.daemon_pid().expect("a daemon"));
+    let mounts = fs::read_to_string(mounts).expect("it lives");
+    let root = host.paths().root.to_str().expect("UTF-8");
+    let own = mounts.lines().find(|line| line.contains(root));
+    let device = own.and_then(|line| line.split(' ').next()).expect("a disk");
+    let device = device.trim_start_matches("/dev/");
+    let fault = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+    if let Err(error) = fs::write(&fault, "1") {
+        skipped(test, &format!("{fault}: {error}"));
+        return;
+    }
+    let words = "Read-only file system";
+    refused(&operations(&host), words);
+    goes_on(&host);
+    for command in [
+        "create busybox",
+        "rename beside other",
+        "update --cpu-shares 100 beside",
+        "volume rm old",
+        "network create new",
+        "network rm old",
+        "network connect old joined",
+        "network disconnect bridge joined",
+        "rmi busybox",
+        "rm old",
+    ] {
+        let ran = host.cli(&command.split(' ').collect::<Vec<_>>());
+        assert_ne!(ran.code, 0, "{command}: {ran}");
+        assert!(ran.error().contains(words), "{command}: {ran}");
+    }
+    let gateway = host.cli(&["exec", "joined", "ip", "route"]).success();
+    assert!(gateway.text().contains("default via"), "{gateway}");
+    host.cli(&["stop", "-t", "0", "beside", "joined", "says"])
+        .success();
+    // Repaired, it has all that was on it.
+    host.repair_disk();
+    host.start_daemon();
+    host.cli(&["start", "beside", "joined", "says"]).success();
+    goes_on(&host);
+    works_again(&host);
+}
