@@ -88,6 +88,9 @@ pub struct ContainerState {
     pub health: Option<Health>,
     /// A caller stopped it, so that `unless-stopped` leaves it.
     pub stopped_by_caller: bool,
+    /// It is paused only while an image is made of it: the daemon that does so, or the next one,
+    /// lets it go.
+    pub held: bool,
     /// Where it is in its networks.
     pub network: NetworkState,
 }

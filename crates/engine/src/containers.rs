@@ -149,6 +149,11 @@ impl Containers {
         self.ask(id, |reply| Command::Unpause { reply }).await
     }
 
+    /// Pauses it while an image is made of it.
+    async fn hold(&self, id: &ContainerId) -> Result<(), Error> {
+        self.ask(id, |reply| Command::Hold { reply }).await
+    }
+
     /// Gives a container another name.
     ///
     /// # Errors

@@ -76,6 +76,10 @@ pub(crate) enum Command {
     Unpause {
         reply: Reply<()>,
     },
+    /// Pauses it while an image is made of it; [`Command::Unpause`] lets it go.
+    Hold {
+        reply: Reply<()>,
+    },
     Rename {
         name: String,
         reply: Reply<()>,
@@ -204,6 +208,7 @@ impl Owner {
             Command::Stop { signal, reply } => answer(reply, self.stop(signal).await),
             Command::Pause { reply } => answer(reply, self.pause().await),
             Command::Unpause { reply } => answer(reply, self.unpause().await),
+            Command::Hold { reply } => answer(reply, self.hold().await),
             Command::Rename { name, reply } => answer(reply, self.rename(name).await),
             Command::Update { update, reply } => answer(reply, self.update(*update).await),
             Command::Connect {

@@ -56,7 +56,7 @@ impl Containers {
         let freeze = spec.pause && container.state.status == Status::Running;
         let freeze = match freeze {
             // One that has ended meanwhile is as still.
-            true => match self.pause(id).await {
+            true => match self.hold(id).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => false,
                 paused => paused.map(|()| true)?,
             },

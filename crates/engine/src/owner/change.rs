@@ -1,6 +1,7 @@
 //! Changes to a container that neither start nor end it.
 
 use super::Owner;
+use crate::events::Durable;
 use crate::{Container, Error, Problem, ResourceSpec, Status, Update};
 use metadata::Batch;
 use std::sync::Arc;
@@ -104,6 +105,24 @@ impl Owner {
         Ok(())
     }
 
+    /// Pauses it as one whose pause no daemon may forget.
+    pub(super) async fn hold(&mut self) -> Result<(), Error> {
+        let before = self.now();
+        if before.state.status == Status::Running {
+            let mut container = (*before).clone();
+            container.state.held = true;
+            let action = "record that it is held";
+            self.keep_state(action, container, Vec::new(), Durable::Soon)?;
+        }
+        let paused = self.pause().await;
+        if paused.is_err() && self.now().state.held {
+            let mut container = (*self.now()).clone();
+            container.state.held = false;
+            self.handle.publish(container);
+        }
+        paused
+    }
+
     pub(super) async fn unpause(&mut self) -> Result<(), Error> {
         match self.now().state.status {
             Status::Paused => {}
@@ -124,6 +143,7 @@ impl Owner {
     async fn set_status(&self, status: Status, action: &'static str) {
         let mut container = (*self.now()).clone();
         container.state.status = status;
+        container.state.held &= status == Status::Paused;
         if status == Status::Paused
             && let Some(health) = &mut container.state.health
         {

@@ -59,11 +59,21 @@ impl Owner {
         &mut self,
         pid: u32,
         started: types::Timestamp,
-        paused: bool,
+        mut paused: bool,
     ) -> Result<(), Error> {
         let before = self.now();
         let mut container = (*before).clone();
         let state = &mut container.state;
+        if std::mem::take(&mut state.held) && paused {
+            // An image was to be made of it, by a daemon that was stopped meanwhile.
+            match self.context.tasks.resume(self.id()).await {
+                Ok(()) => paused = false,
+                Err(error) => tracing::error!(
+                    container.id = %self.id(), %error,
+                    "a container stays paused of which an image was to be made"
+                ),
+            }
+        }
         if state.status != Status::Removing {
             state.status = match paused {
                 true => Status::Paused,
@@ -96,6 +106,7 @@ impl Owner {
         let exit_code = status.code.unwrap_or(UNKNOWN);
         let state = &mut container.state;
         state.pid = None;
+        state.held = false;
         state.exit_code = exit_code;
         state.finished = Some(status.at);
         state.oom_killed |= status.oom_killed;

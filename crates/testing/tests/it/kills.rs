@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stderr, reason = "figures for whoever runs every number")]
 
+mod clients;
 mod fault;
 mod model;
 mod operations;

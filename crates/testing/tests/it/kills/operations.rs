@@ -16,7 +16,7 @@ const WITNESS: &str = "witness";
 
 /// One operation.
 struct Operation {
-    /// Commands before it; the last of their words may be left out.
+    /// Commands before it. `SCRATCH` is a directory of the test's.
     before: &'static [&'static str],
     /// The operation.
     act: &'static str,
@@ -83,7 +83,8 @@ fn files() -> [Operation; 4] {
         between: &[],
         after: &[GONE, "rmi made"],
     };
-    let images = "images --format {{.Repository}}";
+    // It is held while it is written down, and by no means longer.
+    let images = "images --format {{.Repository}} ; inspect -f {{.State.Status}} victim";
     [
         of(
             &[VICTIM],
@@ -102,7 +103,7 @@ fn files() -> [Operation; 4] {
             &[VICTIM],
             "commit victim made",
             images,
-            ["busybox", "busybox made"],
+            ["busybox running", "busybox made running"],
         ),
     ]
 }
@@ -172,7 +173,7 @@ fn volumes_and_networks() -> [Operation; 9] {
     ]
 }
 
-fn images() -> [Operation; 4] {
+fn images() -> [Operation; 6] {
     let images = "images --format {{.Repository}}";
     let of = |before, act, shown| Operation {
         before,
@@ -180,7 +181,7 @@ fn images() -> [Operation; 4] {
         look: images,
         shown,
         between: &[],
-        after: &["rmi made"],
+        after: &[GONE, "rmi made"],
     };
     [
         of(&[], "tag busybox made", ["busybox", "busybox made"]),
@@ -191,6 +192,22 @@ fn images() -> [Operation; 4] {
         ),
         of(&[], "image prune -f", ["busybox", "busybox"]),
         of(&[], "system df", ["busybox", "busybox"]),
+        of(
+            &[VICTIM, "export -o SCRATCH/tree victim"],
+            "import SCRATCH/tree made",
+            ["busybox", "busybox made"],
+        ),
+        of(
+            &[
+                VICTIM,
+                "exec victim touch /written",
+                "commit victim made",
+                "save -o SCRATCH/saved made",
+                "rmi made",
+            ],
+            "load -i SCRATCH/saved",
+            ["busybox", "busybox made"],
+        ),
     ]
 }
 
@@ -235,14 +252,16 @@ impl Operation {
         }
         let beside = format!("inspect -f {{{{.State.Pid}}}},{{{{.State.Status}}}} {WITNESS}");
         let witness = said(host, &beside);
+        let scratch = host.scratch().to_str().unwrap().to_owned();
+        let placed = |command: &str| command.replace("SCRATCH", &scratch);
         for command in self.before {
-            let ran = run(&client(host, &words(command)));
+            let ran = run(&client(host, &words(&placed(command))));
             if ran.code != 0 {
                 return Err(format!("{command}: {ran}"));
             }
         }
         let fault = Fault::seize(host.daemon_pid().unwrap(), "itself", at);
-        let ran = run(&client(host, &words(self.act)));
+        let ran = run(&client(host, &words(&placed(self.act))));
         let outcome = fault.finish();
         host.kill_daemon();
         host.start_daemon();
@@ -275,12 +294,12 @@ impl Operation {
     }
 }
 
-fn words(command: &str) -> Vec<&str> {
+pub(super) fn words(command: &str) -> Vec<&str> {
     command.split_whitespace().collect()
 }
 
 /// What commands say, the lines of each sorted.
-fn said(host: &TestHost, commands: &str) -> String {
+pub(super) fn said(host: &TestHost, commands: &str) -> String {
     let one = |command: &str| {
         let text = run(&client(host, &words(command))).text();
         let mut lines: Vec<&str> = text.lines().collect();
@@ -303,7 +322,7 @@ fn await_said(host: &TestHost, command: &str, allowed: &[&str]) -> String {
     }
 }
 
-fn nothing_left(host: &TestHost) -> Result<(), String> {
+pub(super) fn nothing_left(host: &TestHost) -> Result<(), String> {
     let deadline = Instant::now() + SETTLING;
     loop {
         let ids = said(host, "ps -aq --no-trunc");
