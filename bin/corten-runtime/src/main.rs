@@ -2,7 +2,7 @@
 //!
 //! It knows runc's command line and keeps a container's state in a directory. It must not know
 //! how a container is made: that is `container`'s. Read first: `commands`, `store`, `status`.
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 mod arguments;
 mod capabilities;

@@ -1,5 +1,5 @@
 //! The supervisor of one sandbox.
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 sys::main!(program);
 

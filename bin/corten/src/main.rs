@@ -1,5 +1,5 @@
 //! The command for people.
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 sys::main!(program);
 

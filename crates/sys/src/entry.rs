@@ -12,11 +12,14 @@ use std::io::Write as _;
 use std::panic::catch_unwind;
 
 /// Makes a function without arguments that gives an exit code the start of the program, which has
-/// `#![no_main]`.
+/// `#![cfg_attr(not(test), no_main)]`: its tests have a start of their own.
 #[macro_export]
 macro_rules! main {
     ($main:path) => {
+        #[cfg(test)]
+        const _: fn() -> u8 = $main;
         /// What the C library calls.
+        #[cfg(not(test))]
         #[unsafe(no_mangle)]
         extern "C" fn main(_count: i32, _words: *const *const u8) -> i32 {
             $crate::entry::run($main)

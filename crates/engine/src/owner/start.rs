@@ -180,12 +180,13 @@ impl Owner {
             Ok::<_, Error>(())
         };
         let run = Box::pin(self.context.tasks.run(create));
-        let (ready, run) = match in_turn {
+        let (run, ready) = match in_turn {
             true => {
                 ready.await?;
-                (Ok(()), run.await)
+                (run.await, Ok(()))
             }
-            false => tokio::join!(ready, run),
+            // It is asked first: a sync may keep this thread.
+            false => tokio::join!(run, ready),
         };
         // If the one failed, so did the other, and knows less.
         ready?;
