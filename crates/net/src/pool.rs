@@ -55,19 +55,16 @@ pub struct Addresses {
     subnet: Subnet,
     range: Subnet,
     taken: BTreeSet<u128>,
-    next: u128,
 }
 
 impl Addresses {
     /// Those of `subnet`; without an address asked for, they are given from `range`.
     pub fn new(subnet: Subnet, range: Option<Subnet>) -> Self {
         let range = range.unwrap_or(subnet);
-        let next = subnet.offset(range.first()).unwrap_or_default();
         Self {
             subnet,
             range,
             taken: BTreeSet::new(),
-            next,
         }
     }
 
@@ -91,7 +88,8 @@ impl Addresses {
         Ok(())
     }
 
-    /// Gives the next free address, so that one freed a moment ago is not given at once.
+    /// Gives the first free address. COMPAT: so a container that is started again, or made anew,
+    /// mostly has the one that it had, as those who know it by that expect.
     pub fn give(&mut self) -> Result<IpAddr, Error> {
         let exhausted = Error::Exhausted { subnet: self.range };
         let (Some(first), Some(last)) = (
@@ -100,16 +98,18 @@ impl Addresses {
         ) else {
             return Err(exhausted);
         };
-        let start = self.next.clamp(first, last);
-        let free = |offset: &u128| !self.taken.contains(offset) && !self.reserved(*offset);
-        let found = (start..=last)
-            .find(free)
-            .or_else(|| (first..start).find(free));
-        let Some(offset) = found else {
+        let mut offset = first + u128::from(self.reserved(first));
+        // A range can be the network's own first address alone.
+        for taken in self.taken.range(offset.min(last)..=last) {
+            if offset < *taken {
+                break;
+            }
+            offset = taken.saturating_add(1).max(offset);
+        }
+        if offset > last || self.reserved(offset) {
             return Err(exhausted);
-        };
+        }
         self.taken.insert(offset);
-        self.next = offset.saturating_add(1);
         self.subnet.nth(offset).ok_or(exhausted)
     }
 
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_given_once_and_wrap_around() {
+    fn the_first_free_address_is_given_once() {
         let mut addresses = Addresses::new(subnet("10.0.0.0/29"), None);
         addresses
             .take("10.0.0.1".parse().expect("an address"))
@@ -245,6 +245,25 @@ mod tests {
             addresses.give().expect("the freed one").to_string(),
             "10.0.0.3"
         );
+        for freed in ["10.0.0.5", "10.0.0.2"] {
+            addresses.release(freed.parse().expect("an address"));
+        }
+        let given = [(), ()].map(|()| addresses.give().expect("two are free").to_string());
+        assert_eq!(given, ["10.0.0.2", "10.0.0.5"]);
+        for (alone, range) in [
+            ("10.0.0.0/24", "10.0.0.0/32"),
+            ("10.0.0.0/24", "10.0.0.255/32"),
+        ] {
+            let mut addresses = Addresses::new(subnet(alone), Some(subnet(range)));
+            assert!(
+                addresses.give().is_err(),
+                "{range} names the network itself"
+            );
+        }
+        let mut pair = Addresses::new(subnet("10.0.0.0/31"), None);
+        let given = [(), ()].map(|()| pair.give().expect("two are free").to_string());
+        assert_eq!(given, ["10.0.0.0", "10.0.0.1"]);
+        assert!(pair.give().is_err());
     }
 
     #[test]

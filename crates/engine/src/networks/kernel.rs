@@ -313,6 +313,8 @@ impl Registry {
             let bridges = kernel.bridges();
             let withdrawn = bridges.and_then(|bridges| bridges.withdraw(&endpoint));
             withdrawn.map_err(NetworkError::kernel("leave", &place.name))?;
+            // Its address can be another's soon.
+            forget_datagrams(&mut kernel, &endpoint.ports);
         }
         Ok(())
     }
@@ -338,12 +340,7 @@ impl Registry {
         let changed = self.with_rules(&mut kernel, change);
         changed.map_err(NetworkError::kernel("publish ports in", "every"))?;
         let ports = before.iter().flat_map(|endpoint| &endpoint.ports);
-        let datagrams = ports.filter(|port| port.protocol == net::Protocol::Udp);
-        let datagrams: Vec<_> = datagrams.map(|port| port.host_port).collect();
-        let bridges = kernel.bridges();
-        if let Err(error) = bridges.and_then(|bridges| bridges.forget_datagrams(&datagrams)) {
-            tracing::debug!(%error, "datagrams are led where they were for a while");
-        }
+        forget_datagrams(&mut kernel, ports);
         Ok(())
     }
 
@@ -364,6 +361,18 @@ impl Registry {
         let held = inner.networks.get(&place.network);
         let record = held.map(|held| Arc::clone(&held.record));
         record.ok_or_else(|| super::registry::no_network(&place.name))
+    }
+}
+
+/// Has datagrams to these ports of the host, of those who go on asking too, follow the rules that
+/// there are now.
+fn forget_datagrams<'a>(kernel: &mut Kernel, ports: impl IntoIterator<Item = &'a net::Port>) {
+    let ports = ports.into_iter();
+    let datagrams = ports.filter(|port| port.protocol == net::Protocol::Udp);
+    let datagrams: Vec<_> = datagrams.map(|port| port.host_port).collect();
+    let bridges = kernel.bridges();
+    if let Err(error) = bridges.and_then(|bridges| bridges.forget_datagrams(&datagrams)) {
+        tracing::debug!(%error, "datagrams are led where they were for a while");
     }
 }
 

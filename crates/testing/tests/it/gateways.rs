@@ -2,6 +2,7 @@
 //! by the best of those that it is in, as with docker.
 
 use crate::space::{Neighbour, Space, Tcp, Udp};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use testing::TestHost;
 
 const SLEEP: [&str; 3] = ["busybox", "sleep", "600"];
@@ -57,6 +58,38 @@ fn web(host: &TestHost, network: &str, flags: &[&str]) -> Space {
 
 const AT_8080: &str = r#"{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"}],"81/udp":[{"HostIp":"0.0.0.0","HostPort":"8081"},{"HostIp":"::","HostPort":"8081"}]}"#;
 const PUBLISHED: [&str; 4] = ["-p", "8080:80", "-p", "8081:81/udp"];
+
+/// Somebody who asks by datagrams again and again, from the same port.
+struct Asker {
+    ask: Sender<()>,
+    heard: Receiver<bool>,
+}
+
+impl Asker {
+    fn start(from: Space) -> Self {
+        let (ask, asked) = channel::<()>();
+        let (tell, heard) = channel();
+        std::thread::spawn(move || {
+            from.within(move || {
+                let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a port");
+                let patience = std::time::Duration::from_secs(2);
+                socket.set_read_timeout(Some(patience)).expect("a time");
+                while asked.recv().is_ok() {
+                    socket.send_to(b"x", "192.0.2.1:8081").expect("it is sent");
+                    let answer = socket.recv(&mut [0; 64]);
+                    tell.send(answer.is_ok()).expect("it waits");
+                }
+            });
+        });
+        Self { ask, heard }
+    }
+
+    /// Whether there is an answer.
+    fn ask(&self) -> bool {
+        self.ask.send(()).expect("it lives");
+        self.heard.recv().expect("it answers")
+    }
+}
 
 #[test]
 fn default_routes_and_ports_lead_by_the_best_network_there_is() {
@@ -164,32 +197,13 @@ fn datagrams_of_one_who_goes_on_asking_are_led_on_too() {
     four(&host, 92, "b4");
     let own = web(&host, "b4", &PUBLISHED);
     let neighbour = Neighbour::of(own);
-    let (asked, answered) = std::sync::mpsc::channel::<()>();
-    let (heard, hears) = std::sync::mpsc::channel();
-    let peer = neighbour.space();
-    let asking = std::thread::spawn(move || {
-        peer.within(move || {
-            let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a port");
-            let patience = std::time::Duration::from_secs(2);
-            socket.set_read_timeout(Some(patience)).expect("a time");
-            while answered.recv().is_ok() {
-                socket.send_to(b"x", "192.0.2.1:8081").expect("it is sent");
-                let answer = socket.recv(&mut [0; 64]);
-                heard.send(answer.is_ok()).expect("it waits");
-            }
-        });
-    });
-    let ask = || {
-        asked.send(()).expect("it lives");
-        hears.recv().expect("it answers")
-    };
+    let asker = Asker::start(neighbour.space());
+    let ask = || asker.ask();
     assert!(ask(), "at first");
     connect(&host, &["a4"]);
     assert!(ask(), "once another network is the gateway");
     disconnect(&host, "b4");
     assert!(ask(), "once the first is gone");
-    drop(asked);
-    asking.join().expect("it ends");
 }
 
 #[test]
@@ -243,4 +257,40 @@ fn exposed_ports_are_shown_while_something_leads_to_the_container() {
     assert_eq!(shown(), exposed);
     host.cli(&["stop", "-t", "0", "web"]).success();
     assert_eq!(shown(), nothing, "ended");
+}
+
+#[test]
+fn a_container_that_is_started_again_has_its_address_again() {
+    let host = TestHost::start();
+    four(&host, 91, "n4");
+    let address = |name: &str| {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        host.inspect(name, format)
+    };
+    for name in ["one", "two", "three"] {
+        host.run_detached(&[&["--name", name, "--network", "n4"], &SLEEP[..]].concat());
+    }
+    host.cli(&["restart", "-t", "0", "one", "two"]).success();
+    assert_eq!(address("one"), "10.91.0.2");
+    assert_eq!(address("two"), "10.91.0.3");
+    host.cli(&["rm", "-f", "two"]).success();
+    host.run_detached(&[&["--name", "four", "--network", "n4"], &SLEEP[..]].concat());
+    assert_eq!(address("four"), "10.91.0.3", "the first that is free");
+}
+
+#[test]
+fn datagrams_of_one_who_goes_on_asking_reach_a_container_that_was_made_anew() {
+    let host = TestHost::start();
+    four(&host, 91, "n4");
+    web(&host, "n4", &PUBLISHED);
+    let own = Space(host.daemon_pid().expect("a daemon"));
+    let neighbour = Neighbour::of(own);
+    let asker = Asker::start(neighbour.space());
+    let ask = || asker.ask();
+    assert!(ask(), "at first");
+    host.cli(&["rm", "-f", "web"]).success();
+    // Another has the address that it had.
+    host.run_detached(&[&["--name", "other", "--network", "n4"], &SLEEP[..]].concat());
+    web(&host, "n4", &PUBLISHED);
+    assert!(ask(), "once it is another");
 }
