@@ -104,7 +104,9 @@ fn goes_on(host: &TestHost) {
 fn refused(done: &[(&str, Ran)], words: &str) {
     for (what, ran) in done {
         assert_ne!(ran.code, 0, "{what}: {ran}");
-        assert!(ran.error().contains(words), "{what}: {ran}");
+        // One that still sends when it is refused may not hear why.
+        let cut = *what == "import" && ran.error().contains("the answer broke off");
+        assert!(cut || ran.error().contains(words), "{what}: {ran}");
     }
 }
 

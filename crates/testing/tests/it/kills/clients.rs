@@ -4,6 +4,7 @@
 use super::fault::{Fault, Outcome};
 use super::operations::{nothing_left, said, words};
 use super::{client, run, sampled};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use testing::TestHost;
 
@@ -75,10 +76,11 @@ const ALL: [Work; 6] = [
     Work {
         steps: &[
             ("tag busybox five-a", "five-a"),
-            ("commit witness five-b", "five-a five-b"),
+            ("commit still five-b", "five-a five-b"),
             ("rmi five-a", "five-b"),
             ("tag five-b five-c", "five-b five-c"),
-            ("rmi five-b five-c", ""),
+            ("rmi five-b", "five-c"),
+            ("rmi five-c", ""),
         ],
         look: "images --format {{.Repository}} --filter reference=five-*",
     },
@@ -95,11 +97,13 @@ const ALL: [Work; 6] = [
     },
 ];
 
-const WITNESSES: [&str; 2] = [
+/// Nothing is executed in the last, which is paused while an image is made of it.
+const WITNESSES: [&str; 3] = [
     "run -d --network none --name witness busybox sleep 600",
     "run -d --name joined busybox sleep 600",
+    "run -d --network none --name still busybox sleep 600",
 ];
-const BESIDE: &str = "inspect -f {{.State.Pid}},{{.State.Status}} witness joined";
+const BESIDE: &str = "inspect -f {{.State.Pid}},{{.State.Status}} witness joined still";
 const CLEAN: [&str; 5] = [
     "rm -f one-a one-b one-c two-a two-b",
     "volume rm -f three-a three-b",
@@ -115,7 +119,7 @@ fn a_daemon_killed_while_many_clients_are_at_work_loses_nothing() {
 
 fn trial(host: &mut TestHost, at: Option<u64>) -> Result<Outcome, String> {
     if said(host, "ps -q").split_whitespace().count() != WITNESSES.len() {
-        run(&client(host, &["rm", "-f", "witness", "joined"]));
+        run(&client(host, &["rm", "-f", "witness", "joined", "still"]));
         for command in WITNESSES {
             let ran = run(&client(host, &words(command)));
             assert_eq!(ran.code, 0, "{command}: {ran}");
@@ -123,16 +127,22 @@ fn trial(host: &mut TestHost, at: Option<u64>) -> Result<Outcome, String> {
     }
     let beside = said(host, BESIDE);
     let fault = Fault::seize(host.daemon_pid().unwrap(), "itself", at);
-    let done: Vec<usize> = std::thread::scope(|scope| {
-        let host = &*host;
-        let clients = ALL.iter().map(|work| scope.spawn(move || work.done(host)));
-        let clients: Vec<_> = clients.collect();
-        let clients = clients.into_iter();
-        clients.map(|client| client.join().unwrap()).collect()
+    let clients = ALL.iter().map(|work| {
+        let steps = work.steps.iter();
+        let commands = steps.map(|(command, _)| client(host, &words(command)));
+        let commands: Vec<_> = commands.collect();
+        std::thread::spawn(move || done(&commands))
     });
+    let clients: Vec<_> = clients.collect();
+    // One whose stream its container's supervisor holds waits for the next daemon.
+    let daemon = host.daemon_pid().unwrap();
+    while lives(daemon) && clients.iter().any(|client| !client.is_finished()) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     let outcome = fault.finish();
     host.kill_daemon();
     host.start_daemon();
+    let done: Vec<_> = clients.into_iter().map(|c| c.join().unwrap()).collect();
     let mut wrong = Vec::new();
     for (work, done) in ALL.iter().zip(done) {
         if outcome.killed || done == work.steps.len() {
@@ -155,14 +165,19 @@ fn trial(host: &mut TestHost, at: Option<u64>) -> Result<Outcome, String> {
     }
 }
 
-impl Work {
-    /// Does all of it, until something fails. Gives how many were answered.
-    fn done(&self, host: &TestHost) -> usize {
-        let mut steps = self.steps.iter();
-        let failed = steps.position(|(command, _)| run(&client(host, &words(command))).code != 0);
-        failed.unwrap_or(self.steps.len())
-    }
+/// Does all of it, until something fails. Gives how many were answered.
+fn done(commands: &[Command]) -> usize {
+    let failed = commands.iter().position(|command| run(command).code != 0);
+    failed.unwrap_or(commands.len())
+}
 
+/// Whether a child of ours has not ended.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+impl Work {
     /// What is wrong with what is there.
     fn judge(&self, host: &TestHost, done: usize) -> Option<String> {
         let there = |count: usize| {
