@@ -158,7 +158,8 @@ fn unix(path: &Path, group: Option<u32>) -> anyhow::Result<Listener> {
         fs::remove_file(path).with_context(what)?;
     }
     // Nobody gets in before group and mode are right: the name is given last.
-    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    remove_drafts(path);
+    let draft = draft(path, std::process::id().cast_signed());
     drop(fs::remove_file(&draft));
     let listener = UnixListener::bind(&draft).with_context(what)?;
     let prepared = || {
@@ -177,6 +178,26 @@ fn unix(path: &Path, group: Option<u32>) -> anyhow::Result<Listener> {
         listener,
         _file: Some(file),
     })
+}
+
+/// What a socket is called until it is ready.
+fn draft(path: &Path, pid: i32) -> PathBuf {
+    path.with_extension(format!("{pid}.new"))
+}
+
+/// Removes the sockets of daemons that were killed before theirs was ready.
+fn remove_drafts(path: &Path) {
+    let beside = path.parent().and_then(|parent| fs::read_dir(parent).ok());
+    for found in beside.into_iter().flatten().flatten() {
+        let name = found.file_name().into_string().unwrap_or_default();
+        let mut parts = name.rsplit('.').skip(1);
+        let Some(pid) = parts.next().and_then(|pid| pid.parse().ok()) else {
+            continue;
+        };
+        if found.path() == draft(path, pid) && !sys::identity::runs(pid) {
+            drop(fs::remove_file(found.path()));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +231,16 @@ mod tests {
         let second = unix(&path, None).unwrap();
         drop(first);
         assert!(path.exists(), "the first must not remove the second's file");
+        let own = draft(&path, std::process::id().cast_signed());
+        let dead = std::process::Command::new("true").spawn().unwrap();
+        let left = draft(&path, dead.id().cast_signed());
+        dead.wait_with_output().unwrap();
+        for file in [&own, &left] {
+            fs::write(file, "").unwrap();
+        }
+        remove_drafts(&path);
+        assert_eq!((own.exists(), left.exists()), (true, false));
+        fs::remove_file(own).unwrap();
         drop(second);
         assert!(!path.exists());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
