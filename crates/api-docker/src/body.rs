@@ -2,12 +2,17 @@
 
 use crate::error::{Error, Result};
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody};
-use hyper::body::Frame;
+use http_body_util::{BodyDataStream, BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
 use serde::Serialize;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// What a body may fail with: then the connection is cut.
@@ -21,6 +26,46 @@ pub(crate) type Response = http::Response<Body>;
 const LARGEST_DOCUMENT: usize = 4 << 20;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// How long what a client still sends is taken from it though nobody reads it.
+const UNHEARD: Duration = Duration::from_secs(30);
+
+/// What a client sends. What of it nobody reads is still taken for a while: a client that is
+/// refused hears why once it has sent all.
+#[derive(Debug)]
+pub(crate) struct Sent(Option<BodyDataStream<Incoming>>);
+
+impl From<Incoming> for Sent {
+    fn from(body: Incoming) -> Self {
+        Self(Some(body.into_data_stream()))
+    }
+}
+
+impl Stream for Sent {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(data) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let next = ready!(data.poll_next_unpin(context));
+        if !matches!(next, Some(Ok(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(next.map(|data| data.map_err(io::Error::other)))
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(mut rest) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let taken = async move { while let Some(Ok(_)) = rest.next().await {} };
+            runtime.spawn(tokio::time::timeout(UNHEARD, taken));
+        }
+    }
+}
 
 fn full(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -> Response {
     let body = Full::new(bytes)

@@ -1,15 +1,13 @@
 //! A container's files: looked at, fetched and sent as archives.
 
-use crate::body::{self, Response, Writer};
+use crate::body::{self, Response, Sent, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use base64::Engine as _;
 use engine::{Archive, Extraction, PathStat};
 use futures_util::TryStreamExt;
 use http::{HeaderName, HeaderValue, StatusCode};
-use http_body_util::BodyExt;
 use std::io;
-use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 const STAT: HeaderName = HeaderName::from_static("x-docker-container-path-stat");
@@ -60,28 +58,14 @@ pub(crate) async fn place(call: Call) -> Result<Response> {
     Ok(body::empty(StatusCode::OK))
 }
 
-/// What is still read of a body that nobody wants, and for how long: a client that is cut off while
-/// it sends does not read why. As Go's server.
-const UNWANTED: (usize, Duration) = (256 << 10, Duration::from_secs(1));
-
 /// Passes a body on. A reader that has enough is no failure: its answer says why.
 async fn receive(
     body: hyper::body::Incoming,
     mut write: tokio::net::unix::pipe::Sender,
 ) -> io::Result<()> {
-    let mut pieces = body.into_data_stream().map_err(io::Error::other);
+    let mut pieces = Sent::from(body);
     while let Some(piece) = pieces.try_next().await? {
         if write.write_all(&piece).await.is_err() {
-            let (most, time) = UNWANTED;
-            let rest = async {
-                let mut read = piece.len();
-                while read < most
-                    && let Ok(Some(piece)) = pieces.try_next().await
-                {
-                    read += piece.len();
-                }
-            };
-            drop(tokio::time::timeout(time, rest).await);
             break;
         }
     }

@@ -3,14 +3,13 @@
 use super::credentials::credentials;
 use super::progress::message;
 use super::reference;
-use crate::body::{self, Response, Writer};
+use crate::body::{self, Response, Sent, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
 use crate::version::ApiVersion;
 use docker_schema::progress::Message;
-use futures_util::TryStreamExt;
-use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use images::{Event, Import, Input, Platform, Progress, Pull};
 use std::future::Future;
 use std::io;
@@ -78,9 +77,8 @@ pub(crate) fn platform(text: &str) -> Result<Option<Platform>> {
         .map_err(|error| Error::bad_request(error.to_string()))
 }
 
-fn input(body: hyper::body::Incoming) -> Input {
-    let stream = body.into_data_stream().map_err(io::Error::other);
-    Box::pin(tokio_util::io::StreamReader::new(stream))
+fn input(body: Incoming) -> Input {
+    Box::pin(tokio_util::io::StreamReader::new(Sent::from(body)))
 }
 
 fn import(call: Call) -> Result<Response> {

@@ -98,15 +98,14 @@ fn goes_on(host: &TestHost) {
     host.cli(&["events", "--since", "1h", "--until", "0s"])
         .success();
     let said = host.cli(&["logs", "--tail", "1", "says"]).success();
-    assert_eq!(said.text(), "hello\n");
+    // One that has just been started may say it meanwhile.
+    assert!(said.text().ends_with("hello\n"), "{said}");
 }
 
 fn refused(done: &[(&str, Ran)], words: &str) {
     for (what, ran) in done {
         assert_ne!(ran.code, 0, "{what}: {ran}");
-        // One that still sends when it is refused may not hear why.
-        let cut = *what == "import" && ran.error().contains("the answer broke off");
-        assert!(cut || ran.error().contains(words), "{what}: {ran}");
+        assert!(ran.error().contains(words), "{what}: {ran}");
     }
 }
 
