@@ -297,14 +297,13 @@ impl Owner {
         record: ContainerRecord,
         events: Vec<Event>,
     ) -> Result<(), Error> {
-        let action = ACTION;
         let mut batch = metadata::Batch::new();
         let key = self.id().as_str();
-        batch.put(key, &record).map_err(Error::store(action))?;
+        batch.put(key, &record).map_err(Error::store(ACTION))?;
         batch
             .put(key, &container.state)
-            .map_err(Error::store(action))?;
-        self.context.commit(action, batch, events).await?;
+            .map_err(Error::store(ACTION))?;
+        self.context.commit(ACTION, batch, events).await?;
         container.record = Arc::new(record);
         self.handle.publish(container);
         Ok(())

@@ -166,7 +166,14 @@ impl Owner {
     /// program runs after that.
     async fn run_when_served(&self, mut create: Create, served: Served) -> Result<Task, Error> {
         let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from);
-        let (promise, kept) = pipe.map_err(Error::io("make", "a pipe".as_ref()))?;
+        let (promise, kept) = match pipe.map_err(Error::io("make", "a pipe".as_ref())) {
+            Ok(ends) => ends,
+            Err(error) => {
+                // Nothing goes on beside a failure.
+                served.settle().await?;
+                return Err(error);
+            }
+        };
         let in_turn = looks_at_links(&create.spec);
         create.promise = Some(promise);
         let ready = async move {
