@@ -61,6 +61,7 @@ impl Database {
         }
         let (file, again) = (path.to_owned(), path.to_owned());
         let store = Store::open(
+            path,
             move || builder().create(&file),
             move || std::fs::read(&again),
         );
@@ -69,7 +70,8 @@ impl Database {
         log.push(".log");
         let log = Path::new(&log);
         let backend = FileBackend::new(private(log)?).map_err(refused(log))?;
-        Self::settled(path, store, Box::new(backend))
+        let log = Log::open(log, Box::new(backend))?;
+        Self::settled(path, store, log)
     }
 
     /// Opens a database over something other than files, as tests of faults do.
@@ -86,22 +88,22 @@ impl Database {
             Ok(bytes)
         };
         let path = Path::new("(backend)");
-        let store = Store::open(open, bytes).map_err(refused(path))?;
-        Self::settled(path, store, Box::new(log))
+        let store = Store::open(path, open, bytes).map_err(refused(path))?;
+        Self::settled(path, store, Log::open(Path::new("(log)"), Box::new(log))?)
     }
 
-    fn settled(path: &Path, store: Store, log: Box<dyn StorageBackend>) -> Result<Self, Error> {
+    fn settled(path: &Path, store: Store, log: Log) -> Result<Self, Error> {
         let write = Write(store.begin_write()?);
         if version::settle(&write, path, &version::STEPS)? {
             let committed = write.0.commit();
-            committed.map_err(Error::store("commit to", "database"))?;
+            committed.map_err(Error::file("commit to", path))?;
         } else {
             drop(write);
         }
         let database = Self {
             path: path.to_owned(),
             store,
-            log: Log::open(log)?,
+            log,
             turn: Mutex::new(Turn {
                 end: End {
                     offset: 0,
@@ -289,7 +291,7 @@ impl Database {
         }
         let mut write = self.begin()?;
         let set = write.0.set_durability(durability);
-        set.map_err(Error::store("relax a commit to", "database"))?;
+        set.map_err(Error::file("relax a commit to", &self.path))?;
         for change in pending.changes() {
             change.apply(&write)?;
         }
@@ -335,7 +337,7 @@ impl Database {
             // It is opened anew with the last durable state: the log knows what is behind it.
             self.reload(turn)?;
         }
-        committed.map_err(Error::store("commit to", "database"))
+        committed.map_err(Error::file("commit to", &self.path))
     }
 }
 

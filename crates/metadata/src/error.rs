@@ -1,7 +1,7 @@
 //! Why the database could not do as asked.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use types::{ErrorKind, Kind};
 
 /// Why the database could not do as asked.
@@ -40,6 +40,16 @@ pub enum Error {
     Foreign {
         /// The database's file.
         path: PathBuf,
+    },
+    /// A file of the database could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// The tables' file, or the log's.
+        path: PathBuf,
+        /// What the store said.
+        source: Box<redb::Error>,
     },
     /// A read or write of a table failed.
     #[error("cannot {action} {table}")]
@@ -100,6 +110,17 @@ impl Error {
         }
     }
 
+    pub(crate) fn file<E: Into<redb::Error>>(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::File {
+            action,
+            path: path.to_owned(),
+            source: Box::new(source.into()),
+        }
+    }
+
     pub(crate) fn store<E: Into<redb::Error>>(
         action: &'static str,
         table: &'static str,
@@ -115,12 +136,14 @@ impl Error {
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Open { source, .. } | Self::Store { source, .. } => match &**source {
-                redb::Error::Io(io) => io.kind().into(),
-                redb::Error::Corrupted(_) => ErrorKind::DataLoss,
-                redb::Error::ValueTooLarge(_) => ErrorKind::ResourceExhausted,
-                _ => ErrorKind::Internal,
-            },
+            Self::Open { source, .. } | Self::File { source, .. } | Self::Store { source, .. } => {
+                match &**source {
+                    redb::Error::Io(io) => io.kind().into(),
+                    redb::Error::Corrupted(_) => ErrorKind::DataLoss,
+                    redb::Error::ValueTooLarge(_) => ErrorKind::ResourceExhausted,
+                    _ => ErrorKind::Internal,
+                }
+            }
             Self::InUse { .. } => ErrorKind::Conflict,
             Self::Newer { .. } | Self::RecordVersion { .. } => ErrorKind::Unsupported,
             Self::Foreign { .. } => ErrorKind::InvalidArgument,

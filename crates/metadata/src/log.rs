@@ -13,6 +13,7 @@ use crate::lock::lock;
 use redb::StorageBackend;
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,6 +30,8 @@ pub(crate) struct End {
 }
 
 pub(crate) struct Log {
+    /// Its file, for whoever reads an error.
+    path: PathBuf,
     file: Box<dyn StorageBackend>,
     /// How many bytes it has: none if there was no space for it when it was made.
     capacity: u64,
@@ -46,13 +49,14 @@ impl fmt::Debug for Log {
 
 impl Log {
     /// The log in `file`, which is given its size if it is new.
-    pub(crate) fn open(file: Box<dyn StorageBackend>) -> Result<Self, Error> {
-        let found = file.len().map_err(failed("read the length of"))?;
+    pub(crate) fn open(path: &Path, file: Box<dyn StorageBackend>) -> Result<Self, Error> {
+        let found = file.len().map_err(failed("read the length of", path))?;
         let capacity = match found {
-            0 => make(&*file)?,
+            0 => make(&*file).map_err(failed("make", path))?,
             found => found,
         };
         Ok(Self {
+            path: path.to_owned(),
             file,
             capacity,
             written: AtomicU64::new(0),
@@ -65,7 +69,8 @@ impl Log {
     pub(crate) fn replay(&self, after: u64) -> Result<(Vec<Change>, End), Error> {
         let size = usize::try_from(self.capacity).unwrap_or(0);
         let mut bytes = vec![0; size];
-        self.file.read(0, &mut bytes).map_err(failed("read"))?;
+        let read = self.file.read(0, &mut bytes);
+        read.map_err(failed("read", &self.path))?;
         let mut changes = Vec::new();
         let mut number = after;
         let mut rest = bytes.as_slice();
@@ -106,7 +111,7 @@ impl Log {
     pub(crate) fn append(&self, end: End, record: &[u8]) -> Result<End, Error> {
         self.file
             .write(end.offset, record)
-            .map_err(failed("write to"))?;
+            .map_err(failed("write to", &self.path))?;
         self.written.store(end.number, Ordering::Release);
         Ok(End {
             offset: end.offset.saturating_add(record.len() as u64),
@@ -122,7 +127,8 @@ impl Log {
             return Ok(());
         }
         let written = self.written.load(Ordering::Acquire);
-        self.file.sync_data().map_err(failed("sync"))?;
+        let done = self.file.sync_data();
+        done.map_err(failed("sync", &self.path))?;
         *synced = written;
         Ok(())
     }
@@ -204,7 +210,7 @@ fn record(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
 
 /// Gives a new file its size, in blocks that are written. Without the space for it there is no
 /// log: then every commit goes to the tables.
-fn make(file: &dyn StorageBackend) -> Result<u64, Error> {
+fn make(file: &dyn StorageBackend) -> io::Result<u64> {
     let zeros = vec![0; usize::try_from(CAPACITY).unwrap_or(0)];
     let made = file
         .set_len(CAPACITY)
@@ -213,13 +219,13 @@ fn make(file: &dyn StorageBackend) -> Result<u64, Error> {
     match made {
         Ok(()) => Ok(CAPACITY),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-            file.set_len(0).map_err(failed("make"))?;
+            file.set_len(0)?;
             Ok(0)
         }
-        Err(error) => Err(failed("make")(error)),
+        Err(error) => Err(error),
     }
 }
 
-fn failed(action: &'static str) -> impl FnOnce(io::Error) -> Error {
-    move |error| Error::store::<redb::Error>(action, NAME)(redb::Error::Io(error))
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| Error::file(action, path)(redb::Error::Io(error))
 }

@@ -7,6 +7,7 @@ use redb::{
 };
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
@@ -16,6 +17,8 @@ type Bytes = Box<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
 /// for a moment: then it is opened anew at the next use, with what was committed before. Where
 /// it cannot be, because its disk takes no write at all, readers have a copy in memory.
 pub(crate) struct Store {
+    /// Its file, for whoever reads an error.
+    path: PathBuf,
     open: Open,
     /// What is on the disk.
     bytes: Bytes,
@@ -37,11 +40,13 @@ impl fmt::Debug for Store {
 
 impl Store {
     pub(crate) fn open(
+        path: &Path,
         open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
         bytes: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static,
     ) -> Result<Self, DatabaseError> {
         let database = open()?;
         Ok(Self {
+            path: path.to_owned(),
             open: Box::new(open),
             bytes: Box::new(bytes),
             now: RwLock::new(Now::Open(database)),
@@ -51,7 +56,7 @@ impl Store {
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction, Error> {
         let begin = |database: &Database| {
             let begun = database.begin_read();
-            begun.map_err(Error::store("begin to read", "database"))
+            begun.map_err(Error::file("begin to read", &self.path))
         };
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
         if let Now::Open(database) | Now::Copy(database) = &*now {
@@ -64,20 +69,20 @@ impl Store {
                 Ok(database) => Now::Open(database),
                 Err(error) => match self.copy() {
                     Ok(copy) => Now::Copy(copy),
-                    Err(_) => return Err(Error::store("open again", "database")(error)),
+                    Err(_) => return Err(Error::file("open again", &self.path)(error)),
                 },
             };
         }
         match &*now {
             Now::Open(database) | Now::Copy(database) => begin(database),
-            Now::Closed => Err(closed()),
+            Now::Closed => Err(self.closed()),
         }
     }
 
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Error> {
         let begin = |database: &Database| {
             let begun = database.begin_write();
-            begun.map_err(Error::store("begin to write", "database"))
+            begun.map_err(Error::file("begin to write", &self.path))
         };
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
         if let Now::Open(database) = &*now {
@@ -86,12 +91,12 @@ impl Store {
         drop(now);
         let mut now = self.change();
         if !matches!(&*now, Now::Open(_)) {
-            let opened = (self.open)().map_err(Error::store("open again", "database"))?;
+            let opened = (self.open)().map_err(Error::file("open again", &self.path))?;
             *now = Now::Open(opened);
         }
         match &*now {
             Now::Open(database) => begin(database),
-            Now::Copy(_) | Now::Closed => Err(closed()),
+            Now::Copy(_) | Now::Closed => Err(self.closed()),
         }
     }
 
@@ -104,6 +109,11 @@ impl Store {
         self.now.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn closed(&self) -> Error {
+        let source = redb::Error::Io(io::Error::other("it is closed"));
+        Error::file("open again", &self.path)(source)
+    }
+
     fn copy(&self) -> Result<Database, DatabaseError> {
         let bytes = (self.bytes)()?;
         let memory = InMemoryBackend::new();
@@ -111,8 +121,4 @@ impl Store {
         memory.write(0, &bytes)?;
         Database::builder().create_with_backend(memory)
     }
-}
-
-fn closed() -> Error {
-    Error::store::<redb::Error>("open again", "database")(io::Error::other("it is closed").into())
 }

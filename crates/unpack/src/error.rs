@@ -86,6 +86,14 @@ pub enum Error {
     /// The worker refused the input.
     #[error("unpack")]
     Refused(#[from] Refusal),
+    /// The machine failed the worker, as when the output's disk is full.
+    #[error("unpack into {}", .output.display())]
+    Output {
+        /// What was being written, or the directory of what has no name.
+        output: PathBuf,
+        /// The worker's words.
+        source: Box<Refusal>,
+    },
 }
 
 impl Kind for Error {
@@ -94,6 +102,7 @@ impl Kind for Error {
             Self::Start { source, .. } => of_io(source),
             Self::Worker { .. } => ErrorKind::Internal,
             Self::Refused(refusal) => refusal.kind(),
+            Self::Output { source, .. } => source.kind(),
         }
     }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use types::Algorithm;
 
@@ -78,18 +78,24 @@ impl Unpack {
     /// reading end and writes from another thread; closing the writing end is the stream's end.
     /// Writing fails with a broken pipe when the worker refuses: the job then says why.
     pub fn layer(&self, stream: OwnedFd, blob: File) -> Result<Job<Unpacked>, Error> {
-        self.start("layer", stream, blob.into(), Some(&self.naming()?))
+        let output = name(&blob);
+        let job = self.start("layer", stream, blob.into(), Some(&self.naming()?))?;
+        Ok(job.into_output(output))
     }
 
     /// Unpacks a layer's stream into the empty directory `dir`, as overlay's lower layer.
     pub fn tree(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Unpacked>, Error> {
-        self.start("tree", stream, dir, Some(&self.naming()?))
+        let output = name(&dir);
+        let job = self.start("tree", stream, dir, Some(&self.naming()?))?;
+        Ok(job.into_output(output))
     }
 
     /// Splits an image archive into blobs of the directory `dir`, each at `ALGORITHM/HEX`;
     /// a blob that is there already is left alone.
     pub fn archive(&self, stream: OwnedFd, dir: OwnedFd) -> Result<Job<Split>, Error> {
-        self.start("archive", stream, dir, None)
+        let output = name(&dir);
+        let job = self.start("archive", stream, dir, None)?;
+        Ok(job.into_output(output))
     }
 
     /// Writes files of `tree`, a directory, to `archive` as a tar archive.
@@ -151,6 +157,7 @@ impl Unpack {
             .map_err(failed)?;
         Ok(Job {
             exe: self.exe.clone(),
+            output: None,
             child,
             answer,
             result: PhantomData,
@@ -158,10 +165,21 @@ impl Unpack {
     }
 }
 
+/// Where an open file is, or the directory that it was made in without a name.
+fn name(file: &impl AsRawFd) -> Option<PathBuf> {
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    match path.to_string_lossy().ends_with(" (deleted)") {
+        true => path.parent().map(Path::to_path_buf),
+        false => Some(path),
+    }
+}
+
 /// A worker at work. Dropping it kills and reaps the worker.
 #[derive(Debug)]
 pub struct Job<T> {
     exe: PathBuf,
+    /// What it writes, for whoever reads an error.
+    output: Option<PathBuf>,
     child: Child,
     answer: PipeReader,
     result: PhantomData<fn() -> T>,
@@ -182,9 +200,21 @@ impl<T: Answer> Job<T> {
         })?;
         match parse(&said).and_then(T::from_outcome) {
             Some(Ok(result)) if status.success() => Ok(result),
+            Some(Err(source @ Refusal::Machine { .. })) => Err(match self.output.take() {
+                Some(output) => {
+                    let source = Box::new(source);
+                    Error::Output { output, source }
+                }
+                None => Error::Refused(source),
+            }),
             Some(Err(refusal)) => Err(Error::Refused(refusal)),
             _ => Err(self.silent(&format!("{status}: {}", excerpt(&said)))),
         }
+    }
+
+    fn into_output(mut self, output: Option<PathBuf>) -> Self {
+        self.output = output;
+        self
     }
 
     /// The worker's process id.

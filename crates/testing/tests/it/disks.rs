@@ -1,8 +1,9 @@
 //! A disk that is full, and one that takes no write any more: every operation that writes says
 //! so, what runs goes on, nothing is left, and all works again afterwards.
 
+use crate::registry::{ADDRESS, Registry};
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use testing::{Ran, TestHost, skipped};
 
 const LOOP: &str = "while :; do echo hello; sleep 0.01; done";
@@ -67,6 +68,19 @@ fn operations(host: &TestHost) -> Vec<(&'static str, Ran)> {
     let large = large.to_str().expect("UTF-8");
     ask("cp", host.cli(&["cp", large, "beside:/large"]));
     ask("load", host.cli(&["load", "-i", saved]));
+    let remote = remote();
+    ask("pull", host.cli(&["pull", &remote]));
+    let create = format!("/images/create?fromImage={remote}");
+    let answer = host.http("POST", &create, None);
+    let failed = answer.text().contains("\"error\"") || answer.status != 200;
+    ask(
+        "POST /images/create",
+        Ran {
+            code: failed.into(),
+            stdout: Vec::new(),
+            stderr: answer.body,
+        },
+    );
     let archive = testing::busybox();
     ask(
         "import",
@@ -102,10 +116,14 @@ fn goes_on(host: &TestHost) {
     assert!(said.text().ends_with("hello\n"), "{said}");
 }
 
-fn refused(done: &[(&str, Ran)], words: &str) {
-    for (what, ran) in done {
+/// Each says what is wrong and, unless it is about a file of a container, where.
+fn refused(host: &TestHost, words: &str) {
+    let root = host.paths().root.to_str().expect("UTF-8");
+    for (what, ran) in operations(host) {
         assert_ne!(ran.code, 0, "{what}: {ran}");
         assert!(ran.error().contains(words), "{what}: {ran}");
+        let named = what == "cp" || ran.error().contains(root);
+        assert!(named, "{what}: {ran}");
     }
 }
 
@@ -117,7 +135,7 @@ fn works_again(host: &TestHost) {
     host.cli(&["network", "connect", "old", "joined"]).success();
     for (kind, names) in [
         ("rm", &["-f", "old", "says", "beside", "joined"][..]),
-        ("rmi", &["new"]),
+        ("rmi", &["new", &remote()]),
         ("volume", &["rm", "old", "new"]),
         ("network", &["rm", "old"]),
     ] {
@@ -127,10 +145,39 @@ fn works_again(host: &TestHost) {
     assert_eq!(scratch, 0, "nothing is left of what failed");
 }
 
-fn save(host: &TestHost) {
+/// An image that only a registry has.
+fn remote() -> String {
+    format!("{ADDRESS}/remote:1")
+}
+
+/// Puts images where they can be had from: in an archive and a registry.
+fn save(host: &TestHost) -> Option<Registry> {
+    let registry = Registry::start(host)?;
+    let remote = remote();
+    let large = host.scratch().join("remote");
+    fs::create_dir(&large).expect("a directory of ours");
+    // Nothing that is in the store already, and nothing that becomes small.
+    let mut noise = fs::File::open("/dev/urandom")
+        .expect("it is there")
+        .take(3 << 20);
+    let mut file = fs::File::create(large.join("noise")).expect("a file of ours");
+    std::io::copy(&mut noise, &mut file).expect("a file of ours");
+    let archive = host.scratch().join("remote.tar");
+    let mut pack = std::process::Command::new("tar");
+    pack.arg("-cf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&large)
+        .arg("noise");
+    testing::run(pack).success();
+    host.cli(&["import", archive.to_str().expect("UTF-8"), &remote])
+        .success();
+    host.cli(&["push", &remote]).success();
+    host.cli(&["rmi", &remote]).success();
     let saved = host.scratch().join("saved.tar");
     let saved = saved.to_str().expect("UTF-8");
     host.cli(&["save", "-o", saved, "busybox"]).success();
+    Some(registry)
 }
 
 /// Fills the disk to its last byte.
@@ -147,9 +194,9 @@ fn a_full_disk_is_told_and_harms_nothing_that_runs() {
     let Some(host) = prepared("disks::a_full_disk_is_told_and_harms_nothing_that_runs") else {
         return;
     };
-    save(&host);
+    let _registry = save(&host).expect("a daemon");
     fill(&host);
-    refused(&operations(&host), "No space left on device");
+    refused(&host, "No space left on device");
     goes_on(&host);
     fs::remove_file(host.seen("balloon")).expect("it is there");
     goes_on(&host);
@@ -162,7 +209,7 @@ fn a_disk_that_takes_no_write_is_told_and_harms_nothing_that_runs() {
     let Some(mut host) = prepared(test) else {
         return;
     };
-    save(&host);
+    let _registry = save(&host).expect("a daemon");
     let mounts = format!("/proc/{}/mounts", host.daemon_pid().expect("a daemon"));
     let mounts = fs::read_to_string(mounts).expect("it lives");
     let root = host.paths().root.to_str().expect("UTF-8");
@@ -175,7 +222,7 @@ fn a_disk_that_takes_no_write_is_told_and_harms_nothing_that_runs() {
         return;
     }
     let words = "Read-only file system";
-    refused(&operations(&host), words);
+    refused(&host, words);
     goes_on(&host);
     for command in [
         "create busybox",

@@ -7,13 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use testing::{PATIENCE, Ran, TestHost, binary, run};
 
-const ADDRESS: &str = "127.0.0.1:5000";
+pub(crate) const ADDRESS: &str = "127.0.0.1:5000";
 
 /// A registry in the daemon's network namespace, ended on drop.
-struct Registry(Child);
+pub(crate) struct Registry(Child);
 
 impl Registry {
-    fn start(host: &TestHost) -> Option<Self> {
+    pub(crate) fn start(host: &TestHost) -> Option<Self> {
         Self::start_with(host, &[])
     }
 
