@@ -38,7 +38,8 @@ pub struct Create<'a> {
     pub keep_keyring: bool,
     /// Whether the root is moved over the host's instead of taking its place.
     pub no_pivot: bool,
-    /// Mounts made ahead, which are taken where the configuration has the same.
+    /// Mounts made ahead, which are taken where the configuration has the same; a root by
+    /// [`Stock::keep_root`].
     pub stock: Option<&'a Stock>,
     /// Told the init's number once there is one, while it sets itself up.
     pub cloned: Option<Told<'a>>,

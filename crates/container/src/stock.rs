@@ -3,6 +3,9 @@
 //! A tree has all that is mounted in it already, where the kernel lets a detached mount have
 //! mounts in it (Linux 6.15); before, each file system is a tree of its own.
 
+mod root;
+
+use self::root::Root;
 use crate::Error;
 use crate::create::Create;
 use crate::gate::Gate;
@@ -10,6 +13,7 @@ use crate::plan::{self, Mount, Source, Tree};
 use crate::stdio::Stdio;
 use crate::steps;
 use cgroup::Cgroup;
+use oci::runtime::IdMaps;
 use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -26,6 +30,7 @@ const DEV: &str = "/dev";
 #[derive(Debug, Default)]
 pub struct Stock {
     trees: Vec<Ready>,
+    root: Option<Root>,
 }
 
 /// One tree.
@@ -51,7 +56,26 @@ impl Stock {
             }
         }
         rustix::process::umask(umask);
-        Self { trees }
+        Self { trees, root: None }
+    }
+
+    /// Mounts a root that is likely; `by` is the same with mounts in the place of layers. A root
+    /// that cannot be mounted is left out.
+    pub fn mount_root(&mut self, rootfs: Rootfs, by: &Rootfs) {
+        self.root = Root::mount(rootfs, by);
+    }
+
+    /// Drops the root unless it is this one, for a container with these maps of ids. True if it
+    /// is there.
+    pub fn keep_root(&mut self, rootfs: &Rootfs, maps: Option<&IdMaps>) -> bool {
+        let fits = |root: &Root| maps.is_none() && root.is(rootfs);
+        self.root = self.root.take().filter(fits);
+        self.root.is_some()
+    }
+
+    /// This root, if it is mounted.
+    pub(crate) fn root(&self, rootfs: &Rootfs) -> Option<&Root> {
+        self.root.as_ref().filter(|root| root.is(rootfs))
     }
 
     /// Drops the trees with a file system of this type.

@@ -2,16 +2,18 @@
 //! is told to make.
 
 use crate::{Config, files};
+use images::Images;
 use snapshot::Snapshots;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
-use task::{Ahead, Directory};
+use task::{Ahead, Directory, Root};
 use types::ContainerId;
 
 /// For containers with Docker's defaults.
-pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>) -> Ahead {
+pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Images>) -> Ahead {
     let (making, removing) = (Arc::clone(snapshots), Arc::clone(snapshots));
+    let (likely, images) = (Arc::clone(snapshots), Arc::clone(images));
     let paths = config.paths.clone();
     let make = move |id: &ContainerId| {
         if let Err(error) = making.prepare_ahead(id) {
@@ -30,12 +32,18 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>) -> Ahead {
             tracing::warn!(%error, "cannot remove a container's directory that was made ahead");
         }
     };
+    let root = move |id: &ContainerId| {
+        let rootfs = likely.likely(id)?;
+        let layers = images.layer_mounts(&rootfs);
+        Some(Root { rootfs, layers })
+    };
     Ahead {
         mounts: crate::spec::likely_mounts(),
         cgroup_parent: config.cgroup_parent(),
         directory: Directory {
             make: Box::new(make),
             remove: Box::new(remove),
+            root: Box::new(root),
         },
     }
 }

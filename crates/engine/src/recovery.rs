@@ -32,7 +32,7 @@ pub(crate) async fn open(
     let networks = crate::networks::Registry::open(&database, &config)?;
     let snapshots = Snapshots::open(&config.paths, images.snapshotter());
     let snapshots = Arc::new(snapshots.map_err(|source| Error::Containers { source })?);
-    let ahead = crate::ahead::of(&config, &snapshots);
+    let ahead = crate::ahead::of(&config, &snapshots, &images);
     let (tasks, events) = Tasks::open(&config.paths, &config.shim, ahead).map_err(failed)?;
     let volumes = volume::Volumes::open(&config.paths);
     let tracker = TaskTracker::new();
@@ -55,9 +55,7 @@ pub(crate) async fn open(
         tracker,
         stopping: CancellationToken::new(),
     });
-    let told = context.events.clone();
-    let tell = move |happening: images::Happening| told.record_later(happening.into());
-    context.images.watch(tell);
+    watch_images(&context);
     load(&context)?;
     let adopted = context.tasks.adopt().await.map_err(failed)?;
     sweep_groups(&context, &adopted).await?;
@@ -71,6 +69,19 @@ pub(crate) async fn open(
     tracker.spawn(guard::proxy(Arc::clone(&context)));
     tracker.spawn(dispatch(Arc::clone(&context), events));
     Ok(context)
+}
+
+/// Tells what happens to images. The sandbox made ahead does not keep the layers of one that goes.
+fn watch_images(context: &Context) {
+    let (events, snapshots) = (context.events.clone(), Arc::clone(&context.snapshots));
+    let (tasks, tracker) = (context.tasks.clone(), context.tracker.clone());
+    context.images.watch(move |happening| {
+        if happening.action == "delete" && snapshots.forget_likely() {
+            let tasks = tasks.clone();
+            tracker.spawn(async move { tasks.renew().await });
+        }
+        events.record_later(happening.into());
+    });
 }
 
 /// Removes control groups of ours that no supervisor holds: left by one that was ended while it

@@ -5,6 +5,7 @@ use crate::containers::New;
 use crate::error::{Error, Result};
 use crate::record;
 use crate::sandbox::Sandbox;
+use crate::service::json;
 use ::container::Stock;
 use cgroup::{Cgroup, Driver, Hierarchies, Reach};
 use oci::runtime::{Mount, NamespaceKind, Resources, Spec};
@@ -16,6 +17,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 use sys::namespace::{self, Kind};
+use types::{Layer, Rootfs};
 
 /// Everything that was made ahead.
 #[derive(Debug)]
@@ -32,10 +34,10 @@ pub(crate) struct Ahead {
 impl Sandbox {
     /// Makes ahead what the container of the sandbox's own id will need. It is described before,
     /// so that it is found if we die.
-    pub(crate) fn prepare(&mut self, asked: &PrepareRequest) -> Result<()> {
+    pub(crate) fn prepare(&mut self, asked: &PrepareRequest, layers: &[OwnedFd]) -> Result<()> {
         let bundle = self.place.bundle(&self.place.sandbox);
         fs::create_dir(&bundle).map_err(Error::io("make", &bundle))?;
-        let made = self.make_ahead(asked, &bundle);
+        let made = self.make_ahead(asked, layers, &bundle);
         if made.is_err() {
             // The container is made without.
             drop(fs::remove_dir_all(&bundle));
@@ -43,7 +45,12 @@ impl Sandbox {
         made
     }
 
-    fn make_ahead(&mut self, asked: &PrepareRequest, bundle: &Path) -> Result<()> {
+    fn make_ahead(
+        &mut self,
+        asked: &PrepareRequest,
+        layers: &[OwnedFd],
+        bundle: &Path,
+    ) -> Result<()> {
         let mounts: Vec<Mount> =
             serde_json::from_slice(&asked.mounts).map_err(Error::invalid("mounts"))?;
         let hierarchies = Hierarchies::probe()?;
@@ -56,6 +63,12 @@ impl Sandbox {
         self.hierarchies = Some(hierarchies);
         let mut stock = Stock::default();
         let namespaces = Namespaces::make(|| stock = Stock::make(&mounts, Some(&cgroup)))?;
+        if !asked.rootfs.is_empty() {
+            let rootfs: Rootfs = json("rootfs", &asked.rootfs)?;
+            let mut by = rootfs.clone();
+            use_mounts(&mut by, layers);
+            stock.mount_root(rootfs, &by);
+        }
         self.ahead = Some(Ahead {
             namespaces,
             cgroup,
@@ -85,6 +98,22 @@ impl Sandbox {
             return Ok(self.ahead.take());
         }
         self.discard_ahead().map(|()| None)
+    }
+}
+
+/// Puts mounts in the place of the images they were made from: to overlay they are directories.
+/// One layer alone is no overlay.
+pub(crate) fn use_mounts(rootfs: &mut Rootfs, mounts: &[OwnedFd]) {
+    let Rootfs::Layers {
+        lower,
+        writable: Some(_),
+    } = rootfs
+    else {
+        return;
+    };
+    for (layer, mount) in lower.iter_mut().zip(mounts) {
+        let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+        *layer = Layer::Directory(path.into());
     }
 }
 
@@ -125,9 +154,14 @@ impl Ahead {
 }
 
 impl Rest {
-    /// Puts the namespaces in the place of new ones in `spec`, which must be used while this
-    /// lives; mounts of a namespace that the container does not get are dropped.
-    pub(crate) fn give(&mut self, spec: &mut Spec, cgroup: &Cgroup) {
+    /// Puts the namespaces in the place of new ones in the configuration, which must be used while
+    /// this lives; mounts of a namespace that the container does not get are dropped, and a root
+    /// that is not its own.
+    pub(crate) fn give(&mut self, new: &mut New, cgroup: &Cgroup) {
+        if !self.stock.keep_root(&new.rootfs, new.maps().as_ref()) {
+            new.use_mounts();
+        }
+        let spec = &mut new.spec;
         let given = match &self.namespaces {
             Some(namespaces) => namespaces.give(spec),
             None => Vec::new(),

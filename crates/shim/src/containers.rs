@@ -1,6 +1,6 @@
 //! Making, starting and removing containers and further processes in them.
 
-use crate::ahead::Rest;
+use crate::ahead::{self, Rest};
 use crate::client::Wants;
 use crate::error::{Error, Result};
 use crate::poll::{Interest, Token};
@@ -11,7 +11,7 @@ use crate::stdio::{Ends, Stdio};
 use ::container::{Create, Gate, Init};
 use cgroup::{Cgroup, Hierarchies};
 use logs::Writer;
-use oci::runtime::{NamespaceKind, Spec};
+use oci::runtime::{IdMaps, NamespaceKind, Spec};
 use proto::run;
 use proto::shim::{Started, Stdin, event};
 use seccomp::Program;
@@ -42,6 +42,8 @@ pub(crate) struct New {
     pub bundle: PathBuf,
     /// Its root.
     pub rootfs: Rootfs,
+    /// Mounts of its topmost layers.
+    pub layers: Vec<OwnedFd>,
     /// Its filter, compiled.
     pub seccomp: Option<Program>,
     /// What becomes of its stdin.
@@ -84,7 +86,7 @@ impl Sandbox {
             None => (self.make_cgroup(&new)?, Rest::default()),
         };
         let key = self.key();
-        ahead.give(&mut new.spec, &cgroup);
+        ahead.give(&mut new, &cgroup);
         let made = make(&new, (&cgroup, &ahead.stock), key).and_then(|(init, stdio)| {
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
@@ -359,7 +361,20 @@ impl New {
         let resources = linux.and_then(|linux| linux.resources.as_ref());
         cgroup::Request {
             intel_rdt: linux.and_then(|linux| linux.intel_rdt.as_ref()),
-            ..crate::ahead::request(self.id.as_str(), path, resources)
+            ..ahead::request(self.id.as_str(), path, resources)
+        }
+    }
+
+    /// How its ids are mapped.
+    pub(crate) fn maps(&self) -> Option<IdMaps> {
+        self.spec.linux.as_ref().and_then(IdMaps::of)
+    }
+
+    /// Puts the mounts of layers in their place. In a user namespace ids are mapped by a mount of
+    /// the container's own.
+    pub(crate) fn use_mounts(&mut self) {
+        if self.maps().is_none() {
+            ahead::use_mounts(&mut self.rootfs, &self.layers);
         }
     }
 

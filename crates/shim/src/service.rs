@@ -6,14 +6,14 @@ use crate::error::{Error, Result};
 use crate::exits::told;
 use crate::process::{Life, Process};
 use crate::sandbox::{Answer, Awaited, Sandbox, Unwritten};
-use oci::runtime::{NamespaceKind, Resources, Spec};
+use oci::runtime::{Resources, Spec};
 use proto::prost::Message;
 use proto::shim::{self, Attachment, event};
 use proto::{Code, Request, Status, body, failure};
 use rustix::termios::Winsize;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use types::{Layer, Rootfs, Signal, Timestamp};
+use types::{Signal, Timestamp};
 
 type Served = std::result::Result<Answer, Status>;
 
@@ -32,7 +32,7 @@ impl Sandbox {
     pub(crate) fn own_service(&mut self, connection: u32, request: &Request) -> Served {
         let served = match request.method.as_str() {
             "State" => self.own_state(),
-            "Prepare" => self.own_prepare(request),
+            "Prepare" => self.own_prepare(connection, request),
             "Create" => self.own_create(connection, request, false),
             "Run" => self.own_create(connection, request, true),
             "Start" => self.own_start(request),
@@ -88,8 +88,10 @@ impl Sandbox {
         }))
     }
 
-    fn own_prepare(&mut self, request: &Request) -> Result<Answer> {
-        self.prepare(&argument(request)?)?;
+    fn own_prepare(&mut self, connection: u32, request: &Request) -> Result<Answer> {
+        let asked: shim::PrepareRequest = argument(request)?;
+        let layers = self.descriptors(connection, asked.descriptors)?;
+        self.prepare(&asked, &layers)?;
         Ok(now(&shim::Empty {}))
     }
 
@@ -105,7 +107,7 @@ impl Sandbox {
         let clients = layers.split_off(counted.min(layers.len()));
         let new = New {
             promise,
-            ..self.read_create(asked, (&layers, clients), start)?
+            ..self.read_create(asked, (layers, clients), start)?
         };
         let key = self.create(new)?;
         let process = self.process_mut(key)?;
@@ -118,23 +120,22 @@ impl Sandbox {
     fn read_create(
         &self,
         asked: shim::CreateRequest,
-        (layers, clients): (&[OwnedFd], Vec<OwnedFd>),
+        (layers, clients): (Vec<OwnedFd>, Vec<OwnedFd>),
         start: bool,
     ) -> Result<New> {
         let stdin = asked.stdin();
         let bundle = self.place.bundle(&asked.id);
-        let mut rootfs: Rootfs = json("rootfs", &asked.rootfs)?;
         let spec = Spec::from_slice(&asked.spec).map_err(Error::invalid("spec"))?;
         let compiled = match asked.seccomp.is_empty() {
             true => crate::filter::compile(&spec)?,
             false => Some(crate::filter::decode(&asked.seccomp)?),
         };
-        use_mounts(&mut rootfs, &spec, layers);
         Ok(New {
             id: asked.id.parse().map_err(Error::invalid("id"))?,
             spec,
             bundle,
-            rootfs,
+            rootfs: json("rootfs", &asked.rootfs)?,
+            layers,
             seccomp: compiled,
             stdin,
             log: json("log", &asked.log)?,
@@ -309,27 +310,6 @@ impl Sandbox {
         let connection = self.connections.get_mut(&connection);
         let taken = connection.and_then(|connection| connection.take(count));
         taken.ok_or_else(|| Error::invalid("descriptors")("fewer came than are named"))
-    }
-}
-
-/// Puts mounts in the place of the images they were made from: to overlay they are directories.
-/// In a user namespace ids are mapped by a mount of the container's own, and one layer alone
-/// is no overlay.
-fn use_mounts(rootfs: &mut Rootfs, spec: &Spec, mounts: &[OwnedFd]) {
-    let Rootfs::Layers {
-        lower,
-        writable: Some(_),
-    } = rootfs
-    else {
-        return;
-    };
-    let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
-    if namespaces.any(|one| one.kind == NamespaceKind::User) {
-        return;
-    }
-    for (layer, mount) in lower.iter_mut().zip(mounts) {
-        let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
-        *layer = Layer::Directory(path.into());
     }
 }
 

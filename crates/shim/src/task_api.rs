@@ -79,6 +79,7 @@ impl Sandbox {
         let new = New {
             id: asked.id.parse().map_err(Error::invalid("id"))?,
             rootfs: convert::rootfs(&asked.rootfs, &spec, &bundle)?,
+            layers: Vec::new(),
             seccomp: crate::filter::compile(&spec)?,
             spec,
             bundle,

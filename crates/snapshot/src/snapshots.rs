@@ -7,6 +7,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use types::{ContainerId, Layer, Paths, Rootfs, Writable};
 
 use crate::error::Error;
@@ -29,6 +30,8 @@ pub struct Snapshots {
     /// The layer below all images.
     skeleton: PathBuf,
     snapshotter: Snapshotter,
+    /// The layers of the root that was made last.
+    last: Mutex<Option<Vec<Layer>>>,
 }
 
 /// A container's root that was prepared.
@@ -69,6 +72,7 @@ impl Snapshots {
             fd,
             skeleton,
             snapshotter,
+            last: Mutex::default(),
         })
     }
 
@@ -113,18 +117,43 @@ impl Snapshots {
         Ok(self.overlay(id, layers))
     }
 
+    /// The root that a container will most probably have for which [`Self::prepare_ahead`] was
+    /// called: over the layers that the last one has.
+    pub fn likely(&self, id: &ContainerId) -> Option<Rootfs> {
+        let last = self.last().clone();
+        last.map(|layers| self.rootfs(id, layers))
+    }
+
+    /// No root is likely any more; whether one was.
+    pub fn forget_likely(&self) -> bool {
+        self.last().take().is_some()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Vec<Layer>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn overlay(&self, id: &ContainerId, mut layers: Vec<Layer>) -> Prepared {
-        let dir = self.root.join(id);
         layers.push(Layer::Directory(self.skeleton.clone()));
+        let mut last = self.last();
+        if last.as_ref() != Some(&layers) {
+            *last = Some(layers.clone());
+        }
+        drop(last);
         Prepared {
-            rootfs: Rootfs::Layers {
-                lower: layers,
-                writable: Some(Writable {
-                    upper: dir.join(UPPER),
-                    work: dir.join(WORK),
-                }),
-            },
+            rootfs: self.rootfs(id, layers),
             copied: Vec::new(),
+        }
+    }
+
+    fn rootfs(&self, id: &ContainerId, lower: Vec<Layer>) -> Rootfs {
+        let dir = self.root.join(id);
+        Rootfs::Layers {
+            lower,
+            writable: Some(Writable {
+                upper: dir.join(UPPER),
+                work: dir.join(WORK),
+            }),
         }
     }
 

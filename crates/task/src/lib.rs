@@ -23,5 +23,5 @@ pub use attach::{Attach, DetachKeys, DetachKeysError, Framing};
 pub use create::{Adopted, AdoptedState, Create, Exec, Size, StdinPolicy, Task};
 pub use error::Error;
 pub use event::{Event, EventKind, ExitStatus};
-pub use spare::{Ahead, Directory};
+pub use spare::{Ahead, Directory, Likely, Root};
 pub use tasks::Tasks;

@@ -6,9 +6,10 @@ use crate::shim::{About, spawn};
 use proto::shim::{Empty, PrepareRequest};
 use std::collections::HashSet;
 use std::fmt;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use types::ContainerId;
+use types::{ContainerId, Rootfs};
 
 /// How many may be given to containers that were not started yet.
 const RESERVED: usize = 4;
@@ -26,12 +27,26 @@ pub struct Ahead {
     pub directory: Directory,
 }
 
+/// A root.
+#[derive(Debug)]
+pub struct Root {
+    /// The root file system, not mounted yet.
+    pub rootfs: Rootfs,
+    /// Mounts of its topmost layers, in their order.
+    pub layers: Vec<Arc<OwnedFd>>,
+}
+
+/// Says which root is likely.
+pub type Likely = dyn Fn(&ContainerId) -> Option<Root> + Send + Sync;
+
 /// How a container's own directory is made and removed; neither is missed if it fails.
 pub struct Directory {
     /// Makes it.
     pub make: Box<dyn Fn(&ContainerId) + Send + Sync>,
     /// Removes it, with what is in it.
     pub remove: Box<dyn Fn(&ContainerId) + Send + Sync>,
+    /// The root that the container with this directory will most probably have.
+    pub root: Box<Likely>,
 }
 
 impl fmt::Debug for Directory {
@@ -101,6 +116,16 @@ impl Held {
     /// Ends the sandbox that is nobody's.
     pub(crate) async fn end_spare(&self) {
         self.table().spares.stopped = true;
+        self.end_nobodys().await;
+    }
+
+    /// Makes the sandbox that is nobody's anew.
+    pub(crate) async fn renew_spare(self: &Arc<Self>) {
+        self.end_nobodys().await;
+        self.prepare_spare();
+    }
+
+    async fn end_nobodys(&self) {
         // One that is being made is made by then.
         drop(self.making.lock());
         let shim = {
@@ -149,15 +174,24 @@ impl Held {
         let shim = spawn(&self.executable, &self.paths, id)?;
         self.table().shims.insert(id.clone(), shim.clone());
         self.follow(shim.clone(), 0);
+        let root = (self.ahead.directory.root)(id);
         let request = PrepareRequest {
             directory: self.paths.container(id).to_string_lossy().into_owned(),
             cgroups_path: format!("{}/{id}", self.ahead.cgroup_parent.trim_end_matches('/')),
             mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
+            rootfs: root.as_ref().map_or_else(Vec::new, |root| {
+                serde_json::to_vec(&root.rootfs).unwrap_or_default()
+            }),
+            descriptors: root.as_ref().map_or(0, |root| {
+                u32::try_from(root.layers.len()).unwrap_or(u32::MAX)
+            }),
         };
         let id = id.clone();
         tokio::spawn(async move {
             let about = About::container("prepare", &id);
-            let prepared = shim.ask::<Empty>("Prepare", about, &request, &[]).await;
+            let layers = root.iter().flat_map(|root| &root.layers);
+            let layers: Vec<_> = layers.map(|mount| mount.as_fd()).collect();
+            let prepared = shim.ask::<Empty>("Prepare", about, &request, &layers).await;
             if let Err(error) = prepared {
                 // Its container is made without.
                 tracing::debug!(%error, "cannot make everything of a sandbox ahead");

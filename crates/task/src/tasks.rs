@@ -60,6 +60,11 @@ impl Tasks {
         self.0.reserve()
     }
 
+    /// Makes anew what no container has been given: something that it holds is to go.
+    pub async fn renew(&self) {
+        self.0.renew_spare().await;
+    }
+
     /// Ends what no container has been given: the daemon ends.
     pub async fn stop(&self) {
         self.0.end_spare().await;

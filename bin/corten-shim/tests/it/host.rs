@@ -255,6 +255,7 @@ fn ahead() -> Ahead {
         directory: Directory {
             make: Box::new(|_| ()),
             remove: Box::new(|_| ()),
+            root: Box::new(|_| None),
         },
     }
 }

@@ -28,7 +28,15 @@ impl Root {
     pub(crate) fn plan(request: &Create<'_>, linux: &Linux) -> Result<Self, Error> {
         let spec = request.spec;
         let root = spec.root.as_ref();
-        let (tree, spent) = tree(request.rootfs, linux)?;
+        let (tree, spent) = match request.stock.and_then(|stock| stock.root(request.rootfs)) {
+            Some(ready) => {
+                let tree = ready
+                    .tree()
+                    .map_err(Error::process("use the root made ahead"))?;
+                (bind::Tree::Detached(tree), Vec::new())
+            }
+            None => tree(request.rootfs, linux)?,
+        };
         Ok(Self {
             tree,
             spent,

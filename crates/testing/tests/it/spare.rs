@@ -104,6 +104,65 @@ fn normalized(text: &str) -> String {
 }
 
 #[test]
+fn the_root_over_the_last_layers_is_mounted_ahead_and_goes_with_them() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    await_spare(&host);
+    host.until("a root is mounted ahead", |host| {
+        spare(host).is_some_and(holds_overlay)
+    });
+    host.cli(&["rmi", "busybox"]).success();
+    host.until("nobody holds its layers", |host| {
+        spare(host).is_some_and(|shim| !holds_overlay(shim))
+    });
+}
+
+/// Whether a process has a descriptor of an overlay.
+fn holds_overlay(pid: u32) -> bool {
+    const OVERLAY: i64 = 0x794c_7630;
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let mut paths = descriptors.flatten().map(|entry| entry.path());
+    paths.any(|path| rustix::fs::statfs(path).is_ok_and(|found| found.f_type == OVERLAY))
+}
+
+#[test]
+fn a_root_mounted_ahead_is_not_another_containers() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let changed = ["run", "--name", "changed", "--network", "none", "busybox"];
+    let changed = changed.into_iter().chain(["touch", "/changed"]);
+    host.cli(&changed.collect::<Vec<_>>()).success();
+    host.cli(&["commit", "changed", "other"]).success();
+    let show = ["sh", "-c", "ls -d /changed /copied; true"];
+    let run = |image| {
+        let args = ["run", "--rm", "--network", "none", image];
+        host.cli(&[&args[..], &show].concat()).success().text()
+    };
+    await_spare(&host);
+    assert_eq!(run("other"), "/changed\n");
+    // What is copied into one that was not started is below the overlay that it would have had.
+    await_spare(&host);
+    host.until("a root is mounted ahead", |host| {
+        spare(host).is_some_and(holds_overlay)
+    });
+    let create = ["create", "--name", "filled", "--network", "none", "busybox"];
+    host.cli(&[&create[..], &show].concat()).success();
+    let file = host.paths().root.join("copied");
+    std::fs::write(&file, "").unwrap();
+    host.cli(&["cp", file.to_str().unwrap(), "filled:/copied"])
+        .success();
+    std::fs::remove_file(file).unwrap();
+    let started = host.cli(&["start", "-a", "filled"]).success().text();
+    assert_eq!(started, "/copied\n");
+}
+
+#[test]
 fn a_container_that_is_not_started_gives_its_sandbox_back() {
     if std::env::var_os("CORTEN_TEST_HOST").is_some() {
         return;
