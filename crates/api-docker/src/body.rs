@@ -2,11 +2,10 @@
 
 use crate::error::{Error, Result};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyDataStream, BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use serde::Serialize;
 use std::io;
 use std::pin::Pin;
@@ -31,37 +30,58 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const UNHEARD: Duration = Duration::from_secs(30);
 
 /// What a client sends. What of it nobody reads is still taken for a while: a client that is
-/// refused hears why once it has sent all.
+/// refused, by whatever comes first, hears why once it has sent all.
 #[derive(Debug)]
-pub(crate) struct Sent(Option<BodyDataStream<Incoming>>);
+pub(crate) struct Sent(Option<Incoming>);
 
 impl From<Incoming> for Sent {
     fn from(body: Incoming) -> Self {
-        Self(Some(body.into_data_stream()))
+        Self((!body.is_end_stream()).then_some(body))
     }
 }
 
-impl Stream for Sent {
-    type Item = io::Result<Bytes>;
+impl Sent {
+    /// The pieces, one after the other.
+    pub(crate) fn pieces(self) -> BodyDataStream<Self> {
+        self.into_data_stream()
+    }
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(data) = &mut self.0 else {
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let next = ready!(data.poll_next_unpin(context));
+        let next = ready!(Pin::new(body).poll_frame(context));
         if !matches!(next, Some(Ok(_))) {
             self.0 = None;
         }
-        Poll::Ready(next.map(|data| data.map_err(io::Error::other)))
+        Poll::Ready(next.map(|frame| frame.map_err(io::Error::other)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let body = self.0.as_ref();
+        body.map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
     }
 }
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        if let Some(mut rest) = self.0.take()
+        let rest = self.0.take().filter(|rest| !rest.is_end_stream());
+        if let Some(mut rest) = rest
             && let Ok(runtime) = Handle::try_current()
         {
-            let taken = async move { while let Some(Ok(_)) = rest.next().await {} };
+            let taken = async move { while let Some(Ok(_)) = rest.frame().await {} };
             runtime.spawn(tokio::time::timeout(UNHEARD, taken));
         }
     }

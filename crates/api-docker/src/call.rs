@@ -1,6 +1,6 @@
 //! A request on its way to its handler.
 
-use crate::body;
+use crate::body::{self, Sent};
 use crate::error::{Error, Result};
 use crate::query::Query;
 use crate::route::Params;
@@ -10,7 +10,6 @@ use crate::version::ApiVersion;
 use bytes::Bytes;
 use docker_schema::DecodeError;
 use http::{HeaderMap, header};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use serde::de::DeserializeOwned;
 
@@ -21,7 +20,7 @@ pub(crate) struct Call {
     pub(crate) params: Params,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Incoming,
+    pub(crate) body: Sent,
     pub(crate) upgrade: Option<OnUpgrade>,
 }
 

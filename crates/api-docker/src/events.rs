@@ -186,10 +186,14 @@ fn matches(event: &engine::Event, filters: &Filters) -> bool {
         !filters.contains(name) || filters.values(name).any(matches)
     };
     let name = event.attributes.get("name").map_or("", String::as_str);
+    // COMPAT: the beginning of a name is enough, but for images.
     let is = |object: EventType, value: &str| {
         let image = event.attributes.get("image").map_or("", String::as_str);
-        event.object == object
-            && (event.id == value || name == value || event.id.starts_with(value))
+        let named = match object {
+            EventType::Image => name == value,
+            _ => name.starts_with(value),
+        };
+        event.object == object && (named || event.id.starts_with(value))
             || object == EventType::Image && event.object == EventType::Container && image == value
     };
     let verb = event.action.split(':').next().unwrap_or_default();

@@ -30,7 +30,11 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
         return Err(Error::bad_request("No exec command specified"));
     }
     // Wrong keys are an error now, not when somebody attaches.
-    containers::detach_keys(&request.detach_keys)?;
+    let keys = containers::detach_keys(&request.detach_keys);
+    keys.map_err(|error| {
+        let words = format!("Invalid escape keys ({}) provided", request.detach_keys);
+        error.worded(words)
+    })?;
     let container = api.engine.containers().resolve(&name)?;
     let spec = ExecSpec {
         command,

@@ -5,6 +5,7 @@
 //! call. Read first: [`ROUTES`], [`Api`], `error.rs`.
 
 mod body;
+mod builds;
 mod call;
 mod compat;
 mod containers;

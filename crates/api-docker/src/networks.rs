@@ -13,7 +13,7 @@ use docker_schema::network::{
 };
 use engine::{
     AddressPool, AddressSpec, EndpointSpec, EndpointState, LabelFilter, NetworkFilter, NetworkSpec,
-    PoolSpec, mac_text,
+    Pattern, PoolSpec, mac_text,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -146,7 +146,7 @@ fn filter(filters: &Filters) -> Result<NetworkFilter> {
         Some(value) => return Err(invalid("dangling", value)),
     };
     Ok(NetworkFilter {
-        names: texts("name"),
+        names: filters.values("name").map(Pattern::from).collect(),
         ids: texts("id"),
         drivers: texts("driver"),
         scopes: texts("scope"),

@@ -122,7 +122,11 @@ pub(crate) fn until(filters: &Filters) -> Result<Option<Timestamp>> {
         None => timestamp(text).or_else(|| ago(text)),
         Some(_) => None,
     };
-    let invalid = || Error::bad_request(format!("invalid filter 'until={text}'"));
+    let invalid = || {
+        Error::bad_request(format!(
+            "failed to parse value as time or duration: {text:?}"
+        ))
+    };
     time.map(Some).ok_or_else(invalid)
 }
 

@@ -1,7 +1,7 @@
 //! All operations that are served.
 
 use crate::route::Route;
-use crate::{containers, events, execs, images, networks, plugins, swarm, system, volumes};
+use crate::{builds, containers, events, execs, images, networks, plugins, swarm, system, volumes};
 use http::Method;
 
 macro_rules! routes {
@@ -70,6 +70,7 @@ routes! {
     POST "/images/{name...}/tag" => images::tag;
     DELETE "/images/{name...}" => images::remove;
 
+    POST "/build/prune" => builds::prune;
     POST "/auth" => images::login;
     GET "/images/{name...}/attestations" => images::attestations;
     GET "/distribution/{name...}/json" => images::offered;
@@ -89,6 +90,9 @@ routes! {
     PUT "/volumes/{name}" => volumes::update;
     DELETE "/volumes/{name}" => volumes::remove;
     GET "/plugins" => plugins::list;
+    GET "/plugins/privileges" => plugins::refuse;
+    POST "/plugins/pull" => plugins::refuse;
+    POST "/plugins/create" => plugins::refuse;
     GET "/plugins/{name...}/json" => plugins::missing;
     DELETE "/plugins/{name...}" => plugins::missing;
     POST "/plugins/{name...}/enable" => plugins::missing;

@@ -1,6 +1,6 @@
 //! Connections served: HTTP/1.1 and HTTP/2 without TLS, on one socket.
 
-use crate::body::Response;
+use crate::body::{Response, Sent};
 use crate::call::Call;
 use crate::containers::Gates;
 use crate::error::Error;
@@ -164,6 +164,7 @@ impl Api {
 
     async fn call(&self, request: Request<Incoming>) -> Result<Response, Error> {
         let (mut head, body) = request.into_parts();
+        let body = Sent::from(body);
         let path = head.uri.path().to_owned();
         let (version, path) = version::split(&path)?;
         let found = ROUTES.iter().find_map(|route| {

@@ -1,11 +1,11 @@
 //! Connections that stop speaking HTTP and carry a container's streams.
 
-use crate::body::{Body, BodyError, Response};
+use crate::body::{Body, BodyError, Response, Sent};
 use crate::legacy::Sniffed;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -29,7 +29,7 @@ pub(crate) enum Takeover {
     /// By hyper's upgrade, after which the socket is ours.
     Upgrade(OnUpgrade),
     /// Not at all: the two bodies carry the streams, through a pair of sockets.
-    Relay(Incoming),
+    Relay(Sent),
 }
 
 /// How the streams are framed, which the answer's media type says.
@@ -137,7 +137,7 @@ fn streaming(media_type: MediaType, read: OwnedReadHalf) -> Response {
 }
 
 /// Copies a request's body; its end is the end of stdin.
-async fn copy_in(mut incoming: Incoming, mut write: OwnedWriteHalf) {
+async fn copy_in(mut incoming: Sent, mut write: OwnedWriteHalf) {
     while let Some(Ok(frame)) = incoming.frame().await {
         let Ok(piece) = frame.into_data() else {
             continue;

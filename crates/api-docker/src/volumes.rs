@@ -7,7 +7,7 @@ use crate::server::Api;
 use crate::version::ApiVersion;
 use docker_schema::filters::Filters;
 use docker_schema::volume::{CreateRequest, ListResponse, PruneReport, UsageData, Volume};
-use engine::{Absent, LabelFilter, Named, VolumeFilter, VolumeRecord, VolumeSpec};
+use engine::{Absent, LabelFilter, Named, Pattern, VolumeFilter, VolumeRecord, VolumeSpec};
 use http::StatusCode;
 
 pub(crate) async fn create(call: Call) -> Result<Response> {
@@ -28,7 +28,7 @@ pub(crate) async fn list(call: Call) -> Result<Response> {
         .query
         .filters(&["dangling", "driver", "label", "name"])?;
     let filter = VolumeFilter {
-        names: filters.values("name").map(str::to_owned).collect(),
+        names: filters.values("name").map(Pattern::from).collect(),
         drivers: filters.values("driver").map(str::to_owned).collect(),
         dangling: dangling(&filters)?,
         ..labelled(&filters)

@@ -9,6 +9,7 @@
 //! [`Map`] keep the difference. Fields that Go marks `omitempty` are left out when empty.
 
 pub mod auth;
+pub mod build;
 pub mod container;
 pub mod decode;
 pub mod exec;

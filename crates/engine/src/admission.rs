@@ -371,13 +371,14 @@ fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Resu
         let words = format!("Invalid value: {value}, valid memory swappiness range is 0-100");
         return Err(Error::invalid("MemorySwappiness", words));
     }
-    if resources.nano_cpus.is_some()
-        && (resources.cpu_period.is_some() || resources.cpu_quota.is_some())
-    {
-        return Err(invalid(
-            "NanoCpus",
-            "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set.",
-        ));
+    let rival = match (resources.cpu_period, resources.cpu_quota) {
+        (Some(_), _) => Some("Period"),
+        (None, Some(_)) => Some("Quota"),
+        (None, None) => None,
+    };
+    if let Some(rival) = rival.filter(|_| resources.nano_cpus.is_some()) {
+        let words = format!("Conflicting options: Nano CPUs and CPU {rival} cannot both be set");
+        return Err(Error::invalid("NanoCpus", words));
     }
     crate::processors::check(resources)?;
     if resources

@@ -146,7 +146,7 @@ pub enum Error {
     #[error("create {name}: error looking up volume plugin {driver}: plugin {driver:?} not found")]
     VolumeDriver {
         /// The volume.
-        name: volume::Name,
+        name: String,
         /// The driver.
         driver: String,
     },

@@ -1,6 +1,7 @@
 //! Which containers a list is about.
 
 use crate::{Container, Status};
+use regex::Regex;
 
 /// A label that must be there, with a value if one is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,35 @@ impl LabelFilter {
     }
 }
 
+/// What names match: a regular expression, found anywhere in them. One that is none matches
+/// nothing but itself.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    expression: Option<Regex>,
+}
+
+impl From<&str> for Pattern {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            expression: Regex::new(text).ok(),
+        }
+    }
+}
+
+impl Pattern {
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        let found = |expression: &Regex| expression.is_match(name);
+        name == self.text || self.expression.as_ref().is_some_and(found)
+    }
+
+    /// COMPAT: a container's name is tried with the slash that Docker has before it, too.
+    fn matches_slashed(&self, name: &str) -> bool {
+        self.matches(name) || self.matches(&format!("/{name}"))
+    }
+}
+
 /// Which containers a list is about: those that match one value of every filter given.
 #[derive(Clone, Debug, Default)]
 pub struct ContainerFilter {
@@ -41,8 +71,8 @@ pub struct ContainerFilter {
     pub limit: Option<usize>,
     /// Starts of ids.
     pub ids: Vec<String>,
-    /// Parts of names; `^` and `$` bind them to the name's ends.
-    pub names: Vec<String>,
+    /// What their names match, with or without a slash before.
+    pub names: Vec<Pattern>,
     /// Labels; all of them must be there.
     pub labels: Vec<LabelFilter>,
     /// Labels none of which may be there.
@@ -84,7 +114,7 @@ impl ContainerFilter {
             self.names.is_empty(),
             self.names
                 .iter()
-                .any(|name| name_matches(name, &record.name)),
+                .any(|pattern| pattern.matches_slashed(&record.name)),
         ) && self.labels.iter().all(|label| label.matches(&spec.labels))
             && !self
                 .without_labels
@@ -122,24 +152,4 @@ fn is_on(container: &Container, network: &str) -> bool {
     spec.networks.contains_key(network)
         || places.any(|place| place.network.starts_with(network))
         || spec.namespaces.network.to_string() == network
-}
-
-/// COMPAT: Docker takes a name filter as a regular expression over the name with and without
-/// its slash; parts and the two anchors are what clients use.
-fn name_matches(pattern: &str, name: &str) -> bool {
-    let (start, pattern) = match pattern.strip_prefix('^') {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    let (end, pattern) = match pattern.strip_suffix('$') {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    let slashed = format!("/{name}");
-    [name, &slashed].into_iter().any(|name| match (start, end) {
-        (true, true) => name == pattern,
-        (true, false) => name.starts_with(pattern),
-        (false, true) => name.ends_with(pattern),
-        (false, false) => name.contains(pattern),
-    })
 }

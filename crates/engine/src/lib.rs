@@ -64,7 +64,7 @@ pub use error::{Error, Problem};
 pub use event::{Event, EventType};
 pub use events::{Events, Subscription};
 pub use execs::{Exec, ExecSpec, ExecStart, Execs};
-pub use filter::{ContainerFilter, LabelFilter};
+pub use filter::{ContainerFilter, LabelFilter, Pattern};
 pub use health::{Health, HealthResult, HealthStatus};
 pub use image::ImageUsers;
 pub use log::DRIVERS as LOG_DRIVERS;

@@ -159,7 +159,9 @@ impl Networks {
     /// [`NetworkError::InUse`]; [`NetworkError::Predefined`].
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
         let record = self.context.networks.resolve(name)?;
-        self.context.networks.close(&record)?;
+        let members = self.snapshot(Arc::clone(&record)).members;
+        let names = members.into_iter().map(|one| (one.container, one.name));
+        self.context.networks.close(&record, &names.collect())?;
         let (context, removed) = (Arc::clone(&self.context), Arc::clone(&record));
         blocking(move || context.networks.demolish(&removed)).await??;
         let erased = self.erase(&record).await;

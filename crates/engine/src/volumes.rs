@@ -14,7 +14,7 @@ pub(crate) use shelf::{Hold, Shelf};
 
 use crate::context::{Context, blocking};
 use crate::volume_record::{ANONYMOUS, LOCAL};
-use crate::{Error, LabelFilter, VolumeRecord, VolumeSpec};
+use crate::{Error, LabelFilter, Pattern, VolumeRecord, VolumeSpec};
 use metadata::Batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Volumes {
 #[derive(Clone, Debug, Default)]
 pub struct VolumeFilter {
     /// Parts of names.
-    pub names: Vec<String>,
+    pub names: Vec<Pattern>,
     /// Drivers.
     pub drivers: Vec<String>,
     /// Labels; all of them must be there.
@@ -97,7 +97,7 @@ impl Volumes {
         let name = record.name.as_str();
         let has = |label: &LabelFilter| label.matches(labels);
         let dangling = || self.users(&record.name).is_empty();
-        (filter.names.is_empty() || filter.names.iter().any(|part| name.contains(&**part)))
+        (filter.names.is_empty() || filter.names.iter().any(|pattern| pattern.matches(name)))
             && (filter.drivers.is_empty() || filter.drivers.contains(&record.driver))
             && filter.labels.iter().all(has)
             && !filter.without_labels.iter().any(has)
@@ -165,10 +165,12 @@ impl Context {
             "" => LOCAL.to_owned(),
             driver => driver.to_owned(),
         };
-        let (name, labels) = named(&spec)?;
+        // COMPAT: what a name may be is the driver's to say.
         if driver != LOCAL {
+            let name = spec.name.clone();
             return Err(Error::VolumeDriver { name, driver });
         }
+        let (name, labels) = named(&spec)?;
         let options = spec.options.clone().unwrap_or_default();
         let _changing = self.shelf.changing().await;
         let hold = self.shelf.hold(&name);

@@ -59,11 +59,8 @@ pub(crate) async fn place(call: Call) -> Result<Response> {
 }
 
 /// Passes a body on. A reader that has enough is no failure: its answer says why.
-async fn receive(
-    body: hyper::body::Incoming,
-    mut write: tokio::net::unix::pipe::Sender,
-) -> io::Result<()> {
-    let mut pieces = Sent::from(body);
+async fn receive(body: Sent, mut write: tokio::net::unix::pipe::Sender) -> io::Result<()> {
+    let mut pieces = body.pieces();
     while let Some(piece) = pieces.try_next().await? {
         if write.write_all(&piece).await.is_err() {
             break;

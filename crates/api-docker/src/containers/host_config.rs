@@ -18,7 +18,7 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
     if let Some(request) = host.device_requests.iter().flatten().next() {
         return Err(no_driver(request));
     }
-    if !matches!(host.isolation.as_str(), "" | "default" | "process") {
+    if !matches!(host.isolation.as_str(), "" | "default") {
         return Err(Error::bad_request(format!(
             "invalid isolation ({}): linux only supports 'default'",
             host.isolation

@@ -11,7 +11,7 @@ use crate::server::Api;
 use crate::version::ApiVersion;
 use docker_schema::container::{PruneReport, Summary, SummaryHostConfig, SummaryNetworkSettings};
 use docker_schema::filters::Filters;
-use engine::{Container, ContainerFilter, LabelFilter, Networks, Status};
+use engine::{Container, ContainerFilter, LabelFilter, Networks, Pattern, Status};
 use std::sync::Arc;
 use types::Timestamp;
 
@@ -153,7 +153,7 @@ fn filter(filters: &Filters) -> Result<ContainerFilter> {
     });
     Ok(ContainerFilter {
         ids: texts(filters, "id"),
-        names: texts(filters, "name"),
+        names: filters.values("name").map(Pattern::from).collect(),
         labels: labels(filters, "label"),
         statuses: statuses.collect::<Result<_>>()?,
         ancestors: texts(filters, "ancestor"),

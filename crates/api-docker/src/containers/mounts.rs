@@ -59,10 +59,10 @@ fn bind(asked: &Asked) -> Result<MountKind, String> {
     let options = asked.bind_options.clone().unwrap_or_default();
     let propagation = match options.propagation.as_str() {
         "" => None,
-        text => Some(
-            text.parse()
-                .map_err(|error: ParseError| error.to_string())?,
-        ),
+        text => {
+            let wrong = |_: ParseError| format!("invalid propagation mode: {text}");
+            Some(text.parse().map_err(wrong)?)
+        }
     };
     let recursion = match (
         options.read_only_non_recursive,

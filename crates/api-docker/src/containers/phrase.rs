@@ -36,7 +36,10 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
 }
 
 /// Fields whose refusal is told in dockerd's sentence, without the field before it.
-const SENTENCES: [&str; 21] = [
+const SENTENCES: [&str; 24] = [
+    "Cmd",
+    "WorkingDir",
+    "mount",
     "Exec.User",
     "HostConfig.Links",
     "HostConfig.PidMode",
@@ -63,13 +66,20 @@ const SENTENCES: [&str; 21] = [
 /// A supervisor's error; who is not in the container's files is told in dockerd's words alone.
 fn of_supervisor(error: &engine::Error) -> Error {
     let (told, words) = (Error::of(error), chain(error));
-    match (account(&words), shares(&words)) {
-        (Some(words), _) => told.worded(words),
-        (None, Some(words)) => told.worded(format!(
+    match (account(&words), shares(&words), set_up(&words)) {
+        (Some(words), ..) => told.worded(words),
+        (None, Some(words), _) => told.worded(format!(
             "{SET_UP}error setting cgroup config for procHooks process: {words}"
         )),
-        (None, None) => told,
+        (None, None, Some(words)) => told.worded(format!("{SET_UP}{}", in_go_words(words))),
+        (None, None, None) => told,
     }
+}
+
+/// Why a container could not be set up, without the words of those who passed it on.
+fn set_up(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("cannot run container ")?;
+    rest.split_once(": ").map(|(_, reason)| reason)
 }
 
 /// The sentence about shares of processors that the kernel does not take.

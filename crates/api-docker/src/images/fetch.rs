@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::server::Api;
 use crate::version::ApiVersion;
 use docker_schema::progress::Message;
-use hyper::body::Incoming;
 use images::{Event, Import, Input, Platform, Progress, Pull};
 use std::future::Future;
 use std::io;
@@ -77,8 +76,8 @@ pub(crate) fn platform(text: &str) -> Result<Option<Platform>> {
         .map_err(|error| Error::bad_request(error.to_string()))
 }
 
-fn input(body: Incoming) -> Input {
-    Box::pin(tokio_util::io::StreamReader::new(Sent::from(body)))
+fn input(body: Sent) -> Input {
+    Box::pin(tokio_util::io::StreamReader::new(body.pieces()))
 }
 
 fn import(call: Call) -> Result<Response> {
@@ -160,9 +159,13 @@ where
         biased;
         event = receiver.recv() => event,
         done = &mut running => {
-            let last = done?;
+            // COMPAT: once anything was said, a failure is said behind it.
+            let last = match done {
+                Err(error) if receiver.is_empty() => return Err(error.into()),
+                last => last,
+            };
             let (writer, response) = body::stream("application/json");
-            api.tracker.spawn(async move { finish(&writer, receiver, Ok(last)).await });
+            api.tracker.spawn(async move { finish(&writer, receiver, last).await });
             return Ok(response);
         }
     };

@@ -1,14 +1,14 @@
 //! Which networks a list is about.
 
 use super::Network;
-use crate::LabelFilter;
+use crate::{LabelFilter, Pattern};
 use types::Timestamp;
 
 /// Which networks a list is about: those that match one value of every filter given.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkFilter {
-    /// Parts of names.
-    pub names: Vec<String>,
+    /// What their names match.
+    pub names: Vec<Pattern>,
     /// Starts of ids.
     pub ids: Vec<String>,
     /// Drivers.
@@ -34,7 +34,7 @@ impl NetworkFilter {
             list.is_empty() || list.iter().any(matches)
         };
         let is_dangling = !record.predefined && network.members.is_empty();
-        any(&self.names, &|name| record.name.contains(name.as_str()))
+        (self.names.is_empty() || self.names.iter().any(|name| name.matches(&record.name)))
             && any(&self.ids, &|id| record.id.starts_with(id.as_str()))
             && any(&self.drivers, &|driver| driver == record.driver.name())
             && any(&self.scopes, &|scope| scope == "local")

@@ -26,14 +26,15 @@ pub(crate) fn check_endpoint(record: &NetworkRecord, spec: &EndpointSpec) -> Res
         if record.predefined {
             wrong.push("user specified IP address is supported on user defined networks only");
         }
-        if !record.pools.iter().any(|pool| pool.chosen) {
+        if !record.predefined && !record.pools.iter().any(|pool| pool.chosen) {
             wrong.push(
                 "user specified IP address is supported only when connecting to networks with user configured subnets",
             );
         }
     }
+    let unchosen = !record.predefined && !wrong.is_empty();
     let mut wrong: Vec<_> = wrong.into_iter().map(str::to_owned).collect();
-    if wrong.is_empty() {
+    if !unchosen {
         let outside = asked
             .iter()
             .filter(|a| !record.pools.iter().any(|pool| pool.subnet.contains(**a)));

@@ -252,8 +252,13 @@ impl Registry {
         self.inner().networks.remove(id);
     }
 
-    /// Keeps a network from being joined, because it is to be removed.
-    pub(crate) fn close(&self, record: &NetworkRecord) -> Result<(), Error> {
+    /// Keeps a network from being joined, because it is to be removed. `names` are those of the
+    /// containers in it.
+    pub(crate) fn close(
+        &self,
+        record: &NetworkRecord,
+        names: &BTreeMap<ContainerId, String>,
+    ) -> Result<(), Error> {
         let name = &record.name;
         if record.predefined {
             let message = format!("{name} is a pre-defined network and cannot be removed");
@@ -271,7 +276,9 @@ impl Registry {
         if !endpoints.is_empty() {
             let words = endpoints.iter().map(|(container, id)| {
                 let short = id.get(..12).unwrap_or(id);
-                format!("name:{:?} id:{short:?}", container.as_str())
+                let name = names.get(container);
+                let name = name.map_or(container.as_str(), String::as_str);
+                format!("name:{name:?} id:{short:?}")
             });
             return Err(NetworkError::InUse {
                 name: name.clone(),

@@ -170,8 +170,9 @@ impl Owner {
         self.context.index.take_name(&name, self.id())?;
         let mut record = (*container.record).clone();
         record.name.clone_from(&name);
+        let slashed = format!("/{old}");
         let renamed = self
-            .store_record(record, "rename", [("oldName", old.as_str())])
+            .store_record(record, "rename", [("oldName", slashed.as_str())])
             .await;
         let freed = match renamed {
             Ok(()) => &old,

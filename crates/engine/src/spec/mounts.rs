@@ -45,15 +45,25 @@ pub(super) fn of(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
             .iter()
             .any(|w| clean(&w.destination) == mount.destination)
     };
+    // What is mounted over a directory of theirs must not hide them.
+    let covered = |mount: &Mount| {
+        let below = |above: &str| mount.destination.starts_with(&format!("{above}/"));
+        wanted.iter().any(|w| below(&clean(&w.destination)))
+    };
     let access = match input.spec().security.privileged {
         true => "rw",
         false => "ro",
     };
     let mut mounts = kernel(access);
-    mounts.extend(shared_memory(input));
-    mounts.extend(own_files(input));
-    mounts.extend(init(input));
+    let own = shared_memory(input).into_iter().chain(own_files(input));
+    let own = own.chain(init(input));
+    let (late, early): (Vec<_>, Vec<_>) = own
+        .filter(|mount| !replaced(mount))
+        .partition(|mount| covered(mount));
     mounts.retain(|mount| !replaced(mount));
+    mounts.extend(early);
+    wanted.extend(late);
+    wanted.sort_by_key(|mount| depth(&mount.destination));
     mounts.extend(wanted);
     Ok(mounts)
 }

@@ -308,3 +308,14 @@ fn every_root_has_what_mounts_need_and_shows_its_own_files() {
     assert!(read("hosts").starts_with(b"127.0.0.1\tlocalhost\n"));
     assert_eq!(host.cli(&["diff", &id]).success().text(), "");
 }
+
+#[test]
+fn who_copies_to_what_is_not_there_hears_so_every_time() {
+    let host = TestHost::start();
+    let large = scratch(&host).join("large");
+    fs::write(&large, vec![7; 4 << 20]).unwrap();
+    for _ in 0..40 {
+        let ran = cp(&host, large.to_str().unwrap(), "nosuch:/x").code(1);
+        assert!(ran.error().contains("No such container: nosuch"), "{ran}");
+    }
+}

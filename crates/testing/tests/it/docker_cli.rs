@@ -123,7 +123,7 @@ fn docker_streams_input() {
 }
 
 /// Options of `docker run`, its exit status, and what it says: read from docker 28.
-const REFUSED: [(&[&str], i32, &str); 18] = [
+const REFUSED: [(&[&str], i32, &str); 23] = [
     (
         &["--cap-add", "NOPE"],
         125,
@@ -165,6 +165,33 @@ const REFUSED: [(&[&str], i32, &str); 18] = [
         &["--isolation", "hyperv"],
         125,
         "invalid isolation (hyperv): linux only supports 'default'",
+    ),
+    (
+        &["--isolation", "process"],
+        125,
+        "invalid isolation (process): linux only supports 'default'",
+    ),
+    (
+        &["-w", "rel"],
+        125,
+        "the working directory 'rel' is invalid, it needs to be an absolute path",
+    ),
+    (
+        &["-v", "v1:/data", "--tmpfs", "/data"],
+        125,
+        "Duplicate mount point: /data",
+    ),
+    (
+        &["--mount", "type=bind,src=/tmp,dst=/m,bind-propagation=x"],
+        125,
+        r#"invalid mount config for type "bind": invalid propagation mode: x"#,
+    ),
+    (
+        &["--ip", "1.2.3.4"],
+        125,
+        "invalid config for network bridge: invalid endpoint settings:\n\
+         * user specified IP address is supported on user defined networks only\n\
+         * no configured subnet or ip-range contain the IP address 1.2.3.4",
     ),
     (
         &["--gpus", "all"],
@@ -231,6 +258,35 @@ fn what_is_refused_is_said_in_dockers_words() {
         assert!(ran.error().starts_with(&said), "{options:?}: {ran}");
         assert_eq!(ran.code, code, "{options:?}: {ran}");
     }
+}
+
+#[test]
+fn what_a_container_cannot_be_set_up_with_is_told_behind_words_that_others_look_for() {
+    let test = "what_a_container_cannot_be_set_up_with_is_told_behind_words_that_others_look_for";
+    if missing(test, "docker") {
+        return;
+    }
+    let host = TestHost::start();
+    let before = "docker: Error response from daemon: failed to create task for container: \
+                  failed to create shim task: OCI runtime create failed: runc create failed: ";
+    for (options, words) in [
+        (["--sysctl", "net.ipv4.nosuch=1"], "sys/net/ipv4/nosuch"),
+        (
+            [
+                "--mount",
+                "type=volume,src=vol,dst=/d,volume-subpath=nosuch",
+            ],
+            "subpath nosuch",
+        ),
+    ] {
+        let args = [&["run", "--rm"], &options[..], &["busybox", "true"]].concat();
+        // Its exit status is the one of what is not there.
+        let ran = host.docker(&args).code(127);
+        assert!(ran.error().starts_with(before), "{ran}");
+        assert!(ran.error().contains(words), "{ran}");
+        assert!(!ran.error().contains("os error"), "{ran}");
+    }
+    host.cli(&["volume", "rm", "vol"]).success();
 }
 
 #[test]
@@ -388,4 +444,38 @@ fn stats_tell_what_went_through_each_interface() {
         "{eth0}"
     );
     host.cli(&["rm", "-f", &name]).success();
+}
+
+#[test]
+fn docker_prunes_everything_at_once() {
+    if missing("docker_prunes_everything_at_once", "docker") {
+        return;
+    }
+    let host = TestHost::start();
+    let name = unique("docker");
+    host.cli(&["create", "--name", &name, "busybox", "true"])
+        .success();
+    let ran = host.docker(&["system", "prune", "-f"]).success();
+    assert!(ran.text().contains("Deleted Containers:"), "{ran}");
+    host.docker(&["inspect", &name]).code(1);
+    let ran = host.docker(&["builder", "prune", "-f"]).success();
+    assert!(ran.text().ends_with("0B\n"), "{ran}");
+    let filters = "filters=%7B%22until%22%3A%7B%22x%22%3Atrue%7D%7D";
+    let answer = host.http("POST", &format!("/build/prune?{filters}"), None);
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains(r#"time or duration: \"x\""#));
+}
+
+#[test]
+fn docker_hears_why_nothing_was_pushed_behind_what_would_have_been() {
+    let test = "docker_hears_why_nothing_was_pushed_behind_what_would_have_been";
+    if missing(test, "docker") {
+        return;
+    }
+    let host = TestHost::start();
+    let ran = host.docker(&["push", "nosuch"]).code(1);
+    let refers = "The push refers to repository [docker.io/library/nosuch]\n";
+    assert!(ran.text().ends_with(refers), "{ran}");
+    let words = "An image does not exist locally with the tag: nosuch\n";
+    assert_eq!(ran.error(), words);
 }

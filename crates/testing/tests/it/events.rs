@@ -104,3 +104,19 @@ fn a_prune_is_told_with_what_it_brought() {
         .map(|kind| format!("{kind} prune {{\"reclaimed\":\"0\"}}\n"));
     assert_eq!(ran.success().text(), expected.concat());
 }
+
+#[test]
+fn events_are_chosen_by_the_beginning_of_a_name_and_tell_both_names() {
+    let host = TestHost::start();
+    let base = crate::unique("begins");
+    let (old, new) = (format!("{base}-old"), format!("{base}-new"));
+    host.cli(&["create", "--name", &old, "busybox"]).success();
+    host.cli(&["rename", &old, &new]).success();
+    host.cli(&["rm", &new]).success();
+    let filter = format!("container={base}");
+    let format = "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.oldName}}";
+    let text = told(&host, &["--filter", &filter, "--format", format]);
+    let none = "<no value>";
+    let expected = format!("create {old} {none}\nrename {new} /{old}\ndestroy {new} {none}\n");
+    assert_eq!(text, expected);
+}

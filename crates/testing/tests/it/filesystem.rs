@@ -175,3 +175,21 @@ fn the_daemon_says_how_large_shared_memory_is_where_nobody_does() {
     assert_eq!(host.inspect("one", "{{.HostConfig.ShmSize}}"), "3145728");
     host.cli(&["rm", "one"]).success();
 }
+
+#[test]
+fn a_mount_over_etc_does_not_hide_what_tells_of_the_network() {
+    let host = TestHost::start();
+    let script = "cat /etc/hostname; grep -c own-name /etc/hosts; test -s /etc/resolv.conf && \
+                  df -k /dev/shm | tail -1 | awk '{print $2}'";
+    for over in [
+        &["-v", "over-etc:/etc"][..],
+        &["--tmpfs", "/etc"],
+        &["-v", "over-dev:/etc", "--tmpfs", "/dev"],
+    ] {
+        let options = [over, &["--hostname", "own-name", "--shm-size", "8m"]].concat();
+        let ran = sh(&host, &options, script).success();
+        assert_eq!(ran.text(), "own-name\n1\n8192\n", "{over:?}");
+    }
+    host.cli(&["volume", "rm", "over-etc", "over-dev"])
+        .success();
+}

@@ -135,3 +135,47 @@ fn a_wrong_filter_is_refused() {
     host.cli(&["ps", "--filter", "nonsense=x"]).code(1);
     host.cli(&["ps", "--filter", "nonsense"]).code(125);
 }
+
+#[test]
+fn names_are_filtered_by_regular_expressions() {
+    let host = TestHost::start();
+    let base = unique("named");
+    let [one, two] = ["one", "two"].map(|end| format!("{base}-{end}"));
+    let _running =
+        [&one, &two].map(|name| Running::new(&host, &["--name", name, "busybox", "sleep", "600"]));
+    host.cli(&["volume", "create", &one]).success();
+    host.cli(&["network", "create", &one]).success();
+    let names = |kind: &[&str], pattern: &str| {
+        let filter = format!("name={pattern}");
+        let args = [kind, &["--format", "{{.Name}}", "--filter", &filter]].concat();
+        let text = host.cli(&args).success().text();
+        let mut names: Vec<_> = text.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let ps = |pattern: &str| {
+        let filter = format!("name={pattern}");
+        let args = ["ps", "--format", "{{.Names}}", "--filter", &filter];
+        let text = host.cli(&args).success().text();
+        let mut names: Vec<_> = text.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    for (pattern, found) in [
+        (format!("^/?{one}$"), vec![&one]),
+        (format!("^/{base}"), vec![&one, &two]),
+        (format!("{base}-(one|two)"), vec![&one, &two]),
+        (format!("{base}.t.o"), vec![&two]),
+        (format!("^{base}$"), vec![]),
+        // This is no expression.
+        (format!("{base}("), vec![]),
+    ] {
+        assert_eq!(ps(&pattern).iter().collect::<Vec<_>>(), found, "{pattern}");
+    }
+    for kind in [&["volume", "ls"][..], &["network", "ls"]] {
+        assert_eq!(names(kind, &format!("{base}-(one|x)$")), [one.as_str()]);
+        assert!(names(kind, &format!("^{base}$")).is_empty());
+    }
+    host.cli(&["volume", "rm", &one]).success();
+    host.cli(&["network", "rm", &one]).success();
+}

@@ -179,7 +179,8 @@ fn networks_are_made_joined_left_and_removed() {
     );
     let busy = host.cli(&["network", "rm", "back"]);
     assert!(
-        busy.error().contains("has active endpoints"),
+        busy.error()
+            .contains("has active endpoints (name:\"aa\" id:"),
         "{}",
         busy.error()
     );
