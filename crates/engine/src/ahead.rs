@@ -13,7 +13,8 @@ use types::ContainerId;
 /// For containers with Docker's defaults.
 pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Images>) -> Ahead {
     let (making, removing) = (Arc::clone(snapshots), Arc::clone(snapshots));
-    let (likely, images) = (Arc::clone(snapshots), Arc::clone(images));
+    // They have who watches them, who has this.
+    let (likely, images) = (Arc::clone(snapshots), Arc::downgrade(images));
     let paths = config.paths.clone();
     let make = move |id: &ContainerId| {
         if let Err(error) = making.prepare_ahead(id) {
@@ -34,7 +35,7 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Image
     };
     let root = move |id: &ContainerId| {
         let rootfs = likely.likely(id)?;
-        let layers = images.layer_mounts(&rootfs);
+        let layers = images.upgrade()?.layer_mounts(&rootfs);
         Some(Root { rootfs, layers })
     };
     Ahead {
