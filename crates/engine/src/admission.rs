@@ -155,6 +155,11 @@ fn check_process(spec: &ContainerSpec) -> Result<(), Error> {
         .iter()
         .chain(&spec.process.command)
         .flatten();
+    let unnamed = |word: &&String| word.is_empty() || word.starts_with('=');
+    if let Some(word) = spec.process.env.iter().find(unnamed) {
+        let words = format!("invalid environment variable: {word}");
+        return Err(Error::invalid("Env", words));
+    }
     match strings
         .chain(&spec.process.env)
         .chain([dir])
@@ -359,6 +364,15 @@ fn check_resources(spec: &mut ContainerSpec, warnings: &mut Vec<String>) -> Resu
     check_swap(resources)?;
     if resources
         .memory_reservation
+        .is_some_and(|low| low < SMALLEST)
+    {
+        return Err(invalid(
+            "MemoryReservation",
+            "Minimum memory reservation allowed is 6MB",
+        ));
+    }
+    if resources
+        .memory_reservation
         .is_some_and(|low| resources.memory.is_some_and(|memory| low > memory))
     {
         return Err(invalid(
@@ -456,8 +470,14 @@ fn check_mounts(spec: &ContainerSpec) -> Result<(), Error> {
     for target in spec.tmpfs.keys() {
         if !target.starts_with('/') || target.contains('\0') {
             return Err(Error::invalid(
-                "HostConfig.Tmpfs",
-                format!("{target:?} is no absolute path"),
+                "mount",
+                format!("invalid mount path: '{target}' mount path must be absolute"),
+            ));
+        }
+        if crate::mount_points::clean(target) == "/" {
+            return Err(Error::invalid(
+                "mount",
+                "invalid specification: destination can't be '/'",
             ));
         }
     }

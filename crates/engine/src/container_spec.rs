@@ -25,7 +25,7 @@ pub use mount::{Mount, MountKind, ReadOnlyRecursion};
 pub use namespace::{CgroupMode, IpcMode, NamespaceSpec, NetworkMode, PidMode, UserMode, UtsMode};
 pub use parse::ParseError;
 pub use port::PortBinding;
-pub(crate) use port::{Publication, port as read_port, protocol_name};
+pub(crate) use port::{PORT_SPECIFICATION, Publication, port as read_port, protocol_name};
 pub use process::{ProcessSpec, Streams};
 pub use resource::{BlockDevices, BlockRate, BlockWeight, ResourceSpec, Ulimit};
 pub use restart::RestartPolicy;
@@ -121,4 +121,6 @@ pub struct ContainerSpec {
     pub runtime: String,
     /// The terminal's first size, rows and columns.
     pub console_size: Option<(u16, u16)>,
+    /// Lists that the caller gave with nothing in them; others that are empty were not given.
+    pub empty_lists: BTreeSet<String>,
 }

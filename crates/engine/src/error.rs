@@ -1,6 +1,7 @@
 //! Why an operation on a container failed.
 
 use crate::ParseError;
+use crate::container_spec::PORT_SPECIFICATION;
 use std::io;
 use std::path::{Path, PathBuf};
 use types::{ContainerId, ErrorKind, Kind, Resource};
@@ -446,9 +447,14 @@ fn list(ids: &[ContainerId]) -> String {
 
 impl From<ParseError> for Error {
     fn from(error: ParseError) -> Self {
+        let reason = match error.what {
+            // COMPAT: dockerd says no more.
+            PORT_SPECIFICATION => format!("{:?}", error.text),
+            _ => format!("{:?}: {}", error.text, error.reason),
+        };
         Self::Invalid {
             field: error.what,
-            reason: format!("{:?}: {}", error.text, error.reason),
+            reason,
         }
     }
 }

@@ -266,27 +266,21 @@ pub(crate) enum ExtraAddress {
     Gateway,
 }
 
-/// `name:address` or `name=address`; the address may be in brackets, or `host-gateway`.
+/// `name:address`; the address may be `host-gateway`.
 pub(crate) fn extra_host(text: &str) -> Result<(&str, ExtraAddress), Error> {
-    let invalid = || {
-        Error::invalid(
-            "HostConfig.ExtraHosts",
-            format!("{text:?} is no NAME:ADDRESS"),
-        )
-    };
-    let (name, address) = text.split_once(['=', ':']).ok_or_else(invalid)?;
+    let invalid = |words: String| Error::invalid("HostConfig.ExtraHosts", words);
+    let no_form = || invalid(format!("bad format for add-host: {text:?}"));
+    let (name, address) = text.split_once(':').ok_or_else(no_form)?;
     let word = |c: char| c.is_whitespace() || c.is_control() || c == '#';
     if name.is_empty() || name.contains(word) {
-        return Err(invalid());
+        return Err(no_form());
     }
     if address == "host-gateway" {
         return Ok((name, ExtraAddress::Gateway));
     }
-    let address = address
-        .strip_prefix('[')
-        .and_then(|a| a.strip_suffix(']'))
-        .unwrap_or(address);
-    let address = address.parse().map_err(|_| invalid())?;
+    let parsed = address.parse();
+    let address =
+        parsed.map_err(|_| invalid(format!("invalid IP address in add-host: {address:?}")))?;
     Ok((name, ExtraAddress::Fixed(address)))
 }
 
@@ -307,12 +301,13 @@ mod tests {
     fn an_extra_host_is_a_name_and_an_address() {
         let six = ExtraAddress::Fixed("::1".parse().unwrap());
         assert_eq!(extra_host("db:10.0.0.7").unwrap().0, "db");
-        assert_eq!(extra_host("db=[::1]").unwrap().1, six);
         assert_eq!(extra_host("db:::1").unwrap().1, six);
         let gateway = extra_host("x:host-gateway").unwrap().1;
         assert_eq!(gateway, ExtraAddress::Gateway);
         for bad in [
             "db",
+            "db=1.1.1.1",
+            "db:[::1]",
             "db:",
             ":1.1.1.1",
             "a b:1.1.1.1",

@@ -14,6 +14,8 @@ pub(crate) struct Limits {
     controllers: Vec<&'static str>,
     /// The kernel gives groups weights for what they read and write.
     weighs: bool,
+    /// And weights of their own for single devices.
+    weighs_devices: bool,
     /// Version 2 of cgroups is all there is.
     unified: bool,
 }
@@ -112,6 +114,8 @@ impl Limits {
         Self {
             any: !hierarchies.is_empty(),
             weighs: weighs && controllers.contains(&"blkio"),
+            weighs_devices: controllers.contains(&"blkio")
+                && (unified || is_there("blkio.weight_device")),
             controllers,
             unified,
         }
@@ -154,6 +158,12 @@ impl Limits {
             discard(
                 |r| r.blkio_weight.take().is_some(),
                 "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
+            );
+        }
+        if !self.weighs_devices {
+            discard(
+                |r| !std::mem::take(&mut r.blkio_weight_device).is_empty(),
+                "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.",
             );
         }
         if self.unified || !self.has("memory") {
@@ -217,12 +227,16 @@ mod tests {
             cpu_shares: Some(2),
             cpu_quota: Some(1000),
             cpuset_cpus: "0".to_owned(),
+            blkio_weight_device: vec![crate::BlockWeight {
+                path: "/dev/null".to_owned(),
+                weight: 100,
+            }],
             ..ResourceSpec::default()
         };
         let mut warnings = Vec::new();
         none.admit(&mut resources, &mut warnings).unwrap();
         assert_eq!(resources, ResourceSpec::default());
-        assert_eq!(warnings.len(), 6, "{warnings:#?}");
+        assert_eq!(warnings.len(), 7, "{warnings:#?}");
         let mut cpus = ResourceSpec {
             nano_cpus: Some(1),
             ..ResourceSpec::default()

@@ -29,6 +29,11 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
         request.config.mac_address.clear();
         request.host_config.kernel_memory_tcp = 0;
     }
+    let dated = (version >= V1_44 && !request.config.mac_address.is_empty()).then(|| {
+        "The container-wide MacAddress field is now deprecated. It should be specified in \
+         EndpointsConfig instead."
+            .to_owned()
+    });
     let migrated = super::sysctls::migrate(&mut request, version)?;
     let unbound = unbound_ports(&mut request, version);
     let spec = specification(&request)?;
@@ -38,6 +43,7 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
         warnings: created
             .warnings
             .into_iter()
+            .chain(dated)
             .chain(migrated)
             .chain(unbound)
             .collect(),
@@ -45,6 +51,7 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
     Ok(body::json(StatusCode::CREATED, &document))
 }
 
+const V1_44: ApiVersion = ApiVersion::new(1, 44);
 const V1_52: ApiVersion = ApiVersion::new(1, 52);
 
 /// COMPAT: a port with an empty list of bindings is published wherever there is room, of which a

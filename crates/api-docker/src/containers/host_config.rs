@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::{HostConfig, PortBinding};
 use engine::{Bind, ContainerSpec, Link, LogSpec, NamespaceSpec, NetworkMode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// COMPAT: clients ask for runc by its names; each is the one runtime that is here.
 pub(crate) const RUNTIMES: [&str; 3] = ["corten", DEFAULT_RUNTIME, "io.containerd.runc.v2"];
@@ -31,23 +31,32 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
     for (option, given, reason) in [
         ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
         ("StorageOpt", storage, "the writable part has no quota"),
-        (
-            "KernelMemory",
-            host.kernel_memory != 0,
-            "kernels have it no more",
-        ),
         ("CpuCount", host.cpu_count != 0, WINDOWS),
         ("CpuPercent", host.cpu_percent != 0, WINDOWS),
-        ("IOMaximumIOps", host.io_maximum_iops != 0, WINDOWS),
-        (
-            "IOMaximumBandwidth",
-            host.io_maximum_bandwidth != 0,
-            WINDOWS,
-        ),
     ] {
         if given {
             return Err(Call::refuse(option, reason));
         }
+    }
+    for (what, given) in [
+        ("IOPs", host.io_maximum_iops),
+        ("bandwidth", host.io_maximum_bandwidth),
+    ] {
+        if given != 0 {
+            return Err(Error::bad_request(format!(
+                "invalid option: QoS maximum {what} configuration is not supported on linux"
+            )));
+        }
+    }
+    if host
+        .annotations
+        .iter()
+        .flatten()
+        .any(|(name, _)| name.is_empty())
+    {
+        return Err(Error::bad_request(
+            "invalid Annotations: the empty string is not permitted as an annotation key",
+        ));
     }
     match host.runtime.as_str() {
         "" => Ok(()),
@@ -122,8 +131,49 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
         options: host.log_config.config.clone().unwrap_or_default(),
     };
     spec.console_size = super::create::console_size(host.console_size);
+    spec.empty_lists = empty_lists(host);
     Ok(())
 }
+
+macro_rules! lists {
+    ($($field:ident),* $(,)?) => {
+        /// Those of its lists that are given with nothing in them.
+        fn empty_lists(host: &HostConfig) -> BTreeSet<String> {
+            let lists = [$((stringify!($field), host.$field.as_ref().is_some_and(Vec::is_empty))),*];
+            let empty = lists.into_iter().filter(|(_, empty)| *empty);
+            empty.map(|(name, _)| name.to_owned()).collect()
+        }
+
+        /// COMPAT: an empty list is shown as it was given: as one, or as Go's nil.
+        fn show_empty_lists(host: &mut HostConfig, given: &BTreeSet<String>) {
+            $(if host.$field.as_ref().is_none_or(Vec::is_empty) {
+                host.$field = given.contains(stringify!($field)).then(Vec::new);
+            })*
+        }
+    };
+}
+
+lists!(
+    binds,
+    blkio_device_read_bps,
+    blkio_device_read_iops,
+    blkio_device_write_bps,
+    blkio_device_write_iops,
+    blkio_weight_device,
+    cap_add,
+    cap_drop,
+    device_cgroup_rules,
+    device_requests,
+    devices,
+    dns,
+    dns_options,
+    dns_search,
+    extra_hosts,
+    group_add,
+    security_opt,
+    ulimits,
+    volumes_from,
+);
 
 /// Where ports are published, each under its port and protocol.
 fn port_bindings(host: &HostConfig) -> BTreeMap<String, Vec<engine::PortBinding>> {
@@ -165,7 +215,7 @@ fn namespaces(host: &HostConfig) -> Result<NamespaceSpec> {
         mode => match mode.strip_prefix("container:") {
             Some("") => {
                 return Err(Error::bad_request(
-                    "invalid container format container:<name|id>",
+                    "invalid network mode: invalid container format container:<name|id>",
                 ));
             }
             Some(container) => NetworkMode::Container(container.to_owned()),
@@ -232,6 +282,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
     host.restart_policy.maximum_retry_count = spec.restart.maximum().into();
     host.mounts = or_null(spec.mounts.iter().map(super::mounts::show).collect());
     super::resources::show(&mut host, &spec.resources);
+    show_empty_lists(&mut host, &spec.empty_lists);
     host
 }
 

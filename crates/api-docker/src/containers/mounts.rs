@@ -33,7 +33,11 @@ pub(crate) fn read(asked: &Asked) -> error::Result<Mount> {
         read_only: asked.read_only,
         kind,
     };
-    mount.check().map_err(|error| invalid(&error.to_string()))?;
+    // COMPAT: what a volume may be called is told by who would make it.
+    mount.check().map_err(|error| match error.what {
+        Mount::NAME => Error::bad_request(error.reason),
+        _ => invalid(&error.reason),
+    })?;
     Ok(mount)
 }
 
@@ -111,7 +115,7 @@ fn tmpfs(asked: &Asked) -> Result<MountKind, String> {
         match words.as_slice() {
             [word] if word == "exec" => exec = true,
             [word] if word == "noexec" => exec = false,
-            words => return Err(format!("invalid option: {:?}", words.join("="))),
+            words => return Err(format!("invalid option: {}", words.join("="))),
         }
     }
     let size = u64::try_from(options.size_bytes).map_err(|_| "size is negative".to_owned())?;

@@ -36,7 +36,9 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
 }
 
 /// Fields whose refusal is told in dockerd's sentence, without the field before it.
-const SENTENCES: [&str; 24] = [
+const SENTENCES: [&str; 26] = [
+    "Env",
+    "HostConfig.ExtraHosts",
     "Cmd",
     "WorkingDir",
     "mount",
@@ -66,15 +68,28 @@ const SENTENCES: [&str; 24] = [
 /// A supervisor's error; who is not in the container's files is told in dockerd's words alone.
 fn of_supervisor(error: &engine::Error) -> Error {
     let (told, words) = (Error::of(error), chain(error));
-    match (account(&words), shares(&words), set_up(&words)) {
-        (Some(words), ..) => told.worded(words),
-        (None, Some(words), _) => told.worded(format!(
-            "{SET_UP}error setting cgroup config for procHooks process: {words}"
-        )),
-        (None, None, Some(words)) => told.worded(format!("{SET_UP}{}", in_go_words(words))),
-        (None, None, None) => told,
-    }
+    let words = match (account(&words), shares(&words), set_up(&words)) {
+        (Some(words), ..) => words.to_owned(),
+        (None, Some(words), _) => {
+            format!("{SET_UP}error setting cgroup config for procHooks process: {words}")
+        }
+        (None, None, Some(words)) => format!("{SET_UP}{}", in_go_words(words)),
+        (None, None, None) => return told,
+    };
+    // COMPAT: only what docker's client has an exit status for is the caller's fault.
+    let status = match EXECUTED.iter().any(|text| words.contains(text)) {
+        true => StatusCode::BAD_REQUEST,
+        false => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    told.worded(words).with_status(status)
 }
+
+/// Words by which docker tells a program that is not there or cannot be executed.
+const EXECUTED: [&str; 3] = [
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+];
 
 /// Why a container could not be set up, without the words of those who passed it on.
 fn set_up(text: &str) -> Option<&str> {

@@ -14,10 +14,18 @@ fn given<T: Default + PartialEq + Copy>(value: T) -> Option<T> {
 fn unsigned(name: &str, value: i64) -> Result<Option<u64>> {
     match u64::try_from(value) {
         Ok(value) => Ok(given(value)),
+        Err(_) if name == "CpuShares" => Err(Error::bad_request(format!(
+            "invalid CPU shares ({value}): value must be a positive integer"
+        ))),
         Err(_) => Err(Error::bad_request(format!(
             "invalid {name}: {value} is negative"
         ))),
     }
+}
+
+/// A figure of which a negative one is refused as the smallest is, and the largest as such.
+fn bounded(value: i64, negative: u64) -> Option<u64> {
+    given(u64::try_from(value).unwrap_or(negative))
 }
 
 /// The limits of a create request.
@@ -28,16 +36,18 @@ pub(crate) fn of(host: &HostConfig) -> Result<ResourceSpec> {
     Ok(ResourceSpec {
         cgroup_parent: host.cgroup_parent.clone(),
         cpu_shares: unsigned("CpuShares", host.cpu_shares)?,
-        nano_cpus: unsigned("NanoCpus", host.nano_cpus)?,
-        cpu_period: unsigned("CpuPeriod", host.cpu_period)?,
+        // COMPAT: fewer than none are told as too many are.
+        nano_cpus: bounded(host.nano_cpus, u64::MAX),
+        cpu_period: bounded(host.cpu_period, 1),
         cpu_quota: given(host.cpu_quota),
         cpu_realtime_period: unsigned("CpuRealtimePeriod", host.cpu_realtime_period)?,
         cpu_realtime_runtime: given(host.cpu_realtime_runtime),
         cpuset_cpus: host.cpuset_cpus.clone(),
         cpuset_mems: host.cpuset_mems.clone(),
-        memory: unsigned("Memory", host.memory)?,
-        memory_swap: given(host.memory_swap),
-        memory_reservation: unsigned("MemoryReservation", host.memory_reservation)?,
+        memory: bounded(host.memory, 1),
+        memory_swap: given(host.memory_swap.max(-1)),
+        // COMPAT: a negative one is none.
+        memory_reservation: given(host.memory_reservation.max(0).cast_unsigned()),
         // COMPAT: docker's client sends -1 for "not given".
         memory_swappiness: match host.memory_swappiness {
             None | Some(-1) => None,
@@ -63,14 +73,16 @@ fn swappiness(value: i64) -> Result<u64> {
     let valid = u64::try_from(value).ok().filter(|value| *value <= 100);
     valid.ok_or_else(|| {
         Error::bad_request(format!(
-            "invalid value: {value}, valid memory swappiness range is 0-100"
+            "Invalid value: {value}, valid memory swappiness range is 0-100"
         ))
     })
 }
 
 pub(crate) fn parse(error: &engine::ParseError) -> Error {
     let words = match error.what {
-        what @ ("IPC mode" | "PID mode" | "UTS mode") => format!("invalid {what}: {}", error.text),
+        what @ ("IPC mode" | "PID mode" | "UTS mode" | "cgroup namespace mode") => {
+            format!("invalid {what}: {}", error.text)
+        }
         engine::Bind::WHAT | engine::Link::WHAT => error.reason.clone(),
         _ => error.to_string(),
     };
@@ -181,7 +193,8 @@ pub(crate) fn show(host: &mut HostConfig, resources: &ResourceSpec) {
     host.kernel_memory_tcp = resources.kernel_memory_tcp.unwrap_or_default();
     host.oom_kill_disable = Some(resources.oom_kill_disable.unwrap_or_default());
     host.oom_score_adj = resources.oom_score_adj.unwrap_or_default();
-    host.pids_limit = resources.pids_limit;
+    // COMPAT: no limit is shown as none.
+    host.pids_limit = resources.pids_limit.filter(|limit| *limit > 0);
     host.blkio_weight = resources.blkio_weight.unwrap_or_default();
     let weight = |device: &BlockWeight| WeightDevice {
         path: device.path.clone(),

@@ -25,8 +25,12 @@ pub(crate) fn of(host: &HostConfig) -> Result<SecuritySpec> {
 }
 
 fn apply(spec: &mut SecuritySpec, option: &str) -> Result<()> {
-    // COMPAT: the 2 is dockerd's, which says which of its checks it was.
-    let invalid = || Error::bad_request(format!("invalid --security-opt 2: {option:?}"));
+    // COMPAT: the number is dockerd's, which says which of its checks it was.
+    let check = match option.contains(['=', ':']) {
+        true => 2,
+        false => 1,
+    };
+    let invalid = || Error::bad_request(format!("invalid --security-opt {check}: {option:?}"));
     // COMPAT: a colon is the old separator.
     let (name, value) = match option.split_once('=').or_else(|| option.split_once(':')) {
         Some((name, value)) => (name, Some(value)),

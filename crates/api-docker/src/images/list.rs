@@ -177,13 +177,17 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
         ..ContainerFilter::default()
     };
     let used = call.api.engine.containers().list(&used)?;
+    let taken = || {
+        let images = call.api.engine.images().clone();
+        blocking(move || images.usage().map(|usage| usage.total))
+    };
+    let before = taken().await?;
     let mut report = PruneReport::default();
     for image in matching(&call.api, &filters).await? {
         let id = image.id.to_string();
         if used.iter().any(|container| container.record.image_id == id) {
             continue;
         }
-        let size = image.size;
         drop(image);
         let images = call.api.engine.images().clone();
         let how = Remove {
@@ -194,13 +198,14 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
             Ok(removals) => {
                 let items = removals.into_iter().map(removed);
                 report.images_deleted.get_or_insert_default().extend(items);
-                report.space_reclaimed += size;
             }
             // A container made meanwhile keeps its image.
             Err(error) if error.status() == http::StatusCode::CONFLICT => {}
             Err(error) => return Err(error),
         }
     }
+    // What images share with others stays.
+    report.space_reclaimed = before.saturating_sub(taken().await?);
     let events = call.api.engine.events();
     events.record_prune_of_images(report.space_reclaimed);
     Ok(body::ok(&report))

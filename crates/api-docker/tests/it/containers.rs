@@ -330,21 +330,17 @@ fn what_inspect_shows_is_what_was_asked_for() {
         "DeviceRequests",
         "MemorySwappiness",
         "PidsLimit",
-    ] {
-        assert_eq!(host_config[null], Value::Null, "{null}");
-        assert!(
-            host_config.as_object().unwrap().contains_key(null),
-            "{null}"
-        );
-    }
-    for empty in [
         "Dns",
         "DnsOptions",
         "DnsSearch",
         "BlkioWeightDevice",
         "Devices",
     ] {
-        assert_eq!(host_config[empty], json!([]), "{empty}");
+        assert_eq!(host_config[null], Value::Null, "{null}");
+        assert!(
+            host_config.as_object().unwrap().contains_key(null),
+            "{null}"
+        );
     }
     for absent in [
         "Annotations",

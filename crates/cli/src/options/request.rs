@@ -150,9 +150,10 @@ impl ContainerOptions {
             true => terminal::size().unwrap_or_default(),
             false => [0, 0],
         };
-        host.dns = list(&self.network.dns);
-        host.dns_options = list(&self.network.dns_option);
-        host.dns_search = list(&self.network.dns_search);
+        // COMPAT: these lists are sent with nothing in them, where others are not sent.
+        host.dns = Some(self.network.dns.clone());
+        host.dns_options = Some(self.network.dns_option.clone());
+        host.dns_search = Some(self.network.dns_search.clone());
         host.extra_hosts = list(&network::extra_hosts(&self.network.add_host)?);
         host.links = list(&self.network.link);
         host.cpu_count = self.windows.cpu_count;
@@ -190,17 +191,16 @@ fn apply_limits(limits: &Limits, host: &mut HostConfig) -> Result<(), String> {
     limits.cpuset_cpus.clone_into(&mut host.cpuset_cpus);
     limits.cpuset_mems.clone_into(&mut host.cpuset_mems);
     host.blkio_weight = limits.blkio_weight;
-    let some = |list: Vec<_>| (!list.is_empty()).then_some(list);
     let weights = block_io::weights(&limits.blkio_weight_device)?;
-    host.blkio_weight_device = (!weights.is_empty()).then_some(weights);
-    host.blkio_device_read_bps = some(block_io::bytes(&limits.device_read_bps)?);
-    host.blkio_device_write_bps = some(block_io::bytes(&limits.device_write_bps)?);
-    host.blkio_device_read_iops = some(block_io::operations(&limits.device_read_iops)?);
-    host.blkio_device_write_iops = some(block_io::operations(&limits.device_write_iops)?);
+    host.blkio_weight_device = Some(weights);
+    host.blkio_device_read_bps = Some(block_io::bytes(&limits.device_read_bps)?);
+    host.blkio_device_write_bps = Some(block_io::bytes(&limits.device_write_bps)?);
+    host.blkio_device_read_iops = Some(block_io::operations(&limits.device_read_iops)?);
+    host.blkio_device_write_iops = Some(block_io::operations(&limits.device_write_iops)?);
     limits.cgroup_parent.clone_into(&mut host.cgroup_parent);
     let ulimits = limits.ulimit.iter().map(|text| ulimit::parse(text));
     let ulimits: Vec<_> = ulimits.collect::<Result<_, _>>()?;
-    host.ulimits = (!ulimits.is_empty()).then_some(ulimits);
+    host.ulimits = Some(ulimits);
     host.shm_size = limits.shm_size.unwrap_or_default();
     Ok(())
 }
@@ -214,7 +214,7 @@ fn apply_security(flags: &Security, host: &mut HostConfig) -> Result<(), String>
     flags.cgroupns.clone_into(&mut host.cgroupns_mode);
     let devices = flags.device.iter().map(|text| device::mapping(text));
     let devices: Vec<_> = devices.collect::<Result<_, _>>()?;
-    host.devices = (!devices.is_empty()).then_some(devices);
+    host.devices = Some(devices);
     host.device_cgroup_rules = list(&flags.device_cgroup_rule);
     let gpus = flags.gpus.as_deref().map(device::gpus).transpose()?;
     host.device_requests = gpus.map(|gpus| vec![gpus]);

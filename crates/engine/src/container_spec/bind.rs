@@ -126,11 +126,7 @@ impl FromStr for Bind {
         if let Some(name) = source.filter(|_| is_volume)
             && check_volume(name).is_err()
         {
-            return Err(fail(&format!(
-                "create {name}: {name:?} includes invalid characters for a local volume name, \
-                 only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host \
-                 directory, use absolute path"
-            )));
+            return Err(fail(&refused_volume(name)));
         }
         let mut bind = Self {
             source: source.map(str::to_owned),
@@ -184,6 +180,21 @@ impl Bind {
             _ => self.propagation = Some(option.parse().map_err(drop)?),
         }
         Ok(())
+    }
+}
+
+/// Why a volume is not called so, in dockerd's words.
+pub(super) fn refused_volume(name: &str) -> String {
+    match name.chars().count() {
+        0 | 1 => format!(
+            "create {name}: volume name is too short, names should be at least two alphanumeric \
+             characters"
+        ),
+        _ => format!(
+            "create {name}: {name:?} includes invalid characters for a local volume name, only \
+             \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, \
+             use absolute path"
+        ),
     }
 }
 

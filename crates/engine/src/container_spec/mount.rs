@@ -1,6 +1,6 @@
 //! Mounts in the long form.
 
-use super::bind::{check_target, check_volume};
+use super::bind::{check_target, check_volume, refused_volume};
 use super::{ParseError, Propagation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,14 +86,23 @@ pub enum ReadOnlyRecursion {
 }
 
 impl Mount {
+    /// What a volume's name is in an error, whose reason is dockerd's whole sentence.
+    pub const NAME: &'static str = "volume name";
+
     /// Checks the paths and names; edges call it on what they made.
     pub fn check(&self) -> Result<(), ParseError> {
         let fail = |text: &str, reason: &str| ParseError::new("mount", text, reason);
-        check_target(&self.target).map_err(|reason| fail(&self.target, reason))?;
+        let relative = |path: &str| {
+            let words = format!("invalid mount path: '{path}' mount path must be absolute");
+            fail(path, &words)
+        };
+        if !self.target.starts_with('/') {
+            return Err(relative(&self.target));
+        }
+        check_target(&self.target)
+            .map_err(|reason| fail(&self.target, &format!("invalid specification: {reason}")))?;
         match &self.kind {
-            MountKind::Bind { source, .. } if !source.starts_with('/') => {
-                Err(fail(source, "the source is no absolute path"))
-            }
+            MountKind::Bind { source, .. } if !source.starts_with('/') => Err(relative(source)),
             MountKind::Bind {
                 propagation,
                 recursion: ReadOnlyRecursion::Forced,
@@ -110,7 +119,8 @@ impl Mount {
                 )),
             },
             MountKind::Volume { name, subpath, .. } => match name {
-                Some(name) => check_volume(name).map_err(|reason| fail(name, reason)),
+                Some(name) => check_volume(name)
+                    .map_err(|_| ParseError::new(Self::NAME, name, refused_volume(name))),
                 None if !subpath.is_empty() => Err(fail(
                     subpath,
                     "must not set Subpath when using anonymous volumes",

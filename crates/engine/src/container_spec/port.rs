@@ -25,10 +25,17 @@ pub(crate) struct Publication {
     pub(crate) range: Option<(u16, u16)>,
 }
 
+/// What a port's number is in an error.
+pub(crate) const PORT_SPECIFICATION: &str = "port specification";
+const NUMBER: &str = "the number is not of 1 to 65535";
+
 /// Reads `80/tcp`; a port without a protocol is of TCP.
 pub(crate) fn port(text: &str) -> Result<(u16, Protocol), ParseError> {
-    let refuse = |why| ParseError::new("port", text, why);
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let refuse = |why| match why {
+        NUMBER => ParseError::new(PORT_SPECIFICATION, number, why),
+        why => ParseError::new("port", text, why),
+    };
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
@@ -36,7 +43,7 @@ pub(crate) fn port(text: &str) -> Result<(u16, Protocol), ParseError> {
         _ => return Err(refuse("the protocol is none of tcp, udp, sctp")),
     };
     match number.parse() {
-        Ok(0) | Err(_) => Err(refuse("the number is not of 1 to 65535")),
+        Ok(0) | Err(_) => Err(refuse(NUMBER)),
         Ok(number) => Ok((number, protocol)),
     }
 }
@@ -61,7 +68,13 @@ impl Publication {
                     .map_err(|_| ParseError::new("host IP", text, "no address"))?,
             ),
         };
-        let refuse = || ParseError::new("host port", &binding.port, "no port or range of ports");
+        let refuse = || {
+            ParseError::new(
+                PORT_SPECIFICATION,
+                &binding.port,
+                "no port or range of ports",
+            )
+        };
         let range = match binding.port.as_str() {
             "" | "0" => None,
             text => {

@@ -9,7 +9,10 @@ pub(super) fn points(spec: &ContainerSpec, context: &Context) -> Result<Vec<Moun
     for text in &spec.volumes_from {
         let (name, mode) = text.split_once(':').unwrap_or((text, ""));
         if name.is_empty() {
-            return Err(Error::invalid("HostConfig.VolumesFrom", "no container"));
+            return Err(Error::invalid(
+                "HostConfig.VolumesFrom",
+                "volumes-from specification cannot be an empty string",
+            ));
         }
         if !is_mode(mode) {
             return Err(Error::invalid("mode", mode));

@@ -17,6 +17,10 @@ use std::net::IpAddr;
 
 /// Checks what is asked for of a place in a network, as far as it is known before the start.
 pub(crate) fn check_endpoint(record: &NetworkRecord, spec: &EndpointSpec) -> Result<(), Error> {
+    if !spec.mac.is_empty() && parse_mac(&spec.mac).is_none() {
+        let words = format!("invalid MAC address {}", spec.mac);
+        return Err(NetworkError::endpoint(words).into());
+    }
     let mut wrong = Vec::new();
     let asked: Vec<_> = [false, true]
         .into_iter()
@@ -42,12 +46,11 @@ pub(crate) fn check_endpoint(record: &NetworkRecord, spec: &EndpointSpec) -> Res
             format!("no configured subnet or ip-range contain the IP address {address}")
         }));
     }
-    if !spec.mac.is_empty() && parse_mac(&spec.mac).is_none() {
-        wrong.push(format!("invalid MAC address: {}", spec.mac));
-    }
     wrong.extend(spec.wrong_sysctls());
     if record.predefined && !spec.aliases().is_empty() {
-        wrong.push("network-scoped aliases are only supported for user-defined networks".into());
+        wrong.push(
+            "network-scoped alias is supported only for containers in user defined networks".into(),
+        );
     }
     match wrong.is_empty() {
         true => Ok(()),

@@ -103,7 +103,7 @@ fn named(field: &'static str, list: &[String]) -> Result<Named, Error> {
         if !CAPABILITIES.contains(&name.as_str()) {
             return Err(Error::invalid(
                 field,
-                format!("unknown capability: {text:?}"),
+                format!("unknown capability: {name:?}"),
             ));
         }
         named.names.push(name);

@@ -159,3 +159,93 @@ fn an_image_of_another_system_is_kept_and_not_run() {
     Run 'corten run --help' for more information
     "#);
 }
+
+/// What is created, and what dockerd says of it; read from docker 28.
+#[test]
+fn what_no_container_is_made_of_is_said_in_dockers_words() {
+    let host = TestHost::start();
+    let address = "user specified IP address is supported on user defined networks only";
+    for (field, words) in [
+        (
+            r#""HostConfig":{"Memory":-1}"#,
+            "Minimum memory limit allowed is 6MB",
+        ),
+        (
+            r#""HostConfig":{"MemoryReservation":1}"#,
+            "Minimum memory reservation allowed is 6MB",
+        ),
+        (
+            r#""HostConfig":{"CpuPeriod":-1}"#,
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+        ),
+        (
+            r#""HostConfig":{"NanoCpus":500000000,"CpuQuota":10000}"#,
+            "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
+        ),
+        (
+            r#""HostConfig":{"ExtraHosts":["a=1.2.3.4"]}"#,
+            r#"bad format for add-host: "a=1.2.3.4""#,
+        ),
+        (
+            r#""HostConfig":{"ExtraHosts":["a:[::1]"]}"#,
+            r#"invalid IP address in add-host: "[::1]""#,
+        ),
+        (
+            r#""HostConfig":{"CapAdd":["bad"]}"#,
+            r#"invalid CapAdd: unknown capability: "CAP_BAD""#,
+        ),
+        (
+            r#""HostConfig":{"Tmpfs":{"rel":""}}"#,
+            "invalid mount path: 'rel' mount path must be absolute",
+        ),
+        (
+            r#""HostConfig":{"Tmpfs":{"/":""}}"#,
+            "invalid specification: destination can't be '/'",
+        ),
+        (
+            r#""HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"x"}]}}"#,
+            r#"invalid port specification: "x""#,
+        ),
+        (
+            r#""HostConfig":{"PortBindings":{"70000/tcp":[{}]}}"#,
+            r#"invalid port specification: "70000""#,
+        ),
+        (
+            r#""HostConfig":{"VolumesFrom":[""]}"#,
+            "volumes-from specification cannot be an empty string",
+        ),
+        (r#""Env":["=x"]"#, "invalid environment variable: =x"),
+        (
+            r#""NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"x"}}}"#,
+            "invalid config for network bridge: invalid MAC address x",
+        ),
+        (
+            r#""NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"172.17.0.9"}}}}"#,
+            &format!("invalid config for network bridge: invalid endpoint settings:\n{address}"),
+        ),
+    ] {
+        let body = format!(r#"{{"Image":"busybox",{field}}}"#);
+        let answer = host.http("POST", "/containers/create", Some(&body));
+        assert_eq!(answer.status, 400, "{field}: {}", answer.text());
+        assert_eq!(answer.json()["message"], words, "{field}");
+    }
+}
+
+#[test]
+fn what_a_container_cannot_be_set_up_with_is_the_hosts_failure_unless_it_is_not_there() {
+    let host = TestHost::start();
+    for (config, status) in [
+        (r#""HostConfig":{"Sysctls":{"kernel.shmmax":"x"}}"#, 500),
+        (r#""User":"nosuch""#, 500),
+        (r#""HostConfig":{"Sysctls":{"net.nosuch":"1"}}"#, 400),
+        (r#""Cmd":["nosuch"]"#, 400),
+    ] {
+        let body = format!(r#"{{"Image":"busybox",{config}}}"#);
+        let made = host.http("POST", "/containers/create", Some(&body));
+        let id = made.json()["Id"].as_str().unwrap().to_owned();
+        let path = format!("/containers/{id}/start");
+        let answer = host.http("POST", &path, None);
+        assert_eq!(answer.status, status, "{config}: {}", answer.text());
+        host.cli(&["rm", &id]).success();
+    }
+}

@@ -119,3 +119,23 @@ fn history_tells_how_it_was_made() {
     assert_eq!(ran.text(), "from a test\n");
     host.cli(&["rmi", &name]).success();
 }
+
+#[test]
+fn a_prune_tells_what_it_freed_and_not_what_others_have_too() {
+    let host = TestHost::start();
+    let one = Running::sleeping(&host);
+    host.cli(&[
+        "exec",
+        &one.id,
+        "sh",
+        "-c",
+        "head -c 300000 /dev/urandom >/noise",
+    ])
+    .success();
+    host.cli(&["commit", &one.id]).success();
+    let pruned = host.http("POST", "/images/prune", None).json();
+    let freed = pruned["SpaceReclaimed"].as_u64().unwrap();
+    // The noise as a layer and in its archive, and a configuration.
+    assert!((300_000..1_200_000).contains(&freed), "{pruned}");
+    host.cli(&["run", "--rm", "busybox", "true"]).success();
+}

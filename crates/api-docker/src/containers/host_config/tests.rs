@@ -119,15 +119,23 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             json!([{"Driver": "x", "Capabilities": [["gpu"]]}]),
             "could not select device driver \"x\"",
         ),
-        ("IOMaximumBandwidth", json!(1), "IOMaximumBandwidth"),
-        ("IOMaximumIOps", json!(1), "IOMaximumIOps"),
-        ("KernelMemory", json!(1), "KernelMemory"),
+        (
+            "IOMaximumBandwidth",
+            json!(1),
+            "QoS maximum bandwidth configuration is not supported on linux",
+        ),
+        (
+            "IOMaximumIOps",
+            json!(1),
+            "QoS maximum IOPs configuration is not supported on linux",
+        ),
         ("StorageOpt", json!({"size": "1g"}), "StorageOpt"),
     ]
 }
 
-/// Fields that say nothing to the daemon: the client's own file, in which it writes the id.
-const CLIENTS: [&str; 1] = ["ContainerIDFile"];
+/// Fields that say nothing to the daemon: the client's own file, in which it writes the id, and
+/// a limit that no kernel has any more.
+const SILENT: [&str; 2] = ["ContainerIDFile", "KernelMemory"];
 
 /// Fields that are shown by what the engine knows of other containers.
 const OF_OTHERS: [&str; 1] = ["Links"];
@@ -156,6 +164,109 @@ fn what_is_not_done_is_refused_by_its_name() {
 }
 
 #[test]
+fn a_list_with_nothing_in_it_is_shown_as_it_was_given() {
+    for field in [
+        "Binds",
+        "BlkioDeviceReadBps",
+        "BlkioWeightDevice",
+        "CapAdd",
+        "DeviceRequests",
+        "Devices",
+        "Dns",
+        "DnsOptions",
+        "DnsSearch",
+        "ExtraHosts",
+        "SecurityOpt",
+        "Ulimits",
+        "VolumesFrom",
+    ] {
+        for given in [json!([]), json!(null)] {
+            let spec = specification(&request(field, &given)).unwrap();
+            // As it is kept.
+            let kept = serde_json::to_string(&spec).unwrap();
+            let spec = serde_json::from_str(&kept).unwrap();
+            let shown = serde_json::to_value(show(&spec)).unwrap();
+            assert_eq!(shown[field], given, "{field}");
+        }
+    }
+}
+
+/// Values that docker 28 refuses, and its words.
+#[test]
+fn wrong_values_are_refused_in_dockers_words() {
+    let bind = json!({"Type": "bind", "Source": "/tmp", "Target": "/t"});
+    let mount = |field: &str, value: Value| {
+        let mut mount = bind.clone();
+        mount[field] = value;
+        json!([mount])
+    };
+    for (field, value, words) in [
+        (
+            "CpuShares",
+            json!(-1),
+            "invalid CPU shares (-1): value must be a positive integer",
+        ),
+        (
+            "MemorySwappiness",
+            json!(101),
+            "Invalid value: 101, valid memory swappiness range is 0-100",
+        ),
+        (
+            "CgroupnsMode",
+            json!("bad"),
+            "invalid cgroup namespace mode: bad",
+        ),
+        (
+            "NetworkMode",
+            json!("container:"),
+            "invalid network mode: invalid container format container:<name|id>",
+        ),
+        (
+            "Annotations",
+            json!({"": "x"}),
+            "invalid Annotations: the empty string is not permitted as an annotation key",
+        ),
+        (
+            "SecurityOpt",
+            json!(["bad"]),
+            "invalid --security-opt 1: \"bad\"",
+        ),
+        (
+            "Mounts",
+            mount("Source", json!("rel")),
+            "invalid mount config for type \"bind\": invalid mount path: 'rel' mount path must \
+             be absolute",
+        ),
+        (
+            "Mounts",
+            mount("Target", json!("/")),
+            "invalid mount config for type \"bind\": invalid specification: destination can't \
+             be '/'",
+        ),
+        (
+            "Mounts",
+            json!([{"Type": "volume", "Source": "v", "Target": "/t"}]),
+            "create v: volume name is too short, names should be at least two alphanumeric \
+             characters",
+        ),
+        (
+            "Mounts",
+            json!([{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"Options": [["bad"]]}}]),
+            "invalid mount config for type \"tmpfs\": invalid option: bad",
+        ),
+        (
+            "Binds",
+            json!(["v:/x"]),
+            "create v: volume name is too short, names should be at least two alphanumeric \
+             characters",
+        ),
+    ] {
+        let error = specification(&request(field, &value)).unwrap_err();
+        assert_eq!(error.to_string(), words, "{field}");
+    }
+}
+
+#[test]
 fn every_field_is_in_one_of_the_lists() {
     let all = serde_json::to_value(HostConfig {
         annotations: Some(Default::default()),
@@ -178,6 +289,6 @@ fn every_field_is_in_one_of_the_lists() {
     let (done, refused) = (done(), refused());
     let listed = done.iter().map(|(field, _)| *field);
     let listed = listed.chain(refused.iter().map(|(field, _, _)| *field));
-    let listed: BTreeSet<&str> = listed.chain(CLIENTS).chain(OF_OTHERS).collect();
+    let listed: BTreeSet<&str> = listed.chain(SILENT).chain(OF_OTHERS).collect();
     assert_eq!(all, listed);
 }
