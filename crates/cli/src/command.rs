@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::help;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, builder::BoolishValueParser};
+use std::mem::ManuallyDrop;
 
 /// A command with its arguments.
 pub(crate) trait Action: Args {
@@ -81,7 +82,7 @@ pub(crate) struct Leaf {
     /// How many positional arguments.
     pub(crate) takes: Takes,
     build: fn(Command) -> Command,
-    run: fn(&ArgMatches, &Context) -> Result,
+    run: fn(ArgMatches, &Context) -> Result,
 }
 
 /// The entry of command `A`.
@@ -121,16 +122,16 @@ pub(crate) const fn group(
     }
 }
 
-fn run<A: Action>(matches: &ArgMatches, cx: &Context) -> Result {
-    let action = A::from_arg_matches(matches)
+fn run<A: Action>(mut matches: ArgMatches, cx: &Context) -> Result {
+    let action = A::from_arg_matches_mut(&mut matches)
         .map_err(|error| crate::failure::Failure::text(125, error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(Box::pin(action.run(cx)));
-    // A thread may be blocked in reading standard input: do not wait for it.
-    runtime.shutdown_background();
-    result
+    // Never taken apart: the process ends, and what is open with it. A thread may be blocked in
+    // reading standard input, and the daemon would wake for each connection before we are gone.
+    let runtime = ManuallyDrop::new(runtime);
+    runtime.block_on(Box::pin(action.run(cx)))
 }
 
 impl Leaf {
@@ -159,7 +160,7 @@ impl Leaf {
     }
 
     /// Runs it.
-    pub(crate) fn run(&self, matches: &ArgMatches, cx: &Context) -> Result {
+    pub(crate) fn run(&self, matches: ArgMatches, cx: &Context) -> Result {
         (self.run)(matches, cx)
     }
 }

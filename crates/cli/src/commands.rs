@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::{output, usage};
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 
 const COMMON: &[&str] = &["run", "exec", "ps", "pull", "images", "version", "info"];
 
@@ -269,8 +270,10 @@ fn run_leaf(
     cx: Result<Context>,
 ) -> Result {
     let args = std::iter::once(OsString::from("corten")).chain(args);
-    match leaf.command(path, about).try_get_matches_from(args) {
-        Ok(matches) => leaf.run(&matches, &cx?),
+    // It takes longer to take apart than the process lives.
+    let mut command = ManuallyDrop::new(leaf.command(path, about));
+    match command.try_get_matches_from_mut(args) {
+        Ok(matches) => leaf.run(matches, &cx?),
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             output::text(&leaf.help(path, about))?;
             Ok(0)

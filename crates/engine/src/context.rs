@@ -23,6 +23,10 @@ use tokio_util::task::TaskTracker;
 use types::{ContainerId, ExecId};
 use unpack::Unpack;
 
+/// How long after the end of a container that goes with it the rest is removed: who waited for the
+/// end goes first.
+const MOMENT: Duration = Duration::from_millis(3);
+
 /// What the services share.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -128,6 +132,9 @@ impl Context {
             // A container that a loss of power brought back would have lost its files; one that
             // goes when it ends is removed again.
             let lasting = !record.spec.auto_remove;
+            if !lasting {
+                tokio::time::sleep(MOMENT).await;
+            }
             if lasting && let Err(error) = context.sync("make a removal durable").await {
                 tracing::warn!(container.id = %record.id, %error, "a container's files are kept");
                 return;
