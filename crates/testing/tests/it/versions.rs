@@ -273,8 +273,16 @@ fn a_container_is_made_as_its_clients_version_says() {
         assert_eq!(*bindings, json!([{"HostIp": "", "HostPort": ""}]));
         container["NetworkSettings"]["Networks"]["bridge"]["MacAddress"].clone()
     };
+    let oldest = create("1.43", request.clone());
+    assert_eq!(oldest["Warnings"], json!([]));
+    assert_eq!(mac(&oldest), "02:42:ac:11:00:99");
     let old = create("1.51", request.clone());
-    assert_eq!(old["Warnings"], json!([]));
+    assert_eq!(
+        old["Warnings"],
+        json!([
+            "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
+        ])
+    );
     assert_eq!(mac(&old), "02:42:ac:11:00:99");
     let new = create("1.52", request);
     assert_eq!(
