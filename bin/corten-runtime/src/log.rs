@@ -124,9 +124,9 @@ pub(crate) fn fatal(error: &anyhow::Error) {
 fn phrase(error: &anyhow::Error) -> String {
     let missing = |cause: &&(dyn Error + 'static)| {
         let cause = cause.downcast_ref::<container::Error>();
-        matches!(cause, Some(container::Error::CommandNotFound { .. }))
+        matches!(cause, Some(container::Error::CommandNotFound { command, .. }) if !command.contains('/'))
     };
-    // What is not there needs no further reason.
+    // What is on no PATH needs no further reason.
     let last = error.chain().position(|cause| missing(&cause));
     let told = last.map_or(usize::MAX, |last| last + 1);
     let causes = error.chain().take(told).map(|cause| {

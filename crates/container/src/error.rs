@@ -83,11 +83,13 @@ pub enum Error {
         status: String,
     },
     /// The program does not exist, in the root or on its PATH: exit status 127.
-    #[error("exec: {command:?}: executable file not found in $PATH")]
+    ///
+    /// COMPAT: Go's words for both.
+    #[error("exec: {command:?}: {}", sought(command))]
     CommandNotFound {
         /// The first argument.
         command: String,
-        /// `ENOENT`.
+        /// `ENOENT`, or `ENOTDIR` on the way to it.
         source: io::Error,
     },
     /// The program exists but cannot be executed: exit status 126.
@@ -158,6 +160,14 @@ pub enum Error {
         /// Why the gate could not be reached.
         source: io::Error,
     },
+}
+
+/// How a program was sought: by its path, or in those of PATH, of which nothing more is to be said.
+fn sought(command: &str) -> String {
+    match command.contains('/') {
+        true => format!("stat {command}"),
+        false => "executable file not found in $PATH".to_owned(),
+    }
 }
 
 impl Error {

@@ -214,6 +214,14 @@ fn a_command_that_cannot_be_is_told_in_runcs_words() {
             "nosuch",
             r#"exec: \"nosuch\": executable file not found in $PATH""#,
         ),
+        (
+            "/nosuch",
+            r#"exec: \"/nosuch\": stat /nosuch: no such file or directory""#,
+        ),
+        (
+            "/etc/file/x",
+            r#"exec: \"/etc/file/x\": stat /etc/file/x: not a directory""#,
+        ),
         ("/etc/file", r#"exec: \"/etc/file\": permission denied""#),
     ] {
         bundle.change(|spec| spec["process"]["args"] = json!([command]));

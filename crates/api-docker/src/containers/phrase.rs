@@ -160,8 +160,9 @@ const SEARCHED: &str = "executable file not found in $PATH";
 
 /// The kernel's errors as Go spells them: in small letters, without the number.
 fn in_go_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 4] = [
+    const WORDS: [(&str, &str); 5] = [
         ("No such file or directory", "no such file or directory"),
+        ("Not a directory", "not a directory"),
         ("Permission denied", "permission denied"),
         ("Is a directory", "is a directory"),
         ("Exec format error", "exec format error"),

@@ -7,21 +7,21 @@ use rustix::io::Errno;
 
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let process = &setup.plan.process;
-    let mut refused = None;
+    let (mut refused, mut missing) = (None, Errno::NOENT);
     for (place, candidate) in process.candidates.iter().enumerate() {
         match check(candidate) {
             Ok(()) => {
                 setup.command = place;
                 return Ok(());
             }
-            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(errno @ (Errno::NOENT | Errno::NOTDIR)) => missing = errno,
             Err(errno) => refused = Some(errno),
         }
     }
     let name = process.arguments.strings().first();
     let name = name.map_or(&b""[..], |name| name.to_bytes());
     Err(match refused {
-        None => Fault::new("find", name, Errno::NOENT).with(Class::CommandNotFound),
+        None => Fault::new("find", name, missing).with(Class::CommandNotFound),
         Some(errno) => Fault::new("execute", name, errno).with(Class::CommandNotExecutable),
     })
 }

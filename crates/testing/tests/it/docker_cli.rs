@@ -310,6 +310,12 @@ fn what_cannot_be_executed_in_a_container_is_said_where_docker_says_it() {
         ),
         (
             &[],
+            "/nosuch",
+            127,
+            r#"exec: "/nosuch": stat /nosuch: no such file or directory"#,
+        ),
+        (
+            &[],
             "/etc",
             126,
             r#"exec: "/etc": is a directory: permission denied"#,
