@@ -9,6 +9,8 @@ use tokio::io::unix::AsyncFd;
 
 /// How long is waited after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long is waited for a process that is about to end.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Restores the firewall's table whenever somebody else has removed something of it.
 pub(crate) async fn firewall(context: Arc<Context>) {
@@ -59,23 +61,27 @@ fn tell_barriers() {
 
 /// Starts the proxy again whenever it has ended by itself.
 pub(crate) async fn proxy(context: Arc<Context>) {
+    tokio::select! {
+        () = watch_proxy(&context) => {}
+        () = context.stopping.cancelled() => {}
+    }
+}
+
+async fn watch_proxy(context: &Arc<Context>) {
     let changed = context.networks.proxy_changed();
     loop {
-        tokio::select! {
-            () = changed.notified() => {}
-            () = context.stopping.cancelled() => return,
-        }
-        let asked = Arc::clone(&context);
+        let asked = Arc::clone(context);
         let end = blocking(move || asked.networks.proxy_end()).await;
-        let Some(Ok(end)) = end.ok().flatten().map(readiness) else {
-            continue;
-        };
-        tokio::select! {
-            _ = end.readable() => {}
-            () = context.stopping.cancelled() => return,
+        match end.ok().flatten().map(|end| end.and_then(readiness)) {
+            None => {
+                changed.notified().await;
+                continue;
+            }
+            Some(Ok(end)) => drop(end.readable().await),
+            // It is gone, or about to be: its sockets close one after another.
+            Some(Err(_)) => tokio::time::sleep(MOMENT).await,
         }
-        drop(end);
-        revive(&context).await;
+        revive(context).await;
     }
 }
 

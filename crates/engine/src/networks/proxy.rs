@@ -132,12 +132,11 @@ impl Registry {
         Arc::clone(&self.proxy().changed)
     }
 
-    /// What is readable once the proxy has ended; `None` if there is none.
-    pub(crate) fn proxy_end(&self) -> Option<OwnedFd> {
+    /// What is readable once the proxy has ended, an error if it has; `None` if there is none.
+    pub(crate) fn proxy_end(&self) -> Option<std::io::Result<OwnedFd>> {
         let proxy = self.proxy();
         proxy.client.as_ref()?;
-        // One that is gone already is found out by the next who needs it.
-        proxy::end(&proxy.folder).ok()
+        Some(proxy::end(&proxy.folder))
     }
 
     /// Starts the proxy again if it has ended.
