@@ -157,9 +157,6 @@ fn failure(bytes: &[u8]) -> Error {
             command: text(object),
             source,
         },
-        class if class == Class::NoInterpreter as u8 => Error::NoInterpreter {
-            command: text(object),
-        },
         class if class == Class::Mount as u8 => {
             let told = text(object);
             let (from, to) = told.split_once('\0').unwrap_or(("", &told));

@@ -100,14 +100,6 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// The program exists, and what its first line names does not: exit status 127.
-    ///
-    /// COMPAT: Go's words for a failed execve, which callers match on.
-    #[error("exec {command}: no such file or directory")]
-    NoInterpreter {
-        /// The first argument.
-        command: String,
-    },
     /// The program's user or group is not in the container's own files.
     ///
     /// COMPAT: docker's words, which its clients show.
@@ -174,7 +166,7 @@ impl Error {
     /// The exit status that shells and Docker give to this failure of a command.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::CommandNotFound { .. } | Self::NoInterpreter { .. } => 127,
+            Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
             _ => 125,
         }
@@ -187,7 +179,6 @@ impl Error {
             | Self::Mount { .. }
             | Self::CommandNotFound { .. }
             | Self::CommandNotExecutable { .. }
-            | Self::NoInterpreter { .. }
             | Self::NoAccount { .. } => true,
             Self::Hook { stage, .. } => ["createContainer", "startContainer"].contains(stage),
             _ => false,
@@ -249,10 +240,9 @@ impl Error {
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid { .. }
-            | Self::CommandNotFound { .. }
-            | Self::NoInterpreter { .. }
-            | Self::NoAccount { .. } => ErrorKind::InvalidArgument,
+            Self::Invalid { .. } | Self::CommandNotFound { .. } | Self::NoAccount { .. } => {
+                ErrorKind::InvalidArgument
+            }
             Self::Unsupported { .. } | Self::KernelTooOld { .. } => ErrorKind::Unsupported,
             Self::CommandNotExecutable { .. } => ErrorKind::PermissionDenied,
             Self::Host { source, .. }

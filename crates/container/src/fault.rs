@@ -30,8 +30,6 @@ pub(crate) enum Class {
     ForeignRoot,
     /// The container's own files have no such user or group.
     NoAccount,
-    /// The command is there, and what it names to interpret it is not.
-    NoInterpreter,
     /// A mount failed: its source and destination, divided by a zero byte.
     Mount,
     /// A hook failed: which one, and why.

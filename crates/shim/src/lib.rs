@@ -63,6 +63,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 /// Serves a sandbox to the daemon at descriptor 0, whose first request is there already.
 fn serve(sandbox: String, folder: PathBuf) -> Result<()> {
     let socket = inherited().map_err(Error::io("take over", Path::new("descriptor 0")))?;
+    // We were executed by the number of a descriptor, which would be our name in top and pgrep.
+    rustix::thread::set_name(c"corten-shim").map_err(Error::io("name", Path::new("ourselves")))?;
     let own = place::leave_caller()?;
     // Asked ahead, for the containers' processes.
     sys::signal::ignored();

@@ -11,7 +11,6 @@ use container::{Create, Gate, Init, Stdio, Waiting};
 use oci::runtime::{Namespace, NamespaceKind, Process, SeccompAction, Spec, Status};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::cell::{Cell, RefCell};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use types::{ContainerId, Rootfs, Timestamp};
 
@@ -333,12 +332,6 @@ fn bring_up(wanted: &Wanted<'_>, place: &Place, record: &mut Record) -> Result<u
     };
     if let Err(error) = tell(wanted, &mut init, record) {
         foreground::end(&init);
-        if let Some(unspoken @ container::Error::NoInterpreter { .. }) = error.downcast_ref() {
-            // COMPAT: by then runc is the program, which says it and ends.
-            drop(writeln!(std::io::stderr(), "{unspoken}"));
-            delete::destroy_or_warn(place, record);
-            return Ok(255);
-        }
         return Err(error);
     }
     match signals {

@@ -203,6 +203,39 @@ fn in_runcs_place_it_speaks_of_itself_as_runc() {
 }
 
 #[test]
+fn a_program_that_the_kernel_refuses_was_started_and_says_so_itself() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(bundle) = Bundle::new(&["sleep", "100"]) else {
+        return;
+    };
+    let path = bundle.path();
+    let of = ["--bundle", path.to_str().unwrap(), &bundle.id];
+    let programs = [
+        ("script", "#!/nosuch\n", "no such file or directory"),
+        ("other", "of another machine", "exec format error"),
+    ];
+    for (name, content, why) in programs {
+        let file = path.join("rootfs/bin").join(name);
+        fs::write(&file, content).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let words = format!("exec /bin/{name}: {why}\n");
+        bundle.ok(&[&["run", "--detach"], &of[..]].concat());
+        let said = bundle.run(&["exec", &bundle.id, name]);
+        assert_eq!((said.code, &*said.err), (Some(255), &*words));
+        bundle.ok(&["delete", "--force", &bundle.id]);
+        bundle.change(|spec| spec["process"]["args"] = json!([name]));
+        let said = bundle.run(&[&["run"], &of[..]].concat());
+        assert_eq!((said.code, &*said.err), (Some(255), &*words));
+        bundle.create();
+        let said = bundle.run(&["start", &bundle.id]);
+        assert_eq!((said.code, &*said.err), (Some(0), ""));
+        bundle.wait_for("stopped");
+        bundle.ok(&["delete", &bundle.id]);
+        bundle.change(|spec| spec["process"]["args"] = json!(["sleep", "100"]));
+    }
+}
+
+#[test]
 fn a_command_that_cannot_be_is_told_in_runcs_words() {
     let Some(bundle) = Bundle::new(&["true"]) else {
         return;

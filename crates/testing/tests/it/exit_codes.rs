@@ -58,6 +58,25 @@ fn a_command_that_cannot_be_executed_is_126() {
 }
 
 #[test]
+fn a_program_that_the_kernel_refuses_was_started_and_says_so_itself() {
+    let host = TestHost::start();
+    let write = "printf '#!/nosuch\\n' > /bin/script; chmod +x /bin/script; exec sleep 600";
+    let id = host.run_detached(&["--network", "none", "busybox", "sh", "-c", write]);
+    let words = "exec /bin/script: no such file or directory";
+    host.until("it can be executed", |host| {
+        let ran = host.cli(&["exec", &id, "script"]);
+        ran.error().contains(words)
+    });
+    host.cli(&["exec", &id, "script"]).code(255);
+    host.cli(&["commit", &id, "scripted"]).success();
+    let ran = host.cli(&["run", "--name", "refused", "scripted", "script"]);
+    let ran = ran.code(255);
+    assert_eq!(ran.error().trim_end(), words);
+    let logs = host.cli(&["logs", "refused"]).success();
+    assert_eq!(logs.error().trim_end(), words);
+}
+
+#[test]
 fn what_the_daemon_refuses_is_125() {
     let host = TestHost::start();
     host.cli(&[

@@ -10,6 +10,8 @@ fn the_next_container_gets_the_shim_that_waits_and_namespaces_of_its_own() {
     }
     let host = TestHost::start();
     let waiting = await_spare(&host);
+    let name = std::fs::read_to_string(format!("/proc/{waiting}/comm")).unwrap();
+    assert_eq!(name, "corten-shim\n");
     let run = ["--network", "none", "busybox", "sleep", "600"];
     let first = host.run_detached(&run);
     let shim = std::fs::read(host.paths().shims().join(&first).join("shim.json")).unwrap();
