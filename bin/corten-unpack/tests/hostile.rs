@@ -316,8 +316,11 @@ fn a_full_disk_is_said_so() {
         .expect("open");
     let bytes = Tar::new().file("a", &vec![1; 3 << 20]).finish();
     let job = worker().layer(support::stream(bytes), full).expect("start");
-    match job.wait() {
-        Err(Error::Refused(Refusal::Machine { full: true, .. })) => {}
-        other => unreachable!("{other:?}"),
-    }
+    let Err(Error::Output { source, .. }) = job.wait() else {
+        unreachable!("it is full");
+    };
+    assert!(
+        matches!(*source, Refusal::Machine { full: true, .. }),
+        "{source}"
+    );
 }

@@ -3,7 +3,7 @@
 //! A parent that stays holds it by the channel that it has anyway. Where create and start are
 //! processes of their own, the child listens on a socket in the state directory: unlike a FIFO
 //! it needs no path, no permission and no procfs on the child's side, a start of a container
-//! that has died is refused at once, and the same connection tells whether the exec worked.
+//! that has died is refused at once, and the same connection tells what fails after it.
 
 use crate::Error;
 use crate::channel::{self, Received, Tag};

@@ -27,7 +27,7 @@ fn a_container_waits_for_a_start_by_path_and_starts_once() {
 }
 
 #[test]
-fn a_failed_exec_is_told_to_whoever_started() {
+fn a_program_that_is_not_executed_was_started_and_says_why() {
     let mut bundle = Bundle::new();
     let script = bundle.root().join("bin/script");
     std::fs::write(&script, "#!/nothing\n").unwrap();
@@ -40,8 +40,10 @@ fn a_failed_exec_is_told_to_whoever_started() {
     let init = bundle
         .create(streams.stdio(), Gate::Waiting(&gate))
         .unwrap();
-    assert_eq!(start(&path).unwrap_err().exit_status(), 127);
-    assert_eq!(streams.finish(init.pidfd()).status, 1);
+    start(&path).unwrap();
+    let outcome = streams.finish(init.pidfd());
+    let said = "exec /bin/script: no such file or directory\n";
+    assert_eq!((outcome.status, &*outcome.output), (255, said));
 }
 
 #[test]
