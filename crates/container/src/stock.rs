@@ -13,8 +13,7 @@ use crate::plan::{self, Mount, Source, Tree};
 use crate::stdio::Stdio;
 use crate::steps;
 use cgroup::Cgroup;
-use oci::runtime::IdMaps;
-use oci::runtime::{Linux, Mount as Requested, Namespace, NamespaceKind, Spec};
+use oci::runtime::{IdMaps, Linux, Mount as Requested, Namespace, NamespaceKind, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -30,6 +29,9 @@ const DEV: &str = "/dev";
 #[derive(Debug, Default)]
 pub struct Stock {
     trees: Vec<Ready>,
+    /// A root that nobody was found to have yet.
+    likely: Option<Root>,
+    /// The container's root.
     root: Option<Root>,
 }
 
@@ -56,26 +58,29 @@ impl Stock {
             }
         }
         rustix::process::umask(umask);
-        Self { trees, root: None }
+        Self {
+            trees,
+            ..Self::default()
+        }
     }
 
     /// Mounts a root that is likely; `by` is the same with mounts in the place of layers. A root
     /// that cannot be mounted is left out.
     pub fn mount_root(&mut self, rootfs: Rootfs, by: &Rootfs) {
-        self.root = Root::mount(rootfs, by);
+        self.likely = Root::mount(rootfs, by);
     }
 
-    /// Drops the root unless it is this one, for a container with these maps of ids. True if it
-    /// is there.
+    /// Makes the likely root the container's if it is this one, for these maps of ids, and drops
+    /// it otherwise. True if the container has it.
     pub fn keep_root(&mut self, rootfs: &Rootfs, maps: Option<&IdMaps>) -> bool {
         let fits = |root: &Root| maps.is_none() && root.is(rootfs);
-        self.root = self.root.take().filter(fits);
+        self.root = self.likely.take().filter(fits);
         self.root.is_some()
     }
 
-    /// This root, if it is mounted.
-    pub(crate) fn root(&self, rootfs: &Rootfs) -> Option<&Root> {
-        self.root.as_ref().filter(|root| root.is(rootfs))
+    /// The container's root, if it is mounted.
+    pub(crate) fn root(&self) -> Option<&Root> {
+        self.root.as_ref()
     }
 
     /// Drops the trees with a file system of this type.

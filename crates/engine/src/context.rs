@@ -131,11 +131,9 @@ impl Context {
             context.log_keepers.end(&record.id).await;
             // A container that a loss of power brought back would have lost its files; one that
             // goes when it ends is removed again.
-            let lasting = !record.spec.auto_remove;
-            if !lasting {
+            if record.spec.auto_remove {
                 tokio::time::sleep(MOMENT).await;
-            }
-            if lasting && let Err(error) = context.sync("make a removal durable").await {
+            } else if let Err(error) = context.sync("make a removal durable").await {
                 tracing::warn!(container.id = %record.id, %error, "a container's files are kept");
                 return;
             }

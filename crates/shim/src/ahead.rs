@@ -53,6 +53,10 @@ impl Sandbox {
     ) -> Result<()> {
         let mounts: Vec<Mount> =
             serde_json::from_slice(&asked.mounts).map_err(Error::invalid("mounts"))?;
+        let rootfs: Option<Rootfs> = match asked.rootfs.is_empty() {
+            true => None,
+            false => Some(json("rootfs", &asked.rootfs)?),
+        };
         let hierarchies = Hierarchies::probe()?;
         let id = self.place.sandbox.clone();
         let request = request(&id, &asked.cgroups_path, None);
@@ -63,8 +67,7 @@ impl Sandbox {
         self.hierarchies = Some(hierarchies);
         let mut stock = Stock::default();
         let namespaces = Namespaces::make(|| stock = Stock::make(&mounts, Some(&cgroup)))?;
-        if !asked.rootfs.is_empty() {
-            let rootfs: Rootfs = json("rootfs", &asked.rootfs)?;
+        if let Some(rootfs) = rootfs {
             let mut by = rootfs.clone();
             use_mounts(&mut by, layers);
             stock.mount_root(rootfs, &by);

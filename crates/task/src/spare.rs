@@ -174,23 +174,21 @@ impl Held {
         let shim = spawn(&self.executable, &self.paths, id)?;
         self.table().shims.insert(id.clone(), shim.clone());
         self.follow(shim.clone(), 0);
-        let root = (self.ahead.directory.root)(id);
+        let (rootfs, layers) = match (self.ahead.directory.root)(id) {
+            Some(root) => (serde_json::to_vec(&root.rootfs), root.layers),
+            None => (Ok(Vec::new()), Vec::new()),
+        };
         let request = PrepareRequest {
             directory: self.paths.container(id).to_string_lossy().into_owned(),
             cgroups_path: format!("{}/{id}", self.ahead.cgroup_parent.trim_end_matches('/')),
             mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
-            rootfs: root.as_ref().map_or_else(Vec::new, |root| {
-                serde_json::to_vec(&root.rootfs).unwrap_or_default()
-            }),
-            descriptors: root.as_ref().map_or(0, |root| {
-                u32::try_from(root.layers.len()).unwrap_or(u32::MAX)
-            }),
+            rootfs: rootfs.unwrap_or_default(),
+            descriptors: u32::try_from(layers.len()).unwrap_or(u32::MAX),
         };
         let id = id.clone();
         tokio::spawn(async move {
             let about = About::container("prepare", &id);
-            let layers = root.iter().flat_map(|root| &root.layers);
-            let layers: Vec<_> = layers.map(|mount| mount.as_fd()).collect();
+            let layers: Vec<_> = layers.iter().map(|mount| mount.as_fd()).collect();
             let prepared = shim.ask::<Empty>("Prepare", about, &request, &layers).await;
             if let Err(error) = prepared {
                 // Its container is made without.

@@ -5,6 +5,7 @@ use super::text::c;
 use crate::Error;
 use crate::create::Create;
 use crate::rootfs;
+use crate::stock::Stock;
 use oci::runtime::{IdMaps, Linux, NamespaceKind, Propagation as Requested};
 use rustix::io::Errno;
 use std::ffi::CString;
@@ -28,7 +29,7 @@ impl Root {
     pub(crate) fn plan(request: &Create<'_>, linux: &Linux) -> Result<Self, Error> {
         let spec = request.spec;
         let root = spec.root.as_ref();
-        let (tree, spent) = match request.stock.and_then(|stock| stock.root(request.rootfs)) {
+        let (tree, spent) = match request.stock.and_then(Stock::root) {
             Some(ready) => {
                 let tree = ready
                     .tree()
