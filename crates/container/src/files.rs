@@ -14,7 +14,7 @@ use crate::rootfs;
 use crate::steps::move_to;
 use crate::target::{self, Links};
 use oci::runtime::IdMaps;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use std::io;
@@ -252,14 +252,7 @@ impl Source {
 /// A path with `root` as root of the resolution.
 fn inside(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    for _ in 0..target::TRIES {
-        match openat2(root, path, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            found => return found,
-        }
-    }
-    Err(Errno::AGAIN)
+    sys::resolve::open(root, path, OFlags::PATH, resolve)
 }
 
 fn host(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(Errno) -> Error {

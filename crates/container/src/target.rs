@@ -6,7 +6,7 @@
 use crate::fault::{During, Fault};
 use crate::guard::Guard;
 use crate::plan::Target;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, mknodat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, mknodat};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,9 +22,6 @@ pub(crate) enum Links {
     Refuse,
 }
 
-/// How many times a look-up that raced with a rename or mount is tried.
-pub(crate) const TRIES: usize = 128;
-
 /// Opens a path inside the root.
 pub(crate) fn open(
     root: BorrowedFd<'_>,
@@ -32,14 +29,7 @@ pub(crate) fn open(
     flags: OFlags,
     links: Links,
 ) -> Result<OwnedFd, Errno> {
-    let resolve = resolution(links);
-    for _ in 0..TRIES {
-        match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            result => return result,
-        }
-    }
-    Err(Errno::AGAIN)
+    sys::resolve::open(root, path, flags, resolution(links))
 }
 
 fn resolution(links: Links) -> ResolveFlags {

@@ -56,13 +56,7 @@ pub(crate) fn gather<'a>(
 
 fn beneath(tree: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    loop {
-        let path = OsStr::from_bytes(path);
-        match rustix::fs::openat2(tree, path, directory(), Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            found => return found,
-        }
-    }
+    sys::resolve::open(tree, path, directory(), resolve)
 }
 
 fn directory() -> OFlags {

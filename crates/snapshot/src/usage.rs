@@ -1,6 +1,6 @@
 //! What a tree takes on disk.
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -133,12 +133,11 @@ impl Measure<'_> {
         for step in names.chunks(STEP) {
             let path = step.iter().map(|name| name.to_bytes()).collect::<Vec<_>>();
             let from = fd.as_ref().unwrap_or(self.parent);
-            fd = Some(rustix::fs::openat2(
+            fd = Some(sys::resolve::open(
                 from,
                 path.join(&b'/').as_slice(),
-                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                Mode::empty(),
-                rustix::fs::ResolveFlags::NO_SYMLINKS | rustix::fs::ResolveFlags::BENEATH,
+                OFlags::RDONLY | OFlags::DIRECTORY,
+                ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH,
             )?);
         }
         fd.ok_or(Errno::NOENT)

@@ -24,6 +24,7 @@ pub mod namespace;
 pub mod overlay;
 pub mod pidfd;
 pub mod removal;
+pub mod resolve;
 pub mod scheduling;
 pub mod seal;
 pub mod seccomp;

@@ -16,7 +16,6 @@ mod stream;
 mod tree;
 
 use oci::image::Document;
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -164,18 +163,6 @@ fn place(
     let placed = files.finish(applied.entries)?;
     stream.finish()?;
     Ok(placed)
-}
-
-/// Calls again what a rename or mount elsewhere interrupted.
-fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    const TRIES: usize = 128;
-    for _ in 0..TRIES {
-        match call() {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            result => return result,
-        }
-    }
-    Err(Errno::AGAIN)
 }
 
 fn layer(mut stream: Stream, blob: File, limits: &Limits) -> Result<Unpacked, Refusal> {

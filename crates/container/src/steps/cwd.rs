@@ -4,7 +4,7 @@ use super::Setup;
 use crate::fault::{During, Fault};
 use crate::guard::Guard;
 use crate::target::{self, Links};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, FileType, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
@@ -43,10 +43,10 @@ pub(super) fn as_user<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
 
 /// Without magic links: `/proc/self/fd/3` is a descriptor of ours, wherever it leads.
 fn enter(path: &CStr) -> Result<(), Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
     let mut resolve = ResolveFlags::empty();
     resolve.set(ResolveFlags::NO_MAGICLINKS, Guard::WorkingDirectory.holds());
-    let directory = openat2(CWD, path, flags, Mode::empty(), resolve)?;
+    let directory = sys::resolve::open(CWD, path, flags, resolve)?;
     rustix::process::fchdir(directory)
 }
 

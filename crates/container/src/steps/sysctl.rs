@@ -5,7 +5,7 @@ use crate::fault::{During, Fault};
 use crate::guard::Guard;
 use crate::plan::Dressing;
 use crate::target::{self, Links};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -39,12 +39,12 @@ pub(super) fn procfs<'s, 'a>(setup: &'s mut Setup<'a>) -> Result<BorrowedFd<'s>,
 /// for `self`, which is procfs' own link.
 pub(super) fn write(procfs: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Result<(), Errno> {
     let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
-    let mut flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let mut flags = OFlags::WRONLY | OFlags::NOFOLLOW;
     if !Guard::Procfs.holds() {
         resolve = ResolveFlags::empty();
         flags.remove(OFlags::NOFOLLOW);
     }
-    let file: OwnedFd = openat2(procfs, path, flags, Mode::empty(), resolve)?;
+    let file: OwnedFd = sys::resolve::open(procfs, path, flags, resolve)?;
     match rustix::io::write(&file, value)? {
         written if written == value.len() => Ok(()),
         _ => Err(Errno::IO),

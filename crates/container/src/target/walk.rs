@@ -4,9 +4,9 @@
 //! be walked; a link puts its value before the latter. Each look-up starts at the root and
 //! follows no link, so a name that becomes one under our feet is an error and leads nowhere.
 
-use super::{Links, TRIES, make};
+use super::{Links, make};
 use rustix::fs::{
-    FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstat, fstatfs, openat2, readlinkat_raw,
+    FileType, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstat, fstatfs, readlinkat_raw,
 };
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -92,15 +92,8 @@ impl Walk<'_> {
             0 => c".",
             _ => self.here.c()?,
         };
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-        for _ in 0..TRIES {
-            match openat2(self.root, path, flags, Mode::empty(), resolve) {
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                result => return result,
-            }
-        }
-        Err(Errno::AGAIN)
+        sys::resolve::open(self.root, path, OFlags::PATH | OFlags::NOFOLLOW, resolve)
     }
 
     /// Puts a link's value before the rest; says whether the walk starts again at the root.

@@ -12,9 +12,8 @@ use container::files::{Access, Files};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use types::{ContainerId, Rootfs};
 
 /// Overlay's mark of a directory that hides what is below it.
@@ -268,19 +267,13 @@ fn directory() -> OFlags {
 /// A path below `tree`, without a link on the way or at its end.
 fn open(tree: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    loop {
-        match rustix::fs::openat2(tree, OsStr::from_bytes(path), flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            found => return found,
-        }
-    }
+    sys::resolve::open(tree, path, flags, resolve)
 }
 
 fn look(tree: &OwnedFd, path: &[u8]) -> Result<Option<Stat>, Error> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW;
     // The last part may be a link: it is looked at and not followed.
-    let found = rustix::fs::openat2(tree, OsStr::from_bytes(path), flags, Mode::empty(), resolve);
+    let found = sys::resolve::open(tree, path, flags, ResolveFlags::BENEATH);
     match found.and_then(|fd| rustix::fs::statat(&fd, c"", AtFlags::EMPTY_PATH)) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),

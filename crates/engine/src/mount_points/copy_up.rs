@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::{Error, MountPoint};
 use container::files::{Access, Files};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use types::{ContainerId, Rootfs};
@@ -46,9 +46,8 @@ pub(crate) fn fill(
 
 /// Whether the image has a directory there; something else stands against the volume.
 fn is_directory(tree: &OwnedFd, point: &MountPoint) -> Result<bool, Error> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let found = rustix::fs::openat2(tree, &*point.target, flags, Mode::empty(), resolve);
+    let found = sys::resolve::open(tree, &*point.target, OFlags::PATH, resolve);
     let io = |error: Errno| Error::io("find in the image", point.target.as_ref())(error.into());
     let found = match found {
         Ok(found) => found,

@@ -269,20 +269,20 @@ impl Registry {
             let places = state.endpoints.iter();
             places.map(move |place| (container, place))
         });
-        let endpoints: Vec<_> = places
+        let mut endpoints: Vec<_> = places
             .filter(|(_, place)| place.network == record.id)
-            .map(|(container, place)| (container.clone(), place.id.clone()))
-            .collect();
-        if !endpoints.is_empty() {
-            let words = endpoints.iter().map(|(container, id)| {
-                let short = id.get(..12).unwrap_or(id);
+            .map(|(container, place)| {
                 let name = names.get(container);
                 let name = name.map_or(container.as_str(), String::as_str);
+                let short = place.id.get(..12).unwrap_or(&place.id);
                 format!("name:{name:?} id:{short:?}")
-            });
+            })
+            .collect();
+        if !endpoints.is_empty() {
+            endpoints.sort_unstable();
             return Err(NetworkError::InUse {
                 name: name.clone(),
-                endpoints: words.collect::<Vec<_>>().join(", "),
+                endpoints: endpoints.join(", "),
             }
             .into());
         }

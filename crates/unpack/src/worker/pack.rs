@@ -57,10 +57,9 @@ pub(super) fn pack(
 /// A directory by its path, with the tree as root.
 fn open_root(tree: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Refusal> {
     let way = if path.is_empty() { b"/" } else { path };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    super::again(|| rustix::fs::openat2(tree, way, flags, Mode::empty(), resolve))
-        .map_err(failed(path, "open"))
+    sys::resolve::open(tree, way, flags, resolve).map_err(failed(path, "open"))
 }
 
 struct Packer<'a> {

@@ -6,7 +6,7 @@ use crate::store::Record;
 use anyhow::{Context as _, Result, bail};
 use criu::rpc::{CriuCgMode, CriuOpts};
 use oci::runtime::{NamespaceKind, Spec};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{OFlags, ResolveFlags};
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, BufRead as _};
@@ -254,14 +254,8 @@ fn devices(spec: &Spec) -> Vec<(String, String)> {
 fn inside(rootfs: &Path, destination: &str) -> String {
     let resolve = || -> Option<String> {
         let root = fs::File::open(rootfs).ok()?;
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let found = openat2(
-            &root,
-            destination,
-            flags,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-        );
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let found = sys::resolve::open(&root, destination, OFlags::PATH, resolve);
         let link = |fd: i32| fs::read_link(format!("/proc/self/fd/{fd}")).ok();
         let path = link(found.ok()?.as_raw_fd())?;
         let below = path.strip_prefix(link(root.as_raw_fd())?).ok()?;

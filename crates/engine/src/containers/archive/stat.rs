@@ -1,7 +1,7 @@
 //! What is at a path in a container.
 
 use crate::{ContainerRecord, Error};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use unpack::Pack;
@@ -45,14 +45,7 @@ fn absolute(path: &str) -> String {
 
 fn open(tree: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::PATH | OFlags::CLOEXEC | flags;
-    for _ in 0..LINKS {
-        match rustix::fs::openat2(tree, path, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            found => return found,
-        }
-    }
-    Err(Errno::AGAIN)
+    sys::resolve::open(tree, path, OFlags::PATH | flags, resolve)
 }
 
 fn look(tree: &OwnedFd, path: &str) -> Result<Stat, Errno> {

@@ -6,7 +6,6 @@ use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::super::again;
 use super::super::apply::shown;
 use super::{c_string, failed, refuse};
 use crate::error::Refusal;
@@ -127,12 +126,12 @@ impl Walk {
     /// The whole way in one call: the kernel follows links with the tree as root.
     fn resolve(&self, joined: &[u8]) -> Result<OwnedFd, Errno> {
         let path = if joined.is_empty() { b"." } else { joined };
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
         let mut resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         if self.ground == Ground::Layer {
             resolve |= ResolveFlags::NO_XDEV;
         }
-        again(|| rustix::fs::openat2(&*self.root, path, flags, Mode::empty(), resolve))
+        sys::resolve::open(&*self.root, path, flags, resolve)
     }
 
     /// The way name by name: makes what is missing, and says which step failed.
@@ -273,7 +272,7 @@ pub(in super::super) fn look(parent: &OwnedFd, name: &CStr) -> Result<Found, Err
 
 /// A directory by one name.
 pub(super) fn enter(parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    rustix::fs::openat2(parent, name, flags, Mode::empty(), resolve)
+    sys::resolve::open(parent, name, flags, resolve)
 }
