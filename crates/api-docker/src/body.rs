@@ -222,5 +222,8 @@ where
 
 /// The error of a document that cannot be read.
 pub(crate) fn invalid(error: &docker_schema::DecodeError) -> Error {
-    Error::bad_request(format!("invalid JSON: {error}"))
+    Error::bad_request(match error.is_trailing() {
+        true => error.to_string(),
+        false => format!("invalid JSON: {error}"),
+    })
 }

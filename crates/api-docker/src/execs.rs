@@ -64,13 +64,14 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn start(mut call: Call) -> Result<Response> {
-    let exec = call.exec()?;
+    // COMPAT: what is said is read first.
     let bytes = body::read_json(&call.headers, &mut call.body).await?;
     let request: StartRequest = if bytes.trim_ascii().is_empty() {
         StartRequest::default()
     } else {
         docker_schema::decode(&bytes).map_err(|error| body::invalid(&error))?
     };
+    let exec = call.exec()?;
     if exec.running || exec.exit_code.is_some() {
         let status = StatusCode::CONFLICT;
         let what = if exec.running {

@@ -98,6 +98,7 @@ pub(crate) async fn connect(call: Call) -> Result<Response> {
     let (api, network) = (call.api.clone(), call.id().to_owned());
     let version = call.version;
     let request: ConnectRequest = call.document().await?;
+    check_named(&request.container)?;
     let container = api.engine.containers().resolve(&request.container)?;
     let mut settings = request.endpoint_config.unwrap_or_default();
     if version < MAC_OF_CONNECTION {
@@ -109,9 +110,18 @@ pub(crate) async fn connect(call: Call) -> Result<Response> {
     Ok(body::empty(StatusCode::OK))
 }
 
+/// Refuses a container without a name. COMPAT: in dockerd's words.
+fn check_named(container: &str) -> Result<()> {
+    match container {
+        "" => Err(Error::bad_request("invalid name or ID supplied: \"\"")),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) async fn disconnect(call: Call) -> Result<Response> {
     let (api, network) = (call.api.clone(), call.id().to_owned());
     let request: DisconnectRequest = call.document().await?;
+    check_named(&request.container)?;
     let container = match api.engine.containers().resolve(&request.container) {
         // COMPAT: by force an endpoint is looked for, whose container may be gone.
         Err(engine::Error::NotFound(_)) if request.force => {

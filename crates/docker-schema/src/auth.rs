@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Credentials for one registry; every field is optional on the wire.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename = "registry.AuthConfig", default)]
 pub struct AuthConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub username: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /containers/{id}/exec`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.ExecOptions", default, rename_all = "PascalCase")]
 pub struct CreateRequest {
     pub user: String,
     pub privileged: bool,
@@ -24,7 +24,11 @@ pub struct CreateRequest {
 
 /// The body of `POST /exec/{id}/start`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(
+    rename = "container.ExecStartOptions",
+    default,
+    rename_all = "PascalCase"
+)]
 pub struct StartRequest {
     pub detach: bool,
     pub tty: bool,

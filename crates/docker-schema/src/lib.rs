@@ -34,6 +34,7 @@ pub type Map<V> = Option<BTreeMap<String, V>>;
 
 /// Go's `struct{}`: written as `{}`, the value of a map that is a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "struct {}")]
 pub struct Empty {}
 
 /// The body of every answer with an error status.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A mount asked for in `HostConfig.Mounts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "mount.Mount", default, rename_all = "PascalCase")]
 pub struct Mount {
     /// `bind`, `volume`, `tmpfs`, `image`, `npipe` or `cluster`.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -33,7 +33,7 @@ pub struct Mount {
 
 /// What a mount of type `bind` may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "mount.BindOptions", default, rename_all = "PascalCase")]
 pub struct BindOptions {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub propagation: String,
@@ -49,7 +49,7 @@ pub struct BindOptions {
 
 /// What a mount of type `volume` may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "mount.VolumeOptions", default, rename_all = "PascalCase")]
 pub struct VolumeOptions {
     #[serde(skip_serializing_if = "is_empty")]
     pub no_copy: bool,
@@ -63,7 +63,7 @@ pub struct VolumeOptions {
 
 /// What a mount of type `image` may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "mount.ImageOptions", default, rename_all = "PascalCase")]
 pub struct ImageOptions {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subpath: String,
@@ -71,7 +71,7 @@ pub struct ImageOptions {
 
 /// What a mount of type `tmpfs` may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "mount.TmpfsOptions", default, rename_all = "PascalCase")]
 pub struct TmpfsOptions {
     #[serde(skip_serializing_if = "is_empty")]
     pub size_bytes: i64,

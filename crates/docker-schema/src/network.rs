@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 /// A container's endpoint in one network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(
+    rename = "*network.EndpointSettings",
+    default,
+    rename_all = "PascalCase"
+)]
 pub struct EndpointSettings {
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Option<EndpointIpamConfig>,
@@ -37,7 +41,7 @@ pub struct EndpointSettings {
 
 /// Addresses asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename = "network.EndpointIPAMConfig", default)]
 pub struct EndpointIpamConfig {
     #[serde(rename = "IPv4Address", skip_serializing_if = "String::is_empty")]
     pub ipv4_address: String,
@@ -49,7 +53,11 @@ pub struct EndpointIpamConfig {
 
 /// Part of the create request: endpoints by the network's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(
+    rename = "network.NetworkingConfig",
+    default,
+    rename_all = "PascalCase"
+)]
 pub struct NetworkingConfig {
     pub endpoints_config: Map<EndpointSettings>,
 }
@@ -110,7 +118,7 @@ pub struct SubnetStatus {
 
 /// A network whose configuration another one uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "network.ConfigReference", default, rename_all = "PascalCase")]
 pub struct ConfigReference {
     pub network: String,
 }
@@ -133,7 +141,7 @@ pub struct EndpointResource {
 
 /// How a network gives addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "network.IPAM", default, rename_all = "PascalCase")]
 pub struct Ipam {
     pub driver: String,
     pub options: Map<String>,
@@ -142,7 +150,7 @@ pub struct Ipam {
 
 /// One pool of addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "network.IPAMConfig", default, rename_all = "PascalCase")]
 pub struct IpamConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subnet: String,
@@ -156,7 +164,7 @@ pub struct IpamConfig {
 
 /// The body of `POST /networks/create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "network.CreateRequest", default, rename_all = "PascalCase")]
 pub struct CreateRequest {
     pub name: String,
     pub driver: String,
@@ -178,7 +186,7 @@ pub struct CreateRequest {
 
 /// The body of `POST /networks/{id}/connect`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "network.ConnectOptions", default, rename_all = "PascalCase")]
 pub struct ConnectRequest {
     pub container: String,
     pub endpoint_config: Option<EndpointSettings>,
@@ -186,7 +194,11 @@ pub struct ConnectRequest {
 
 /// The body of `POST /networks/{id}/disconnect`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(
+    rename = "network.DisconnectOptions",
+    default,
+    rename_all = "PascalCase"
+)]
 pub struct DisconnectRequest {
     pub container: String,
     pub force: bool,

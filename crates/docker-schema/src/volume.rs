@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A volume driver and its options.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "mount.Driver", default, rename_all = "PascalCase")]
 pub struct DriverConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -16,7 +16,7 @@ pub struct DriverConfig {
 
 /// The body of `POST /volumes/create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "volume.CreateOptions", default, rename_all = "PascalCase")]
 pub struct CreateRequest {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,

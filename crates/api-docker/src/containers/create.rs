@@ -16,7 +16,8 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
     let platform = call.query.text("platform").to_owned();
     let (api, version) = (call.api.clone(), call.version);
     let mut request = call.required(CreateRequest::decode).await?;
-    if request == CreateRequest::default() {
+    // COMPAT: without the container's own part there is none.
+    if request.config == Config::default() {
         return Err(Error::bad_request(
             "config cannot be empty in order to create a container",
         ));

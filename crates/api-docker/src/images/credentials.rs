@@ -28,7 +28,15 @@ pub(super) fn credentials(header: &str) -> Option<Credentials> {
 /// Tries credentials on their registry.
 pub(crate) async fn login(call: Call) -> Result<Response> {
     let images = call.api.engine.images().clone();
-    let auth: AuthConfig = call.document().await?;
+    let bytes = body::read(call.body).await?;
+    // COMPAT: what is no such document is dockerd's own failure.
+    let auth: AuthConfig = docker_schema::decode(&bytes).map_err(|error| {
+        let words = match error.is_missing() {
+            true => "EOF".to_owned(),
+            false => error.to_string(),
+        };
+        Error::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+    })?;
     let host = host(&auth.server_address).to_owned();
     let token = images.login(&host, &auth.into()).await;
     let token = token.map_err(|error| {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What runs in a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.CreateRequest", default, rename_all = "PascalCase")]
 pub struct Config {
     pub hostname: String,
     pub domainname: String,
@@ -53,7 +53,7 @@ pub struct Config {
 
 /// How a container's health is asked for; times in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "v1.HealthcheckConfig", default, rename_all = "PascalCase")]
 pub struct HealthConfig {
     /// Empty: as the image says. `["NONE"]`, `["CMD", ...]` or `["CMD-SHELL", command]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

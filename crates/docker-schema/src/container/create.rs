@@ -19,7 +19,7 @@ pub struct CreateRequest {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.CreateRequest", default, rename_all = "PascalCase")]
 struct HostPart {
     host_config: Option<HostConfig>,
     networking_config: Option<NetworkingConfig>,
@@ -76,7 +76,7 @@ pub struct Top {
 
 /// The body of `POST /containers/{id}/update`: the resources of `HostConfig`, and its policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.UpdateConfig", default, rename_all = "PascalCase")]
 pub struct UpdateRequest {
     pub cpu_shares: i64,
     pub memory: i64,

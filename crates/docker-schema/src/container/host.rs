@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Resources, mounts, namespaces and policy of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.HostConfig", default, rename_all = "PascalCase")]
 pub struct HostConfig {
     pub binds: List<String>,
     #[serde(rename = "ContainerIDFile")]
@@ -102,7 +102,7 @@ pub struct HostConfig {
 
 /// Where output is logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.LogConfig", default, rename_all = "PascalCase")]
 pub struct LogConfig {
     pub r#type: String,
     pub config: Map<String>,
@@ -110,7 +110,7 @@ pub struct LogConfig {
 
 /// A published port's place on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "nat.PortBinding", default, rename_all = "PascalCase")]
 pub struct PortBinding {
     pub host_ip: String,
     pub host_port: String,
@@ -118,7 +118,7 @@ pub struct PortBinding {
 
 /// When an ended container is started again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.RestartPolicy", default, rename_all = "PascalCase")]
 pub struct RestartPolicy {
     /// Empty or `no`, `always`, `unless-stopped`, `on-failure`.
     pub name: String,
@@ -127,7 +127,7 @@ pub struct RestartPolicy {
 
 /// A share of a block device's bandwidth.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "*blkiodev.WeightDevice", default, rename_all = "PascalCase")]
 pub struct WeightDevice {
     pub path: String,
     pub weight: u16,
@@ -135,7 +135,11 @@ pub struct WeightDevice {
 
 /// A limit on a block device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(
+    rename = "*blkiodev.ThrottleDevice",
+    default,
+    rename_all = "PascalCase"
+)]
 pub struct ThrottleDevice {
     pub path: String,
     pub rate: u64,
@@ -143,7 +147,7 @@ pub struct ThrottleDevice {
 
 /// A device of the host in the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.DeviceMapping", default, rename_all = "PascalCase")]
 pub struct DeviceMapping {
     pub path_on_host: String,
     pub path_in_container: String,
@@ -152,7 +156,7 @@ pub struct DeviceMapping {
 
 /// Devices by driver and capability: GPUs, CDI.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "container.DeviceRequest", default, rename_all = "PascalCase")]
 pub struct DeviceRequest {
     pub driver: String,
     /// -1 is all of them.
@@ -165,7 +169,7 @@ pub struct DeviceRequest {
 
 /// A resource limit of the first process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(rename = "*units.Ulimit", default, rename_all = "PascalCase")]
 pub struct Ulimit {
     pub name: String,
     pub hard: i64,

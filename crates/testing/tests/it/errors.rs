@@ -249,3 +249,82 @@ fn what_a_container_cannot_be_set_up_with_is_the_hosts_failure_unless_it_is_not_
         host.cli(&["rm", &id]).success();
     }
 }
+
+#[test]
+fn what_is_no_document_is_told_in_the_words_of_gos_reader() {
+    let host = TestHost::start();
+    let create = "/containers/create";
+    for (path, body, words) in [
+        (create, "{", "invalid JSON: unexpected EOF"),
+        (
+            create,
+            "x",
+            "invalid JSON: invalid character 'x' looking for beginning of value",
+        ),
+        (create, "{} x", "unexpected content after JSON"),
+        (
+            create,
+            "[]",
+            "invalid JSON: json: cannot unmarshal array into Go value of type container.CreateRequest",
+        ),
+        (
+            create,
+            r#"{"Cmd":[1]}"#,
+            "invalid JSON: json: cannot unmarshal array into Go value of type string",
+        ),
+        (
+            create,
+            r#"{"HostConfig":{"CapAdd":"x"}}"#,
+            "config cannot be empty in order to create a container",
+        ),
+        (
+            create,
+            r#"{"hostconfig":{"Memory":"1g"}}"#,
+            "invalid JSON: json: cannot unmarshal string into Go struct field .hostconfig.Memory of type int64",
+        ),
+        (
+            create,
+            r#"{"HostConfig":{"BlkioDeviceReadBps":[{"Rate":-1}]}}"#,
+            "invalid JSON: json: cannot unmarshal number -1 into Go struct field .HostConfig.BlkioDeviceReadBps.0.Rate of type uint64",
+        ),
+        (
+            create,
+            r#"{"HostConfig":{"PortBindings":[]}}"#,
+            "invalid JSON: json: cannot unmarshal array into Go struct field .HostConfig.PortBindings of type nat.PortMap",
+        ),
+        (
+            create,
+            r#"{"HostConfig":{"Ulimits":{}}}"#,
+            "invalid JSON: json: cannot unmarshal object into Go struct field .HostConfig.Ulimits of type []*units.Ulimit",
+        ),
+        (
+            "/networks/create",
+            r#"{"Name":1}"#,
+            "invalid JSON: json: cannot unmarshal number into Go struct field CreateRequest.Name of type string",
+        ),
+        (
+            "/networks/bridge/connect",
+            "",
+            r#"invalid name or ID supplied: """#,
+        ),
+        (
+            "/exec/nosuch/start",
+            r#"{"Detach":1}"#,
+            "invalid JSON: json: cannot unmarshal number into Go struct field ExecStartOptions.Detach of type bool",
+        ),
+    ] {
+        let answer = host.http("POST", path, Some(body));
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+        assert_eq!(answer.json()["message"], words, "{body}");
+    }
+    let login = host.http("POST", "/auth", Some(r#"{"username":1}"#));
+    assert_eq!(login.status, 500);
+    assert_eq!(
+        login.json()["message"],
+        "json: cannot unmarshal number into Go struct field .username of type string"
+    );
+    // One that is short is filled up.
+    let body = r#"{"Image":"busybox","HostConfig":{"ConsoleSize":[1]}}"#;
+    let made = host.http("POST", create, Some(body));
+    assert_eq!(made.status, 201, "{}", made.text());
+}
