@@ -6,6 +6,7 @@ pub(crate) mod changes;
 mod commit;
 mod create;
 mod gate;
+mod given;
 mod health;
 mod host_config;
 mod inspect;

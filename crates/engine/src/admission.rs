@@ -20,6 +20,10 @@ pub(crate) fn admit(
     take_from_image(&mut spec, &image.config)?;
     take_from_config(&mut spec, context);
     let mut warnings = Vec::new();
+    let dir = &mut spec.process.working_dir;
+    if dir.starts_with('/') {
+        *dir = crate::mount_points::clean(dir);
+    }
     check_process(&spec)?;
     admit_joined(&mut spec, context)?;
     check_users(&spec, context)?;
@@ -27,7 +31,12 @@ pub(crate) fn admit(
     admit_links(&mut spec, context)?;
     admit_networks(&mut spec, context)?;
     check_policy(&spec)?;
+    let weighed = !spec.resources.blkio_weight_device.is_empty();
     context.limits.admit(&mut spec.resources, &mut warnings)?;
+    if weighed && spec.resources.blkio_weight_device.is_empty() {
+        // COMPAT: what was discarded is shown as an empty list.
+        spec.empty_lists.insert("blkio_weight_device".to_owned());
+    }
     check_resources(&mut spec, &mut warnings)?;
     check_mounts(&spec)?;
     for host in &spec.extra_hosts {
@@ -49,6 +58,17 @@ pub(crate) fn update(
         changed.restart = restart;
     }
     changed.resources.take(&update.resources);
+    for (field, new) in [
+        ("memory_swap", update.resources.memory_swap.is_some()),
+        (
+            "memory_reservation",
+            update.resources.memory_reservation.is_some(),
+        ),
+    ] {
+        if new {
+            changed.given.remove(field);
+        }
+    }
     changed.resources.take_devices(&update.block_devices);
     check_policy(&changed)?;
     let mut warnings = Vec::new();
@@ -80,6 +100,9 @@ fn take_from_image(spec: &mut ContainerSpec, image: &ExecConfig) -> Result<(), E
     {
         // COMPAT: `--entrypoint ""` takes the image's away and keeps the image's command away.
         process.entrypoint = None;
+    } else if no_command && process.entrypoint.as_ref().is_some_and(Vec::is_empty) {
+        // COMPAT: an empty list takes the image's away alone.
+        process.command.clone_from(&image.cmd);
     }
     process.env = crate::spec::inherit_env(&process.env, &image.env);
     for (name, value) in &image.labels {
@@ -138,10 +161,6 @@ fn check_process(spec: &ContainerSpec) -> Result<(), Error> {
     let words = |list: &Option<Vec<String>>| list.as_ref().map_or(0, Vec::len);
     if words(&spec.process.entrypoint) + words(&spec.process.command) == 0 {
         return Err(Error::invalid("Cmd", "no command specified"));
-    }
-    crate::user::check(&spec.process.user)?;
-    for group in &spec.security.group_add {
-        crate::user::check_group(group)?;
     }
     let dir = &spec.process.working_dir;
     if !dir.is_empty() && !dir.starts_with('/') {
@@ -216,11 +235,10 @@ fn check_namespaces(spec: &ContainerSpec) -> Result<(), Error> {
             return Err(Error::invalid("Hostname", words));
         }
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let is_name = |name: &str| name.len() <= 63 && name.chars().all(allowed);
-    match is_name(&spec.hostname) {
-        true => Ok(()),
-        false => Err(Error::invalid(
+    // COMPAT: how long it may be is the kernel's to say, at the start.
+    match spec.hostname.chars().any(char::is_control) {
+        false => Ok(()),
+        true => Err(Error::invalid(
             "Hostname",
             format!("invalid hostname format: {}", spec.hostname),
         )),

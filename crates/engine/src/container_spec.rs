@@ -123,4 +123,8 @@ pub struct ContainerSpec {
     pub console_size: Option<(u16, u16)>,
     /// Lists that the caller gave with nothing in them; others that are empty were not given.
     pub empty_lists: BTreeSet<String>,
+    /// Fields that are shown as the caller gave them, by the edge's names.
+    pub given: BTreeMap<String, serde_json::Value>,
+    /// Why it cannot be started as it was asked for, in the edge's words.
+    pub unmet: Option<String>,
 }

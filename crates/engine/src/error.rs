@@ -37,6 +37,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// What was asked for cannot be had, which is told when the container is started.
+    #[error("{reason}")]
+    Unmet {
+        /// The field, as the request names it.
+        field: &'static str,
+        /// What stands against it: dockerd's whole sentence.
+        reason: String,
+    },
     /// An option is understood, and not offered here.
     #[error("{option} is not supported: {reason}")]
     Unsupported {
@@ -353,6 +361,13 @@ impl Error {
         }
     }
 
+    pub(crate) fn unmet(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Unmet {
+            field,
+            reason: reason.into(),
+        }
+    }
+
     pub(crate) fn state(action: &'static str, id: &ContainerId, problem: Problem) -> Self {
         Self::State {
             action,
@@ -488,7 +503,7 @@ impl Kind for Error {
             Self::Network(source) => source.kind(),
             Self::Networking { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),
-            Self::Join { .. } | Self::Link { .. } => ErrorKind::Internal,
+            Self::Join { .. } | Self::Link { .. } | Self::Unmet { .. } => ErrorKind::Internal,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

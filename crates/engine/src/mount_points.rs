@@ -64,7 +64,7 @@ impl Resolved {
             }
             let volume = self.volume(VolumeSpec::default(), context).await?;
             // COMPAT: a path that is not absolute is taken from the root.
-            let target = format!("/{}", target.trim_start_matches('/'));
+            let target = clean(target);
             self.points.push(MountPoint {
                 copy: true,
                 ..of_volume(&volume, &target, context)
@@ -286,9 +286,13 @@ pub(crate) fn depth(path: &str) -> usize {
 
 /// A path without empty parts and dots.
 pub(crate) fn clean(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|p| !p.is_empty() && *p != ".")
-        .collect();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
     format!("/{}", parts.join("/"))
 }

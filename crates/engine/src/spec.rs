@@ -169,6 +169,7 @@ fn asks_for_init(spec: &ContainerSpec) -> bool {
 
 fn generate(input: &Input<'_>) -> Result<Spec, Error> {
     let spec = input.spec();
+    security::check_sysctls(spec)?;
     let parent = input.cgroup_parent.trim_end_matches('/');
     let mut linux = Linux {
         cgroups_path: format!("{parent}/{}", input.record.id),
@@ -204,10 +205,7 @@ fn generate(input: &Input<'_>) -> Result<Spec, Error> {
 /// Whether the document can be made, as far as that is known before the start.
 pub(crate) fn check(spec: &ContainerSpec) -> Result<(), Error> {
     capabilities::of(&spec.security)?;
-    security::seccomp(spec)?;
-    security::check(spec)?;
-    process::rlimits(&spec.resources)?;
-    mounts::check_tmpfs(spec)
+    security::check(spec)
 }
 
 #[cfg(test)]

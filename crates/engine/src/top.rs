@@ -46,7 +46,13 @@ impl Format {
             let dashed = bare.len() < word.len();
             let known = |letter: char| "aAexwu".contains(letter) || (dashed && letter == 'f');
             if letters.chars().any(|letter| !known(letter)) {
-                return Err(failed("unsupported option", &words));
+                return Err(match dashed {
+                    true => failed("unsupported option", &words),
+                    // COMPAT: as procps says it through dockerd.
+                    false => {
+                        Error::invalid("ps_args", "ps: error: unsupported option (BSD syntax)")
+                    }
+                });
             }
             full |= letters.contains('f');
             user |= letters.contains('u');

@@ -8,6 +8,9 @@ use crate::Error;
 /// The greatest number of a user or group that Docker accepts.
 const GREATEST: u32 = 0x7fff_ffff;
 
+/// Why a greater one is refused.
+pub(crate) const RANGE: &str = "uids and gids must be in range 0-2147483647";
+
 /// A user or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Id {
@@ -38,9 +41,7 @@ impl Id {
                 .parse::<u32>()
                 .ok()
                 .filter(|number| *number <= GREATEST);
-            return number
-                .map(Self::Number)
-                .ok_or_else(|| invalid("uids and gids must be in range 0-2147483647"));
+            return number.map(Self::Number).ok_or_else(|| invalid(RANGE));
         }
         let forbidden = |c: char| c.is_control() || c == ':' || c == ',' || c == '/';
         match text.contains(forbidden) || text.len() > 255 {
@@ -87,11 +88,6 @@ pub(crate) fn check(text: &str) -> Result<(), Error> {
 pub(crate) fn is_named(text: &str) -> bool {
     let named = |id: &Id| matches!(id, Id::Name(_));
     parse(text).is_ok_and(|user| named(&user.user) || user.group.as_ref().is_some_and(named))
-}
-
-/// Whether `text` names a group.
-pub(crate) fn check_group(text: &str) -> Result<(), Error> {
-    Id::parse(text).map(drop)
 }
 
 /// The user of an OCI process.

@@ -6,10 +6,11 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::server::Api;
 use crate::version::ApiVersion;
-use docker_schema::container::{self, Config, CreateRequest, CreateResponse, PortBinding};
-use engine::{ContainerSpec, EndpointSpec, ProcessSpec, RestartPolicy, Streams};
+use docker_schema::container::{self, Config, CreateRequest, CreateResponse};
+use engine::{ContainerSpec, EndpointSpec, NetworkMode, ProcessSpec, RestartPolicy, Streams};
 use http::StatusCode;
 use std::collections::BTreeMap;
+use types::{Signal, SignalError};
 
 pub(crate) async fn create(call: Call) -> Result<Response> {
     let name = call.query.text("name").to_owned();
@@ -36,7 +37,8 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
             .to_owned()
     });
     let migrated = super::sysctls::migrate(&mut request, version)?;
-    let unbound = unbound_ports(&mut request, version);
+    let unbound = unbound_ports(&request, version);
+    let ignored = ignored(&request);
     let spec = specification(&request)?;
     let created = api.engine.containers().create(name, spec).await?;
     let document = CreateResponse {
@@ -47,6 +49,7 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
             .chain(dated)
             .chain(migrated)
             .chain(unbound)
+            .chain(ignored)
             .collect(),
     };
     Ok(body::json(StatusCode::CREATED, &document))
@@ -57,17 +60,14 @@ const V1_52: ApiVersion = ApiVersion::new(1, 52);
 
 /// COMPAT: a port with an empty list of bindings is published wherever there is room, of which a
 /// newer client is warned.
-fn unbound_ports(request: &mut CreateRequest, version: ApiVersion) -> Option<String> {
-    let bindings = request.host_config.port_bindings.iter_mut().flatten();
+fn unbound_ports(request: &CreateRequest, version: ApiVersion) -> Option<String> {
+    let bindings = request.host_config.port_bindings.iter().flatten();
     let empty = bindings.filter(|(_, bindings)| bindings.iter().all(Vec::is_empty));
-    let mut ports = Vec::new();
-    for (port, bindings) in empty {
-        *bindings = Some(vec![PortBinding::default()]);
-        ports.push(match port.contains('/') {
-            true => port.clone(),
-            false => format!("{port}/tcp"),
-        });
-    }
+    let ports = empty.map(|(port, _)| match port.contains('/') {
+        true => port.clone(),
+        false => format!("{port}/tcp"),
+    });
+    let ports: Vec<String> = ports.collect();
     (version >= V1_52 && !ports.is_empty()).then(|| {
         format!(
             "Following container port(s) have an empty list of port-bindings: {}. Such bindings \
@@ -75,6 +75,21 @@ fn unbound_ports(request: &mut CreateRequest, version: ApiVersion) -> Option<Str
             ports.join(", ")
         )
     })
+}
+
+/// COMPAT: what dockerd says of what it takes and does not do, or does not promise.
+fn ignored(request: &CreateRequest) -> Vec<String> {
+    let host = &request.host_config;
+    let percent =
+        (host.cpu_percent != 0).then_some("linux does not support CPU percent. Percent discarded.");
+    let mut mounts = host.mounts.iter().flatten();
+    let image = mounts.any(|mount| mount.r#type == "image");
+    let image = image.then_some("Image mount is an experimental feature");
+    percent
+        .into_iter()
+        .chain(image)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Refuses an image that is here for another platform than was asked for.
@@ -110,13 +125,7 @@ pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
         labels: config.labels.clone().unwrap_or_default(),
         exposed_ports: keys(config.exposed_ports.as_ref()),
         volumes: keys(config.volumes.as_ref()),
-        stop_signal: match config.stop_signal.as_str() {
-            "" => None,
-            text => Some(
-                text.parse()
-                    .map_err(|error: types::SignalError| Error::bad_request(error.to_string()))?,
-            ),
-        },
+        stop_signal: stop_signal(&config.stop_signal)?,
         stop_timeout: config.stop_timeout,
         health: config.healthcheck.as_ref().map(health::check).transpose()?,
         on_build: config.on_build.clone().unwrap_or_default(),
@@ -127,22 +136,39 @@ pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
         ..ContainerSpec::default()
     };
     host_config::fill(&mut spec, host)?;
+    let own = matches!(
+        spec.namespaces.network,
+        NetworkMode::Default | NetworkMode::Named(_)
+    );
+    if config.network_disabled && own {
+        spec.namespaces.network = NetworkMode::None;
+    }
     spec.networks = networks(request, &spec)?;
+    super::given::keep(&mut spec, request);
     Ok(spec)
 }
 
+/// The signal that asks the program to end. COMPAT: a number that is no signal is taken, and the
+/// program is asked in the usual way.
+fn stop_signal(text: &str) -> Result<Option<Signal>> {
+    if text.is_empty()
+        || text
+            .parse::<u16>()
+            .is_ok_and(|number| number > GREATEST_SIGNAL)
+    {
+        return Ok(None);
+    }
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|error: SignalError| Error::bad_request(error.to_string()))
+}
+
+const GREATEST_SIGNAL: u16 = 64;
+
 fn process(config: &Config) -> ProcessSpec {
-    // COMPAT: an empty list is as none, but for an entry point, which it takes away.
-    let command = config.cmd.clone().filter(|words| !words.is_empty());
-    let cleared = |words: &Vec<String>| words.len() == 1 && words.iter().all(String::is_empty);
-    let entrypoint = match config.entrypoint.clone() {
-        Some(words) if cleared(&words) => Some(Vec::new()),
-        Some(words) if words.is_empty() => None,
-        other => other,
-    };
     ProcessSpec {
-        entrypoint,
-        command,
+        entrypoint: config.entrypoint.clone(),
+        // COMPAT: an empty list is as none.
+        command: config.cmd.clone().filter(|words| !words.is_empty()),
         env: config.env.clone().unwrap_or_default(),
         user: config.user.clone(),
         working_dir: config.working_dir.clone(),

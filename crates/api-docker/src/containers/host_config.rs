@@ -1,10 +1,10 @@
 //! `HostConfig`: mounts, namespaces, and what is refused.
 
 use super::resources::parse;
-use crate::call::Call;
 use crate::error::{Error, Result};
-use docker_schema::container::{HostConfig, PortBinding};
-use engine::{Bind, ContainerSpec, Link, LogSpec, NamespaceSpec, NetworkMode};
+use docker_schema::container::{DeviceRequest, HostConfig, PortBinding};
+use engine::{Bind, ContainerSpec, DeviceRule, Link, LogSpec, NamespaceSpec, NetworkMode};
+use http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// COMPAT: clients ask for runc by its names; each is the one runtime that is here.
@@ -14,29 +14,23 @@ pub(crate) const DEFAULT_RUNTIME: &str = "runc";
 
 /// Refuses by name what is understood and not done.
 pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
-    const WINDOWS: &str = "it is for Windows containers";
-    if let Some(request) = host.device_requests.iter().flatten().next() {
-        return Err(no_driver(request));
-    }
-    if !matches!(host.isolation.as_str(), "" | "default") {
+    let isolation = &host.isolation;
+    if !(isolation.is_empty() || isolation.eq_ignore_ascii_case("default")) {
         return Err(Error::bad_request(format!(
             "invalid isolation ({}): linux only supports 'default'",
             host.isolation
         )));
     }
-    let storage = host
-        .storage_opt
-        .as_ref()
-        .is_some_and(|options| !options.is_empty());
-    for (option, given, reason) in [
-        ("Cgroup", !host.cgroup.is_empty(), "give CgroupParent"),
-        ("StorageOpt", storage, "the writable part has no quota"),
-        ("CpuCount", host.cpu_count != 0, WINDOWS),
-        ("CpuPercent", host.cpu_percent != 0, WINDOWS),
-    ] {
-        if given {
-            return Err(Call::refuse(option, reason));
-        }
+    if let Some(option) = host.storage_opt.iter().flat_map(BTreeMap::keys).next() {
+        // COMPAT: as dockerd, where the writable part has no quota.
+        let words = match option.as_str() {
+            "size" => {
+                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+                    .to_owned()
+            }
+            other => format!("Unknown option {other}"),
+        };
+        return Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR, words));
     }
     for (what, given) in [
         ("IOPs", host.io_maximum_iops),
@@ -67,17 +61,43 @@ pub(crate) fn refuse(host: &HostConfig) -> Result<()> {
     }
 }
 
+/// What dockerd takes, and finds out about when it starts the container.
+fn unmet(host: &HostConfig) -> Option<String> {
+    let rules = host.device_cgroup_rules.iter().flatten();
+    let mut wrong = rules.filter(|rule| rule.parse::<DeviceRule>().is_err());
+    let profiles = host.security_opt.iter().flatten();
+    let mut profiles = profiles.filter_map(|option| super::security::wrong_profile(option));
+    let mounts = host.mounts.iter().flatten();
+    let mut mounts = mounts.filter_map(super::mounts::contradiction);
+    let devices = host.device_requests.iter().flatten().next().map(no_driver);
+    devices
+        .or_else(|| {
+            let rule = wrong.next()?;
+            Some(format!("invalid device cgroup rule format: '{rule}'"))
+        })
+        .or_else(|| profiles.next())
+        .or_else(|| mounts.next())
+}
+
 /// COMPAT: dockerd's words where no driver knows such devices, as here.
-fn no_driver(request: &docker_schema::container::DeviceRequest) -> Error {
+fn no_driver(request: &DeviceRequest) -> String {
+    if request.driver == "cdi" {
+        let devices = request.device_ids.iter().flatten();
+        let devices: Vec<&str> = devices.map(String::as_str).collect();
+        return format!(
+            "CDI device injection failed: unresolvable CDI devices {}",
+            devices.join(", ")
+        );
+    }
     let alternatives = request.capabilities.iter().flatten();
     let alternatives: Vec<String> = alternatives
         .map(|all| format!("[{}]", all.join(" ")))
         .collect();
-    Error::bad_request(format!(
+    format!(
         "could not select device driver {:?} with capabilities: [{}]",
         request.driver,
         alternatives.join(" ")
-    ))
+    )
 }
 
 /// Fills in what `HostConfig` says beyond limits and security.
@@ -132,6 +152,7 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
     };
     spec.console_size = super::create::console_size(host.console_size);
     spec.empty_lists = empty_lists(host);
+    spec.unmet = unmet(host);
     Ok(())
 }
 
@@ -183,14 +204,18 @@ fn port_bindings(host: &HostConfig) -> BTreeMap<String, Vec<engine::PortBinding>
             true => key.clone(),
             false => format!("{key}/tcp"),
         };
-        let bindings = bindings
-            .iter()
-            .flatten()
+        let bindings = bindings.iter().flatten();
+        let mut bindings: Vec<_> = bindings
             .map(|binding| engine::PortBinding {
                 host: binding.host_ip.clone(),
                 port: binding.host_port.clone(),
-            });
-        (key, bindings.collect())
+            })
+            .collect();
+        if bindings.is_empty() {
+            // COMPAT: it is published wherever there is room.
+            bindings.push(engine::PortBinding::default());
+        }
+        (key, bindings)
     });
     bindings.collect()
 }
@@ -272,7 +297,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
         isolation: spec.isolation.clone(),
         masked_paths: spec.security.masked(),
         readonly_paths: spec.security.read_only(),
-        // COMPAT: it is shown only where it is so.
+        // COMPAT: what the daemon decides is shown only where it is so.
         init: spec.init.filter(|init| *init),
         ..HostConfig::default()
     };
@@ -283,6 +308,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
     host.mounts = or_null(spec.mounts.iter().map(super::mounts::show).collect());
     super::resources::show(&mut host, &spec.resources);
     show_empty_lists(&mut host, &spec.empty_lists);
+    super::given::show_host(&mut host, &spec.given);
     host
 }
 

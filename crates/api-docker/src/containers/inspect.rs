@@ -148,13 +148,17 @@ fn set(names: &std::collections::BTreeSet<String>) -> Option<BTreeMap<String, Em
 
 fn config(inspection: &Inspection) -> Config {
     let record = &inspection.container.record;
-    let spec: &ContainerSpec = &record.spec;
-    let hostname = match spec.hostname.as_str() {
-        "" => record.id.short().to_owned(),
-        name => name.to_owned(),
-    };
-    Config {
-        hostname,
+    let mut config = own_config(&record.spec);
+    if config.hostname.is_empty() {
+        record.id.short().clone_into(&mut config.hostname);
+    }
+    config
+}
+
+/// `Config` as inspect shows it, but for a host name that was not given.
+pub(super) fn own_config(spec: &ContainerSpec) -> Config {
+    let mut config = Config {
+        hostname: spec.hostname.clone(),
         domainname: spec.domainname.clone(),
         user: spec.process.user.clone(),
         attach_stdin: spec.streams.attach_stdin,
@@ -169,7 +173,7 @@ fn config(inspection: &Inspection) -> Config {
         image: spec.image.clone(),
         volumes: set(&spec.volumes),
         working_dir: spec.process.working_dir.clone(),
-        entrypoint: spec.process.entrypoint.clone().and_then(or_null),
+        entrypoint: spec.process.entrypoint.clone(),
         on_build: or_null(spec.on_build.clone()),
         labels: Some(spec.labels.clone()),
         stop_signal: spec
@@ -180,5 +184,7 @@ fn config(inspection: &Inspection) -> Config {
         shell: or_null(spec.shell.clone()),
         healthcheck: spec.health.as_ref().map(super::health::show_check),
         ..Config::default()
-    }
+    };
+    super::given::show_config(&mut config, &spec.given);
+    config
 }

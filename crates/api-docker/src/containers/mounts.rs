@@ -15,7 +15,13 @@ pub(crate) fn read(asked: &Asked) -> error::Result<Mount> {
             asked.r#type
         ))
     };
-    strangers(asked).map_err(|field| invalid(&format!("field {field} must not be specified")))?;
+    strangers(asked).map_err(|field| match (asked.r#type.as_str(), field) {
+        // COMPAT: this is told by another part of dockerd.
+        ("bind", "VolumeOptions") => {
+            Error::bad_request("VolumeOptions must not be specified on mount type \"bind\"")
+        }
+        _ => invalid(&format!("field {field} must not be specified")),
+    })?;
     if asked.target.is_empty() {
         return Err(invalid("field Target must not be empty"));
     }
@@ -72,11 +78,9 @@ fn bind(asked: &Asked) -> Result<MountKind, String> {
         options.read_only_non_recursive,
         options.read_only_force_recursive,
     ) {
-        (true, true) => {
-            let reason = "ReadOnlyNonRecursive and ReadOnlyForceRecursive exclude each other";
-            return Err(reason.to_owned());
-        }
-        (true, false) => ReadOnlyRecursion::None,
+        // What contradicts itself is told at the start.
+        _ if contradiction(asked).is_some() => ReadOnlyRecursion::All,
+        (true, _) => ReadOnlyRecursion::None,
         (false, true) => ReadOnlyRecursion::Forced,
         (false, false) => ReadOnlyRecursion::All,
     };
@@ -89,10 +93,37 @@ fn bind(asked: &Asked) -> Result<MountKind, String> {
     })
 }
 
+/// What is asked for and cannot be, in dockerd's words.
+pub(super) fn contradiction(asked: &Asked) -> Option<String> {
+    let options = asked.bind_options.as_ref()?;
+    let other = match (options.read_only_non_recursive, asked.read_only) {
+        _ if !options.read_only_force_recursive => return None,
+        (_, false) => "!ReadOnly",
+        (true, true) => "ReadOnlyNonRecursive",
+        (false, true) => return None,
+    };
+    Some(format!(
+        "mount options conflict: {other} && BindOptions.ReadOnlyForceRecursive"
+    ))
+}
+
 fn volume(asked: &Asked) -> Result<MountKind, &'static str> {
     let options = asked.volume_options.clone().unwrap_or_default();
     if asked.source.is_empty() && !options.subpath.is_empty() {
         return Err("must not set Subpath when using anonymous volumes");
+    }
+    let mut depth = 0_i32;
+    let mut outside = options.subpath.starts_with('/');
+    for part in options.subpath.split('/') {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        outside |= depth < 0;
+    }
+    if outside {
+        return Err("subpath must be a relative path within the volume");
     }
     let driver = options.driver_config.unwrap_or_default();
     Ok(MountKind::Volume {

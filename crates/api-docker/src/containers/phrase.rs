@@ -23,11 +23,20 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
         engine::Error::Invalid { field, reason } if SENTENCES.contains(field) => {
             Error::of(error).worded(reason.clone())
         }
+        engine::Error::Unmet { field, reason } if OF_RUNTIME.contains(field) => {
+            Error::of(error).worded(format!("{CREATED}{reason}"))
+        }
         engine::Error::Logging { .. } => {
             Error::of(error).prefixed("failed to create task for container: ")
         }
         engine::Error::Task { .. } => of_supervisor(error),
         // COMPAT: what is missing is said with its words before.
+        // COMPAT: what is no reference is told without its text before.
+        engine::Error::Image {
+            kind: types::ErrorKind::InvalidArgument,
+            source,
+            ..
+        } => Error::of(error).worded(source.to_string()),
         engine::Error::Networking { source } => {
             phrase(source).prefixed("failed to set up container networking: ")
         }
@@ -35,8 +44,15 @@ pub(crate) fn phrase(error: &engine::Error) -> Error {
     }
 }
 
+/// Fields that dockerd leaves to runc.
+const OF_RUNTIME: [&str; 2] = ["HostConfig.Sysctls", "HostConfig.Ulimits"];
+
+/// What dockerd says before what runc said.
+const CREATED: &str = "failed to create task for container: failed to create shim task: OCI \
+                       runtime create failed: runc create failed: ";
+
 /// Fields whose refusal is told in dockerd's sentence, without the field before it.
-const SENTENCES: [&str; 26] = [
+const SENTENCES: [&str; 25] = [
     "Env",
     "HostConfig.ExtraHosts",
     "Cmd",
@@ -62,7 +78,6 @@ const SENTENCES: [&str; 26] = [
     "OomScoreAdj",
     "Hostname",
     "HostConfig.AutoRemove",
-    "HostConfig.Devices",
 ];
 
 /// A supervisor's error; who is not in the container's files is told in dockerd's words alone.
@@ -73,7 +88,10 @@ fn of_supervisor(error: &engine::Error) -> Error {
         (None, Some(words), _) => {
             format!("{SET_UP}error setting cgroup config for procHooks process: {words}")
         }
-        (None, None, Some(words)) => format!("{SET_UP}{}", in_go_words(words)),
+        (None, None, Some(words)) => match real_time(words) {
+            Some(words) => format!("{CREATED}unable to start container process: {words}"),
+            None => format!("{SET_UP}{}", in_go_words(words)),
+        },
         (None, None, None) => return told,
     };
     // COMPAT: only what docker's client has an exit status for is the caller's fault.
@@ -95,6 +113,18 @@ const EXECUTED: [&str; 3] = [
 fn set_up(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("cannot run container ")?;
     rest.split_once(": ").map(|(_, reason)| reason)
+}
+
+/// The sentence about a limit of real time that the kernel does not take.
+fn real_time(words: &str) -> Option<String> {
+    let (value, rest) = words.strip_prefix("cannot write ")?.split_once(" to ")?;
+    let (path, reason) = rest.rsplit_once(": ")?;
+    path.contains("/cpu.rt_").then(|| {
+        let reason = in_go_words(reason);
+        format!(
+            "unable to apply cgroup configuration: failed to write {value:?}: write {path}: {reason}"
+        )
+    })
 }
 
 /// The sentence about shares of processors that the kernel does not take.
@@ -160,7 +190,11 @@ const SEARCHED: &str = "executable file not found in $PATH";
 
 /// The kernel's errors as Go spells them: in small letters, without the number.
 fn in_go_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 5] = [
+    const WORDS: [(&str, &str); 9] = [
+        ("Invalid argument", "invalid argument"),
+        ("Operation not permitted", "operation not permitted"),
+        ("No such device", "no such device"),
+        ("Too many open files", "too many open files"),
         ("No such file or directory", "no such file or directory"),
         ("Not a directory", "not a directory"),
         ("Permission denied", "permission denied"),

@@ -10,17 +10,13 @@ fn given<T: Default + PartialEq + Copy>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
 }
 
-/// A figure that cannot be negative.
-fn unsigned(name: &str, value: i64) -> Result<Option<u64>> {
-    match u64::try_from(value) {
-        Ok(value) => Ok(given(value)),
-        Err(_) if name == "CpuShares" => Err(Error::bad_request(format!(
+/// Shares of the processors, which cannot be negative.
+fn shares(value: i64) -> Result<Option<u64>> {
+    u64::try_from(value).map(given).map_err(|_| {
+        Error::bad_request(format!(
             "invalid CPU shares ({value}): value must be a positive integer"
-        ))),
-        Err(_) => Err(Error::bad_request(format!(
-            "invalid {name}: {value} is negative"
-        ))),
-    }
+        ))
+    })
 }
 
 /// A figure of which a negative one is refused as the smallest is, and the largest as such.
@@ -32,15 +28,16 @@ fn bounded(value: i64, negative: u64) -> Option<u64> {
 pub(crate) fn of(host: &HostConfig) -> Result<ResourceSpec> {
     let devices = host.devices.iter().flatten().map(device);
     let rules = host.device_cgroup_rules.iter().flatten();
-    let rules = rules.map(|rule| rule.parse().map_err(|error| parse(&error)));
+    // What is none is told at the start.
+    let rules = rules.filter_map(|rule| rule.parse().ok());
     Ok(ResourceSpec {
         cgroup_parent: host.cgroup_parent.clone(),
-        cpu_shares: unsigned("CpuShares", host.cpu_shares)?,
+        cpu_shares: shares(host.cpu_shares)?,
         // COMPAT: fewer than none are told as too many are.
         nano_cpus: bounded(host.nano_cpus, u64::MAX),
         cpu_period: bounded(host.cpu_period, 1),
         cpu_quota: given(host.cpu_quota),
-        cpu_realtime_period: unsigned("CpuRealtimePeriod", host.cpu_realtime_period)?,
+        cpu_realtime_period: given(host.cpu_realtime_period.cast_unsigned()),
         cpu_realtime_runtime: given(host.cpu_realtime_runtime),
         cpuset_cpus: host.cpuset_cpus.clone(),
         cpuset_mems: host.cpuset_mems.clone(),
@@ -64,7 +61,7 @@ pub(crate) fn of(host: &HostConfig) -> Result<ResourceSpec> {
         device_read_iops: rates(host.blkio_device_read_iops.as_ref()),
         device_write_iops: rates(host.blkio_device_write_iops.as_ref()),
         devices: devices.collect(),
-        device_cgroup_rules: rules.collect::<Result<_>>()?,
+        device_cgroup_rules: rules.collect(),
         ulimits: host.ulimits.iter().flatten().map(ulimit).collect(),
     })
 }
@@ -83,26 +80,22 @@ pub(crate) fn parse(error: &engine::ParseError) -> Error {
         what @ ("IPC mode" | "PID mode" | "UTS mode" | "cgroup namespace mode") => {
             format!("invalid {what}: {}", error.text)
         }
-        engine::Bind::WHAT | engine::Link::WHAT => error.reason.clone(),
+        engine::Bind::WHAT | engine::Link::WHAT | engine::Mount::NAME => error.reason.clone(),
         _ => error.to_string(),
     };
     let status = match error.what {
         // COMPAT: dockerd takes this for its own failure.
-        engine::Link::WHAT => StatusCode::INTERNAL_SERVER_ERROR,
+        engine::Link::WHAT | engine::Bind::WHAT => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };
     Error::new(status, words)
 }
 
 fn device(mapping: &container::DeviceMapping) -> Device {
-    let or = |text: &str, default: &str| match text {
-        "" => default.to_owned(),
-        text => text.to_owned(),
-    };
     Device {
         host: mapping.path_on_host.clone(),
-        container: or(&mapping.path_in_container, &mapping.path_on_host),
-        permissions: or(&mapping.cgroup_permissions, "rwm"),
+        container: mapping.path_in_container.clone(),
+        permissions: mapping.cgroup_permissions.clone(),
     }
 }
 
@@ -182,7 +175,10 @@ pub(crate) fn show(host: &mut HostConfig, resources: &ResourceSpec) {
     host.nano_cpus = signed(resources.nano_cpus);
     host.cpu_period = signed(resources.cpu_period);
     host.cpu_quota = resources.cpu_quota.unwrap_or_default();
-    host.cpu_realtime_period = signed(resources.cpu_realtime_period);
+    host.cpu_realtime_period = resources
+        .cpu_realtime_period
+        .unwrap_or_default()
+        .cast_signed();
     host.cpu_realtime_runtime = resources.cpu_realtime_runtime.unwrap_or_default();
     host.cpuset_cpus.clone_from(&resources.cpuset_cpus);
     host.cpuset_mems.clone_from(&resources.cpuset_mems);

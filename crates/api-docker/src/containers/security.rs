@@ -1,9 +1,9 @@
 //! What a container may do, from the request's options.
 
-use crate::call::Call;
 use crate::error::{Error, Result};
 use docker_schema::container::HostConfig;
 use engine::{SeccompMode, SecuritySpec};
+use http::StatusCode;
 
 /// The security part of a create request.
 pub(crate) fn of(host: &HostConfig) -> Result<SecuritySpec> {
@@ -30,7 +30,10 @@ fn apply(spec: &mut SecuritySpec, option: &str) -> Result<()> {
         true => 2,
         false => 1,
     };
-    let invalid = || Error::bad_request(format!("invalid --security-opt {check}: {option:?}"));
+    let invalid = || {
+        let words = format!("invalid --security-opt {check}: {option:?}");
+        Error::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+    };
     // COMPAT: a colon is the old separator.
     let (name, value) = match option.split_once('=').or_else(|| option.split_once(':')) {
         Some((name, value)) => (name, Some(value)),
@@ -44,22 +47,34 @@ fn apply(spec: &mut SecuritySpec, option: &str) -> Result<()> {
         ("seccomp", Some("unconfined")) => spec.seccomp = SeccompMode::Unconfined,
         ("seccomp", Some("builtin")) => spec.seccomp = SeccompMode::Default,
         ("seccomp", Some(profile)) => {
-            let profile = serde_json::from_str(profile).map_err(|error| {
-                Error::bad_request(format!("Decoding seccomp profile failed: {error}"))
-            })?;
-            spec.seccomp = SeccompMode::Profile(profile);
+            // What is none is told at the start.
+            if let Ok(profile) = serde_json::from_str(profile) {
+                spec.seccomp = SeccompMode::Profile(profile);
+            }
         }
         ("apparmor", Some(profile)) => spec.apparmor = Some(profile.to_owned()),
         ("label", Some(label)) => spec.selinux.push(label.to_owned()),
-        ("writable-cgroups", Some(_)) => {
-            return Err(Call::refuse(
-                "SecurityOpt writable-cgroups",
-                "cgroups are read-only",
-            ));
+        ("writable-cgroups", Some(value)) => {
+            spec.writable_cgroups = value.parse().map_err(|_| invalid())?;
         }
         _ => return Err(invalid()),
     }
     Ok(())
+}
+
+/// Why an option's filter of system calls is none, if it is one.
+pub(super) fn wrong_profile(option: &str) -> Option<String> {
+    let (name, profile) = option.split_once(['=', ':'])?;
+    if name != "seccomp" || matches!(profile, "unconfined" | "builtin") {
+        return None;
+    }
+    let read = docker_schema::decode::<serde_json::Value>(profile.as_bytes());
+    let error = read.err()?;
+    let words = match error.is_missing() {
+        true => "unexpected end of JSON input".to_owned(),
+        false => error.to_string(),
+    };
+    Some(format!("Decoding seccomp profile failed: {words}"))
 }
 
 #[cfg(test)]
@@ -82,7 +97,7 @@ mod tests {
             SeccompMode::Unconfined
         );
         assert_eq!(of("label=type:a").unwrap().selinux, ["type:a"]);
-        for refused in ["seccomp={", "nope", "apparmor", "writable-cgroups=true"] {
+        for refused in ["nope", "apparmor", "writable-cgroups=x"] {
             assert!(of(refused).is_err(), "{refused}");
         }
     }

@@ -71,7 +71,7 @@ impl ContainerOptions {
             .entrypoint
             .as_ref()
             .map(|entrypoint| match entrypoint.as_str() {
-                // An empty list would mean the image's own.
+                // An empty list would leave the image's command.
                 "" => vec![String::new()],
                 entrypoint => vec![entrypoint.to_owned()],
             });

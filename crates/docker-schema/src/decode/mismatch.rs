@@ -103,7 +103,7 @@ impl fmt::Display for Mismatch {
 }
 
 /// Fields whose type has a name of its own in Go.
-const NAMED: [(&str, &str); 26] = [
+const NAMED: [(&str, &str); 25] = [
     ("ExposedPorts", "nat.PortSet"),
     ("PortBindings", "nat.PortMap"),
     ("NetworkMode", "container.NetworkMode"),
@@ -123,13 +123,12 @@ const NAMED: [(&str, &str); 26] = [
     ("Healthcheck.Retries", "int"),
     ("StopTimeout", "int"),
     ("OomScoreAdj", "int"),
-    ("Count", "int"),
+    ("DeviceRequests.Count", "int"),
     ("GwPriority", "int"),
     ("TmpfsOptions.Mode", "fs.FileMode"),
     ("Mounts.Type", "mount.Type"),
     ("BindOptions.Propagation", "mount.Propagation"),
     ("Mounts.Consistency", "mount.Consistency"),
-    ("LogConfig.Type", "string"),
 ];
 
 /// The name of a field's type, where it has one.

@@ -1,6 +1,6 @@
 //! Mounts in the short form: `SOURCE:TARGET[:OPTIONS]`.
 
-use super::ParseError;
+use super::{Mount, ParseError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -107,7 +107,7 @@ impl FromStr for Bind {
             [source, target, options] => (Some(*source), *target, *options),
             _ => return Err(form()),
         };
-        if source == Some("") {
+        if source == Some("") || target.is_empty() {
             return Err(form());
         }
         let is_volume = source.is_none_or(|source| !source.starts_with('/'));
@@ -123,11 +123,6 @@ impl FromStr for Bind {
         }
         check_target(target)
             .map_err(|reason| mount(&format!("invalid specification: {reason}")))?;
-        if let Some(name) = source.filter(|_| is_volume)
-            && check_volume(name).is_err()
-        {
-            return Err(fail(&refused_volume(name)));
-        }
         let mut bind = Self {
             source: source.map(str::to_owned),
             target: target.to_owned(),
@@ -159,13 +154,25 @@ impl Bind {
         let (kind, field) = match (self.is_path(), self.no_copy, self.propagation) {
             (true, true, _) => ("bind", "VolumeOptions"),
             (false, _, Some(_)) => ("volume", "BindOptions"),
-            _ => return Ok(()),
+            _ => return self.check_name(),
         };
         fail(format!(
             "invalid volume specification: '{}': invalid mount config for type {kind:?}: field \
              {field} must not be specified",
             self.text
         ))
+    }
+
+    /// What a volume may be called is told by who would make it.
+    fn check_name(&self) -> Result<(), ParseError> {
+        match &self.source {
+            Some(name) if !self.is_path() && check_volume(name).is_err() => Err(ParseError::new(
+                Mount::NAME,
+                &self.text,
+                refused_volume(name),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn option(&mut self, option: &str) -> Result<(), ()> {

@@ -17,7 +17,7 @@ pub struct ResourceSpec {
     pub cpu_period: Option<u64>,
     /// CPU time in each period in microseconds; negative: no limit.
     pub cpu_quota: Option<i64>,
-    /// Real-time CPU period in microseconds.
+    /// Real-time CPU period in microseconds; the kernel says which it takes.
     pub cpu_realtime_period: Option<u64>,
     /// Real-time CPU time in each period in microseconds.
     pub cpu_realtime_runtime: Option<i64>,

@@ -29,6 +29,8 @@ pub struct SecuritySpec {
     pub masked_paths: Option<Vec<String>>,
     /// Paths it cannot write to; `None`: the default list.
     pub read_only_paths: Option<Vec<String>>,
+    /// Its own control groups can be written to.
+    pub writable_cgroups: bool,
     /// Kernel parameters of its namespaces.
     pub sysctls: BTreeMap<String, String>,
 }

@@ -360,15 +360,13 @@ pub(crate) fn publications(spec: &ContainerSpec) -> Result<Vec<Publication>, Err
     }
     if spec.publish_all_ports {
         for key in &spec.exposed_ports {
-            if !spec.port_bindings.contains_key(key) {
+            // COMPAT: what is exposed and is no port is shown, and not published.
+            if !spec.port_bindings.contains_key(key) && read_port(key).is_ok() {
                 wanted.push(Publication::read(key, &PortBinding::default())?);
             }
         }
     }
     // What names its port is served before what takes any.
     wanted.sort_by_key(|publication| publication.range.is_none());
-    for key in &spec.exposed_ports {
-        read_port(key)?;
-    }
     Ok(wanted)
 }

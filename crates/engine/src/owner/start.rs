@@ -132,6 +132,7 @@ impl Owner {
         // Its files are not mounted twice: whoever reads or writes them ends first.
         let _files = self.handle.claim_files().await?;
         let record = Arc::clone(&self.now().record);
+        check_met(&record)?;
         let context = Arc::clone(&self.context);
         let prepared = Arc::clone(&record);
         let links = crate::links::all(&record, &self.context.index)?;
@@ -245,6 +246,29 @@ impl Owner {
         if let Err(error) = committed {
             tracing::error!(container.id = %self.id(), %error, "cannot record a failed start");
         }
+    }
+}
+
+/// Refuses what can be asked for, and not be had.
+fn check_met(record: &ContainerRecord) -> Result<(), Error> {
+    let spec = &record.spec;
+    if let Some(reason) = &spec.unmet {
+        return Err(Error::unmet("HostConfig", reason.clone()));
+    }
+    let is_none = |server: &&String| server.parse::<std::net::IpAddr>().is_err();
+    if let Some(server) = spec.dns.iter().find(is_none) {
+        let words =
+            format!("bad nameserver address {server}: ParseAddr({server:?}): unable to parse IP");
+        return Err(Error::unmet("HostConfig.Dns", words));
+    }
+    // COMPAT: who asks for a program without a name hears that it was looked for.
+    match record.program().first() {
+        Some(&"") => Err(Error::Command {
+            id: record.id.clone(),
+            exit_code: 127,
+            message: r#"exec: "": executable file not found in $PATH"#.to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -90,7 +90,7 @@ fn reason(error: &std::io::Error) -> String {
 
 fn gathering(path: &Path, reason: &str) -> Error {
     let path = path.display();
-    Error::invalid(
+    Error::unmet(
         "HostConfig.Devices",
         format!(
             "error gathering device information while adding custom device \"{path}\": {reason}"

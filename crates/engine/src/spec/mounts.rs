@@ -3,7 +3,7 @@
 
 use super::Input;
 use crate::mount_points::{clean, depth};
-use crate::{ContainerRecord, ContainerSpec, Error, IpcMode, MountPoint, ReadOnlyRecursion, files};
+use crate::{ContainerRecord, Error, IpcMode, MountPoint, ReadOnlyRecursion, files};
 use oci::runtime::{Mount, Propagation};
 use types::Layer;
 
@@ -54,7 +54,11 @@ pub(super) fn of(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
         true => "rw",
         false => "ro",
     };
-    let mut mounts = kernel(access);
+    let groups = match input.spec().security.writable_cgroups {
+        true => "rw",
+        false => access,
+    };
+    let mut mounts = kernel(access, groups);
     let own = shared_memory(input).into_iter().chain(own_files(input));
     let own = own.chain(init(input));
     let (late, early): (Vec<_>, Vec<_>) = own
@@ -80,12 +84,13 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount
 
 /// The kernel's file systems of a container that asks for nothing else.
 pub(crate) fn likely() -> Vec<Mount> {
-    let mut mounts = kernel("ro");
+    let mut mounts = kernel("ro", "ro");
     mounts.push(own_memory(SHM));
     mounts
 }
 
-fn kernel(access: &str) -> Vec<Mount> {
+/// `/proc`, `/sys` with their access, and control groups with theirs.
+fn kernel(access: &str, groups: &str) -> Vec<Mount> {
     let locked = ["nosuid", "noexec", "nodev"];
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &locked),
@@ -119,7 +124,7 @@ fn kernel(access: &str) -> Vec<Mount> {
         "/sys/fs/cgroup",
         "cgroup",
         "cgroup",
-        &[access, "nosuid", "noexec", "nodev"],
+        &[groups, "nosuid", "noexec", "nodev"],
     ));
     // The namespace's own queues, also where the host has them mounted nowhere.
     mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &locked));
@@ -249,7 +254,7 @@ fn tmpfs_options(text: &str) -> Result<Vec<String>, Error> {
             None => TMPFS.contains(option),
         };
         if !known {
-            return Err(Error::invalid(
+            return Err(Error::unmet(
                 "HostConfig.Tmpfs",
                 format!("invalid tmpfs option {option:?}"),
             ));
@@ -266,12 +271,6 @@ fn tmpfs_options(text: &str) -> Result<Vec<String>, Error> {
         }
     }
     Ok(options)
-}
-
-pub(super) fn check_tmpfs(spec: &ContainerSpec) -> Result<(), Error> {
-    spec.tmpfs
-        .values()
-        .try_for_each(|options| tmpfs_options(options).map(drop))
 }
 
 /// Mounts that travel need a root that lets them.

@@ -14,7 +14,8 @@ pub(super) fn of(input: &Input<'_>) -> Result<Process, Error> {
     Ok(Process {
         terminal: spec.streams.tty,
         console_size: console_size(spec.streams.tty, spec.console_size),
-        user: crate::user::process_user(&spec.process.user, &security.group_add)?,
+        user: crate::user::process_user(&spec.process.user, &security.group_add)
+            .map_err(|error| unmet_user(spec, error))?,
         args: words(input),
         env: env(record, input.links, spec.streams.tty, &[]),
         cwd: cwd(spec),
@@ -25,6 +26,20 @@ pub(super) fn of(input: &Input<'_>) -> Result<Process, Error> {
         oom_score_adj: spec.resources.oom_score_adj,
         ..Process::default()
     })
+}
+
+/// Who it cannot run as. COMPAT: in dockerd's words.
+fn unmet_user(spec: &ContainerSpec, error: Error) -> Error {
+    let user = &spec.process.user;
+    let words = match error.to_string() {
+        words if words.ends_with(crate::user::RANGE) => crate::user::RANGE.to_owned(),
+        _ if crate::user::check(user).is_err() => {
+            format!("unable to find user {user}: no matching entries in passwd file")
+        }
+        _ => "unable to find group: a name has no control character, slash, comma or colon"
+            .to_owned(),
+    };
+    Error::unmet("User", words)
 }
 
 /// A further process of a container.
@@ -108,34 +123,61 @@ fn env(record: &ContainerRecord, links: &[Linked], tty: bool, over: &[String]) -
     environment::merge(&own, over)
 }
 
+/// Limits by the kernel's numbers.
+const ORDER: [RlimitKind; 16] = [
+    RlimitKind::Cpu,
+    RlimitKind::Fsize,
+    RlimitKind::Data,
+    RlimitKind::Stack,
+    RlimitKind::Core,
+    RlimitKind::Rss,
+    RlimitKind::Nproc,
+    RlimitKind::Nofile,
+    RlimitKind::Memlock,
+    RlimitKind::As,
+    RlimitKind::Locks,
+    RlimitKind::Sigpending,
+    RlimitKind::Msgqueue,
+    RlimitKind::Nice,
+    RlimitKind::Rtprio,
+    RlimitKind::Rttime,
+];
+
 pub(super) fn rlimits(resources: &ResourceSpec) -> Result<Vec<Rlimit>, Error> {
     let limit = |value: i64| u64::try_from(value).unwrap_or(u64::MAX);
     let rlimit = |ulimit: &crate::Ulimit| {
         let name = format!("RLIMIT_{}", ulimit.name.to_ascii_uppercase());
         let kind = RlimitKind::ALL.iter().find(|kind| kind.as_str() == name);
         let kind = *kind.ok_or_else(|| {
-            Error::invalid(
-                "HostConfig.Ulimits",
-                format!("invalid ulimit type: {}", ulimit.name),
-            )
+            // COMPAT: in runc's words, as the next.
+            Error::unmet("HostConfig.Ulimits", format!("wrong rlimit value: {name}"))
         })?;
         let (soft, hard) = (limit(ulimit.soft), limit(ulimit.hard));
         if soft > hard {
-            let reason = "ulimit soft limit must be less than or equal to hard limit";
-            return Err(Error::invalid(
-                "HostConfig.Ulimits",
-                format!("{reason}: {soft} > {hard}"),
-            ));
+            let reason = format!(
+                "unable to start container process: error during container init: error setting \
+                 rlimits for ready process: error setting rlimit type {}: invalid argument",
+                ORDER
+                    .iter()
+                    .position(|known| *known == kind)
+                    .unwrap_or_default()
+            );
+            return Err(Error::unmet("HostConfig.Ulimits", reason));
         }
         Ok(Rlimit { kind, hard, soft })
     };
     resources.ulimits.iter().map(rlimit).collect()
 }
 
-/// The profile that the caller named; the kernel's answer says whether there is AppArmor.
+fn has_apparmor() -> bool {
+    let enabled = std::fs::read("/sys/module/apparmor/parameters/enabled");
+    enabled.is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+/// The profile that the caller named. COMPAT: without AppArmor it is nothing.
 fn apparmor(spec: &ContainerSpec) -> String {
     match spec.security.apparmor.as_deref() {
-        None | Some("unconfined") => String::new(),
-        Some(profile) => profile.to_owned(),
+        Some(profile) if profile != "unconfined" && has_apparmor() => profile.to_owned(),
+        _ => String::new(),
     }
 }

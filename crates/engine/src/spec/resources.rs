@@ -108,12 +108,14 @@ fn throttles(rates: &[BlockRate]) -> Result<Vec<ThrottleDevice>, Error> {
 }
 
 fn block_device(path: &str) -> Result<(i64, i64), Error> {
-    let metadata = std::fs::metadata(path).map_err(Error::io("find", path.as_ref()))?;
+    let unmet = |reason: String| Error::unmet("HostConfig.Blkio", reason);
+    // COMPAT: in Go's words.
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => unmet(format!("stat {path}: no such file or directory")),
+        _ => unmet(format!("stat {path}: {error}")),
+    })?;
     if !metadata.file_type().is_block_device() {
-        return Err(Error::invalid(
-            "HostConfig.Blkio",
-            format!("{path} is no block device"),
-        ));
+        return Err(unmet(format!("{path} is no block device")));
     }
     let number = metadata.rdev();
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));

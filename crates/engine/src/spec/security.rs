@@ -1,10 +1,11 @@
 //! System call filters, masks and kernel parameters.
 
 use super::{Input, capabilities};
-use crate::{ContainerSpec, Error, IpcMode, NetworkMode, SeccompMode, SecuritySpec};
+use crate::{ContainerSpec, Error, IpcMode, NetworkMode, SeccompMode, SecuritySpec, UtsMode};
 use oci::runtime::{Linux, Seccomp};
 use seccomp::{Host, Profile};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// Hidden from programs. COMPAT: in the order in which inspect shows them.
@@ -71,12 +72,14 @@ pub(super) fn seccomp(spec: &ContainerSpec) -> Result<Option<Seccomp>, Error> {
         SeccompMode::Default => {
             return Ok(Some(default_filter(capabilities::names(security)?)));
         }
+        // COMPAT: a profile that says nothing filters nothing.
+        SeccompMode::Profile(profile) if *profile == serde_json::json!({}) => return Ok(None),
         SeccompMode::Profile(profile) => profile,
     };
-    let invalid = |reason: String| Error::invalid("HostConfig.SecurityOpt", reason);
-    let bytes = serde_json::to_vec(profile).map_err(|e| invalid(e.to_string()))?;
+    let unmet = |reason: String| Error::unmet("HostConfig.SecurityOpt", reason);
+    let bytes = serde_json::to_vec(profile).map_err(|e| unmet(e.to_string()))?;
     let profile = Profile::from_slice(&bytes)
-        .map_err(|e| invalid(format!("Decoding seccomp profile failed: {e}")))?;
+        .map_err(|e| unmet(format!("Decoding seccomp profile failed: {e}")))?;
     Ok(Some(
         profile.evaluate(&capabilities::names(security)?, Host::NATIVE),
     ))
@@ -98,21 +101,20 @@ fn default_filter(names: Vec<&'static str>) -> Seccomp {
     filter
 }
 
-/// Labels of modules that are not driven.
+/// Labels of modules that are not driven. COMPAT: where there is no such module, they are nothing.
 pub(super) fn check(spec: &ContainerSpec) -> Result<(), Error> {
     let selinux = spec
         .security
         .selinux
         .iter()
         .find(|label| *label != "disable");
-    if let Some(label) = selinux {
+    if let Some(label) = selinux
+        && Path::new("/sys/fs/selinux/enforce").exists()
+    {
         return Err(Error::Unsupported {
             option: format!("HostConfig.SecurityOpt label={label}"),
             reason: "SELinux labels are not set",
         });
-    }
-    for name in spec.security.sysctls.keys() {
-        check_sysctl(name, spec)?;
     }
     let reserved = spec
         .annotations
@@ -128,12 +130,19 @@ pub(super) fn check(spec: &ContainerSpec) -> Result<(), Error> {
 }
 
 /// Only parameters of namespaces that are the container's own.
+pub(super) fn check_sysctls(spec: &ContainerSpec) -> Result<(), Error> {
+    let mut names = spec.security.sysctls.keys();
+    names.try_for_each(|name| check_sysctl(name, spec))
+}
+
 fn check_sysctl(name: &str, spec: &ContainerSpec) -> Result<(), Error> {
-    let invalid =
-        |reason: &str| Error::invalid("HostConfig.Sysctls", format!("{name:?}: {reason}"));
+    // COMPAT: in runc's words.
+    let unmet =
+        |reason: &str| Error::unmet("HostConfig.Sysctls", format!("sysctl {name:?} {reason}"));
+    const STRANGE: &str = "is not in a separate kernel namespace";
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     if !name.chars().all(plain) || name.contains("..") {
-        return Err(invalid("no name of a kernel parameter"));
+        return Err(unmet(STRANGE));
     }
     let ipc = [
         "kernel.msgmax",
@@ -149,18 +158,20 @@ fn check_sysctl(name: &str, spec: &ContainerSpec) -> Result<(), Error> {
         name.starts_with("net."),
         ipc.contains(&name) || name.starts_with("fs.mqueue."),
     );
+    let own_names = spec.namespaces.uts != UtsMode::Host;
     match (needs_net, needs_ipc) {
         (true, _) if spec.namespaces.network == NetworkMode::Host => {
-            Err(invalid("not allowed in the host's network namespace"))
+            Err(unmet("not allowed in host network namespace"))
         }
         (_, true) if spec.namespaces.ipc == IpcMode::Host => {
-            Err(invalid("not allowed in the host's IPC namespace"))
+            Err(unmet("is not allowed in the hosts ipc namespace"))
         }
         (true, _) | (_, true) => Ok(()),
-        _ if matches!(name, "kernel.hostname" | "kernel.domainname") => {
-            Err(invalid("use Hostname and Domainname"))
-        }
-        _ => Err(invalid("it is of no namespace of the container's")),
+        _ if name == "kernel.hostname" && own_names => Err(unmet(
+            "is not allowed as it conflicts with the OCI \"hostname\" field",
+        )),
+        _ if name == "kernel.domainname" && own_names => Ok(()),
+        _ => Err(unmet(STRANGE)),
     }
 }
 

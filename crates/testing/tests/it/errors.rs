@@ -328,3 +328,163 @@ fn what_is_no_document_is_told_in_the_words_of_gos_reader() {
     let made = host.http("POST", create, Some(body));
     assert_eq!(made.status, 201, "{}", made.text());
 }
+
+/// All that is shown of a container.
+fn inspected(host: &TestHost, id: &str) -> serde_json::Value {
+    let answer = host.http("GET", &format!("/containers/{id}/json"), None);
+    answer.json().clone()
+}
+
+/// Fields of a request, how its start is answered, and in which words.
+const UNMET: [(&str, u16, &str); 13] = [
+    (
+        r#""HostConfig":{"Ulimits":[{"Name":"bad","Soft":1}]}"#,
+        500,
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: wrong rlimit value: RLIMIT_BAD",
+    ),
+    (
+        r#""HostConfig":{"Ulimits":[{"Name":"nofile","Soft":20,"Hard":10}]}"#,
+        500,
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: invalid argument",
+    ),
+    (
+        r#""HostConfig":{"Sysctls":{"vm.swappiness":"1"}}"#,
+        500,
+        r#"failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl "vm.swappiness" is not in a separate kernel namespace"#,
+    ),
+    (
+        r#""HostConfig":{"NetworkMode":"host","Sysctls":{"net.ipv4.ip_forward":"1"}}"#,
+        500,
+        r#"failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl "net.ipv4.ip_forward" not allowed in host network namespace"#,
+    ),
+    (
+        r#""HostConfig":{"DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}]}"#,
+        500,
+        r#"could not select device driver "" with capabilities: [[gpu]]"#,
+    ),
+    (
+        r#""HostConfig":{"DeviceCgroupRules":["x"]}"#,
+        500,
+        "invalid device cgroup rule format: 'x'",
+    ),
+    (
+        r#""HostConfig":{"Devices":[{"PathOnHost":"/dev/nosuch"}]}"#,
+        500,
+        r#"error gathering device information while adding custom device "/dev/nosuch": no such file or directory"#,
+    ),
+    (
+        r#""HostConfig":{"SecurityOpt":["seccomp=bad"]}"#,
+        500,
+        "Decoding seccomp profile failed: invalid character 'b' looking for beginning of value",
+    ),
+    (
+        r#""HostConfig":{"Tmpfs":{"/t":"bad"}}"#,
+        500,
+        r#"invalid tmpfs option "bad""#,
+    ),
+    (
+        r#""HostConfig":{"Dns":["bad"]}"#,
+        500,
+        r#"bad nameserver address bad: ParseAddr("bad"): unable to parse IP"#,
+    ),
+    (
+        r#""HostConfig":{"Mounts":[{"Type":"bind","Source":"/tmp","Target":"/t","BindOptions":{"ReadOnlyForceRecursive":true}}]}"#,
+        500,
+        "mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive",
+    ),
+    (
+        r#""User":"4294967296""#,
+        500,
+        "uids and gids must be in range 0-2147483647",
+    ),
+    (
+        r#""Cmd":[""]"#,
+        400,
+        r#"failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: "": executable file not found in $PATH"#,
+    ),
+];
+
+#[test]
+fn what_docker_finds_out_at_the_start_is_told_there_and_shown_until_then() {
+    let host = TestHost::start();
+    for (config, status, words) in UNMET {
+        let body = match config.contains("Cmd") {
+            true => format!(r#"{{"Image":"busybox",{config}}}"#),
+            false => format!(r#"{{"Image":"busybox","Cmd":["true"],{config}}}"#),
+        };
+        let made = host.http("POST", "/containers/create", Some(&body));
+        assert_eq!(made.status, 201, "{config}: {}", made.text());
+        let id = made.json()["Id"].as_str().unwrap().to_owned();
+        let answer = host.http("POST", &format!("/containers/{id}/start"), None);
+        assert_eq!(answer.status, status, "{config}: {}", answer.text());
+        assert_eq!(answer.json()["message"], words, "{config}");
+        let state = inspected(&host, &id)["State"].clone();
+        assert_eq!(state["Status"], "created", "{config}");
+        host.cli(&["rm", &id]).success();
+    }
+}
+
+#[test]
+fn what_linux_does_not_know_is_taken_and_shown() {
+    let host = TestHost::start();
+    let body = r#"{"Image":"busybox","Cmd":["true"],"StopSignal":"99","ArgsEscaped":true,
+        "WorkingDir":"/a/../b","Hostname":"a b","ExposedPorts":{"bad":{}},"Volumes":{"/c/../d":{}},
+        "HostConfig":{"CpuCount":2,"CpuPercent":50,"Isolation":"DEFAULT","Cgroup":"x",
+        "SecurityOpt":["writable-cgroups=true","seccomp={}"],"Init":false}}"#;
+    let made = host.http("POST", "/containers/create", Some(body));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let warned = made.json()["Warnings"].clone();
+    assert_eq!(
+        warned.as_array().unwrap(),
+        &["linux does not support CPU percent. Percent discarded."]
+    );
+    let id = made.json()["Id"].as_str().unwrap().to_owned();
+    let shown = inspected(&host, &id);
+    for (field, value) in [
+        ("/Config/StopSignal", "99".into()),
+        ("/Config/ArgsEscaped", true.into()),
+        ("/Config/WorkingDir", "/b".into()),
+        ("/Mounts/0/Destination", "/d".into()),
+        ("/HostConfig/CpuCount", 2.into()),
+        ("/HostConfig/CpuPercent", 0.into()),
+        ("/HostConfig/Isolation", "DEFAULT".into()),
+        ("/HostConfig/Cgroup", "x".into()),
+        ("/HostConfig/Init", false.into()),
+    ] {
+        let found: Option<&serde_json::Value> = shown.pointer(field);
+        assert_eq!(found, Some(&value), "{field}");
+    }
+    host.cli(&["start", &id]).success();
+    host.cli(&["wait", &id]).success();
+    host.cli(&["rm", "-v", &id]).success();
+}
+
+#[test]
+fn an_empty_list_takes_the_images_entry_point_away_and_leaves_its_command() {
+    let host = TestHost::start();
+    host.cli(&["create", "--name", "made", "busybox", "true"])
+        .success();
+    let changes = [
+        "--change",
+        r#"ENTRYPOINT ["echo"]"#,
+        "--change",
+        r#"CMD ["true"]"#,
+    ];
+    host.cli(&[&["commit"], &changes[..], &["made", "pointed"]].concat())
+        .success();
+    for (config, entrypoint) in [
+        (r#""Entrypoint":[]"#, serde_json::json!([])),
+        (r#""Entrypoint":null"#, serde_json::json!(["echo"])),
+        (
+            r#""Entrypoint":[""],"Cmd":["true"]"#,
+            serde_json::json!(null),
+        ),
+    ] {
+        let body = format!(r#"{{"Image":"pointed",{config}}}"#);
+        let made = host.http("POST", "/containers/create", Some(&body));
+        let id = made.json()["Id"].as_str().unwrap().to_owned();
+        let shown = inspected(&host, &id)["Config"].clone();
+        assert_eq!(shown["Entrypoint"], entrypoint, "{config}");
+        assert_eq!(shown["Cmd"], serde_json::json!(["true"]), "{config}");
+    }
+}

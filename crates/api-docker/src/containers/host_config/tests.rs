@@ -101,24 +101,40 @@ fn others() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// What is shown as it was given, though something else, or nothing, was made of it.
+fn as_given() -> Vec<(&'static str, Value)> {
+    vec![
+        ("Cgroup", json!("container:x")),
+        ("ConsoleSize", json!([1, 0])),
+        ("ContainerIDFile", json!("/x")),
+        ("CpuCount", json!(1)),
+        ("DeviceCgroupRules", json!(["x"])),
+        (
+            "DeviceRequests",
+            json!([{"Driver": "x", "Count": 0, "DeviceIDs": null, "Capabilities": [["gpu"]], "Options": null}]),
+        ),
+        ("Init", json!(false)),
+        ("MemoryReservation", json!(-1)),
+        ("MemorySwap", json!(-2)),
+        (
+            "Mounts",
+            json!([{"Type": "bind", "Source": "/x", "Target": "/y", "Consistency": "cached"}]),
+        ),
+        ("PortBindings", json!({"80": null, "81/tcp": []})),
+    ]
+}
+
 /// All that is done.
 fn done() -> Vec<(&'static str, Value)> {
     let mut done = limits();
     done.extend(others());
+    done.extend(as_given());
     done
 }
 
 /// Fields that are refused, by their names or in dockerd's words.
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     vec![
-        ("Cgroup", json!("container:x"), "Cgroup"),
-        ("CpuCount", json!(1), "CpuCount"),
-        ("CpuPercent", json!(1), "CpuPercent"),
-        (
-            "DeviceRequests",
-            json!([{"Driver": "x", "Capabilities": [["gpu"]]}]),
-            "could not select device driver \"x\"",
-        ),
         (
             "IOMaximumBandwidth",
             json!(1),
@@ -129,13 +145,18 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             json!(1),
             "QoS maximum IOPs configuration is not supported on linux",
         ),
-        ("StorageOpt", json!({"size": "1g"}), "StorageOpt"),
+        (
+            "StorageOpt",
+            json!({"size": "1g"}),
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+        ),
+        ("StorageOpt", json!({"bad": "1g"}), "Unknown option bad"),
     ]
 }
 
-/// Fields that say nothing to the daemon: the client's own file, in which it writes the id, and
-/// a limit that no kernel has any more.
-const SILENT: [&str; 2] = ["ContainerIDFile", "KernelMemory"];
+/// Fields that say nothing here: a share of the processors that Linux does not know, and a limit
+/// that no kernel has any more.
+const SILENT: [&str; 2] = ["CpuPercent", "KernelMemory"];
 
 /// Fields that are shown by what the engine knows of other containers.
 const OF_OTHERS: [&str; 1] = ["Links"];

@@ -1,0 +1,74 @@
+//! What inspect shows as the caller gave it, where that is not what was made of it.
+
+use docker_schema::container::{Config, CreateRequest, HostConfig};
+use engine::ContainerSpec;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+macro_rules! fields {
+    ($document:ident, $note:ident, $show:ident: $($field:ident),* $(,)?) => {
+        fn $note(given: &$document, shown: &$document, into: &mut BTreeMap<String, Value>) {
+            $(note(stringify!($field), &given.$field, &shown.$field, into);)*
+        }
+
+        /// Puts the fields of the document in as they were given.
+        pub(crate) fn $show(document: &mut $document, given: &BTreeMap<String, Value>) {
+            $(
+                let field = given.get(stringify!($field));
+                if let Some(Ok(field)) = field.map(docker_schema::decode_value) {
+                    document.$field = field;
+                }
+            )*
+        }
+    };
+}
+
+fields!(
+    HostConfig, note_host, show_host:
+    cgroup,
+    console_size,
+    container_id_file,
+    cpu_count,
+    device_cgroup_rules,
+    device_requests,
+    init,
+    memory_reservation,
+    memory_swap,
+    mounts,
+    port_bindings,
+);
+fields!(
+    Config, note_config, show_config:
+    args_escaped,
+    mac_address,
+    network_disabled,
+    stop_signal,
+);
+
+fn note<T: Default + PartialEq + Serialize>(
+    name: &str,
+    given: &T,
+    shown: &T,
+    into: &mut BTreeMap<String, Value>,
+) {
+    if given != shown
+        && *given != T::default()
+        && let Ok(value) = serde_json::to_value(given)
+    {
+        into.insert(name.to_owned(), value);
+    }
+}
+
+/// Notes what would be shown in another way.
+pub(super) fn keep(spec: &mut ContainerSpec, request: &CreateRequest) {
+    let mut given = BTreeMap::new();
+    let shown = super::host_config::show(spec);
+    note_host(&request.host_config, &shown, &mut given);
+    note_config(
+        &request.config,
+        &super::inspect::own_config(spec),
+        &mut given,
+    );
+    spec.given = given;
+}
