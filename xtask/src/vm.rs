@@ -27,10 +27,14 @@ const PACKAGES: &[&str] = &[
     "unpack",
     "corten-runtime",
     "corten-shim",
+    "engine",
 ];
 
 /// Packages whose tests need a whole system.
-const OF_THE_SYSTEM: &[&str] = &["corten-runtime"];
+const OF_THE_SYSTEM: &[&str] = &["corten-runtime", "engine"];
+
+/// Those of them whose tests need systemd: the machine of a kernel and busybox has no room.
+const OF_THE_SYSTEM_ALONE: &[&str] = &["engine"];
 
 /// What is around the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -141,7 +145,14 @@ fn one(
 ) -> Result<()> {
     let here = |test: &&Executable| {
         let package = |package: &&str| test.name.starts_with(&format!("{package}-"));
-        machine == Machine::Kernel || test.is_binary() || OF_THE_SYSTEM.iter().any(package)
+        test.is_binary()
+            || match machine {
+                Machine::Kernel => !OF_THE_SYSTEM_ALONE.iter().any(package),
+                Machine::System => OF_THE_SYSTEM.iter().any(package),
+                Machine::Selinux => {
+                    OF_THE_SYSTEM.iter().any(package) && !OF_THE_SYSTEM_ALONE.iter().any(package)
+                }
+            }
     };
     let tests: Vec<&Executable> = tests.iter().filter(here).collect();
     let filter = options.filter.as_deref().unwrap_or_default();
@@ -208,14 +219,33 @@ fn executables(options: &Options) -> Result<Vec<Executable>> {
     {
         arguments.extend(["--test", "it"]);
     }
-    let output = cargo(&arguments).stderr(Stdio::inherit()).output()?;
+    let mut found = built(&arguments, &chosen)?;
+    // Binaries that have no tests of their own are built by themselves.
+    let arguments = [
+        "build",
+        "--workspace",
+        "--bins",
+        "--message-format",
+        "json-render-diagnostics",
+    ];
+    for binary in built(&arguments, &chosen)? {
+        if found.iter().all(|known| known.name != binary.name) {
+            found.push(binary);
+        }
+    }
+    Ok(found)
+}
+
+/// What cargo builds when it is called so.
+fn built(arguments: &[&str], chosen: &[&str]) -> Result<Vec<Executable>> {
+    let output = cargo(arguments).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the tests do not build");
     let messages = String::from_utf8(output.stdout)?;
     let built = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     Ok(built
-        .filter_map(|message| executable(&message, &chosen))
+        .filter_map(|message| executable(&message, chosen))
         .collect())
 }
 

@@ -15,7 +15,7 @@ use docker_schema::system::{
     AddressPool, Component, DiskUsage, IndexConfig, Info, Platform, Plugins, RegistryConfig,
     Runtime, Swarm, Version,
 };
-use engine::{ContainerFilter, NetworkSettings};
+use engine::{CgroupDriver, ContainerFilter, NetworkSettings};
 use http::{HeaderName, HeaderValue, header};
 use std::collections::BTreeMap;
 
@@ -110,9 +110,10 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         debug: about.debug,
         system_time: types::Timestamp::now().to_string(),
         logging_driver: config.log.driver.clone(),
-        cgroup_driver: match system.has_cgroups() {
-            true => "cgroupfs".to_owned(),
-            false => "none".to_owned(),
+        cgroup_driver: match (system.has_cgroups(), config.cgroup_driver) {
+            (false, _) => "none".to_owned(),
+            (true, CgroupDriver::Cgroupfs) => "cgroupfs".to_owned(),
+            (true, CgroupDriver::Systemd) => "systemd".to_owned(),
         },
         cgroup_version: host.cgroup_version.to_string(),
         kernel_version: host.kernel.clone(),

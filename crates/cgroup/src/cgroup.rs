@@ -444,6 +444,11 @@ impl Cgroup {
         first
     }
 
+    /// Lets go of what keeps a new scope: somebody is in it now.
+    pub fn settle(&mut self) {
+        self.holder = None;
+    }
+
     /// Removes the group at `path`, a request's parent, from every hierarchy where it is empty.
     pub fn remove_empty(path: &str) -> Result<(), Error> {
         for (_, place) in Self::places(&Hierarchies::probe()?, path) {

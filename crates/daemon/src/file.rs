@@ -34,6 +34,7 @@ pub(crate) struct File {
     pub(crate) storage_driver: Option<String>,
     pub(crate) init: Option<bool>,
     pub(crate) cgroup_parent: Option<String>,
+    pub(crate) exec_opts: Vec<String>,
     pub(crate) registry_mirrors: Vec<String>,
     pub(crate) insecure_registries: Vec<String>,
     /// Directories of what is said of registries' hosts: ours, no key of dockerd's.
@@ -70,7 +71,7 @@ pub(crate) struct File {
 }
 
 /// The keys of [`File`].
-pub(crate) const KNOWN: [&str; 52] = [
+pub(crate) const KNOWN: [&str; 53] = [
     "data-root",
     "exec-root",
     "hosts",
@@ -92,6 +93,7 @@ pub(crate) const KNOWN: [&str; 52] = [
     "storage-driver",
     "init",
     "cgroup-parent",
+    "exec-opts",
     "registry-mirrors",
     "insecure-registries",
     "registry-hosts",

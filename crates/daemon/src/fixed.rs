@@ -9,7 +9,7 @@ use std::ffi::OsString;
 type Fits = fn(&Value) -> bool;
 
 /// A key, which values it may have, and why no other.
-const FIXED: [(&str, Fits, &str); 44] = [
+const FIXED: [(&str, Fits, &str); 43] = [
     (
         "live-restore",
         is_true,
@@ -51,11 +51,6 @@ const FIXED: [(&str, Fits, &str); 44] = [
     ),
     ("builder", Value::is_object, "there is no build: an object"),
     ("raw-logs", Value::is_boolean, "true or false"),
-    (
-        "exec-opts",
-        |value| *value == serde_json::json!(["native.cgroupdriver=cgroupfs"]) || is_empty(value),
-        "control groups are made by the engine: native.cgroupdriver=cgroupfs alone",
-    ),
     (
         "default-runtime",
         |value| {
@@ -165,7 +160,7 @@ enum Form {
 }
 
 /// The flags of these keys, in dockerd's words.
-const FLAGS: [(&str, &str, Form); 34] = [
+const FLAGS: [(&str, &str, Form); 33] = [
     ("add-runtime", "runtimes", Form::Item),
     ("allow-direct-routing", "allow-direct-routing", Form::Switch),
     ("authorization-plugin", "authorization-plugins", Form::Item),
@@ -185,7 +180,6 @@ const FLAGS: [(&str, &str, Form); 34] = [
     ("default-gateway", "default-gateway", Form::Text),
     ("default-gateway-v6", "default-gateway-v6", Form::Text),
     ("default-runtime", "default-runtime", Form::Text),
-    ("exec-opt", "exec-opts", Form::Item),
     ("experimental", "experimental", Form::Switch),
     ("feature", "features", Form::Feature),
     ("firewall-backend", "firewall-backend", Form::Text),
@@ -412,10 +406,6 @@ mod tests {
             strip(&["d", "--feature", "a=true", "--feature=b=false"]),
             Ok(1)
         );
-        assert_eq!(
-            strip(&["d", "--exec-opt", "native.cgroupdriver=cgroupfs"]),
-            Ok(1)
-        );
         for (words, said) in [
             (
                 &["--iptables=false"][..],
@@ -446,7 +436,6 @@ mod tests {
             ("live-restore", json!(true)),
             ("userland-proxy", json!(false)),
             ("features", json!({"buildkit": true})),
-            ("exec-opts", json!(["native.cgroupdriver=cgroupfs"])),
             ("default-runtime", json!("runc")),
             ("runtimes", json!({})),
         ] {
@@ -463,11 +452,6 @@ mod tests {
                 "iptables",
                 json!(false),
                 "iptables: false is not offered: networks and ports",
-            ),
-            (
-                "exec-opts",
-                json!(["native.cgroupdriver=systemd"]),
-                "native.cgroupdriver=cgroupfs alone",
             ),
             (
                 "runtimes",

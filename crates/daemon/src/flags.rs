@@ -76,6 +76,9 @@ pub(crate) struct Flags {
     /// Cgroup under which those of containers are made
     #[arg(long, value_name = "CGROUP")]
     pub(crate) cgroup_parent: Option<String>,
+    /// Option of the engine: native.cgroupdriver=cgroupfs or =systemd (repeatable)
+    #[arg(long = "exec-opt", value_name = "OPTION")]
+    pub(crate) exec_opts: Vec<String>,
     /// Resource limit of containers that do not set it, NAME=SOFT[:HARD] (repeatable)
     #[arg(long = "default-ulimit", value_name = "ULIMIT")]
     pub(crate) default_ulimits: Vec<String>,

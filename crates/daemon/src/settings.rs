@@ -4,8 +4,9 @@ use crate::file::{File, unable};
 use crate::flags::Flags;
 use crate::host::Host;
 use crate::registries;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use api_registry::Tls;
+use engine::CgroupDriver;
 use rootless::Outside;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ pub(crate) struct Settings {
     /// `None`: the best that works.
     pub(crate) storage_driver: Option<images::Snapshotter>,
     pub(crate) cgroup_parent: String,
+    pub(crate) cgroup_driver: CgroupDriver,
     pub(crate) registries: images::Settings,
     pub(crate) networks: engine::NetworkSettings,
     /// `None`: never.
@@ -102,6 +104,10 @@ impl Settings {
             let (key, value) = pair("--log-opt", option)?;
             log_opts.insert(key, value);
         }
+        let cgroup_parent = flags.cgroup_parent.clone().or(file.cgroup_parent);
+        let cgroup_parent = cgroup_parent.unwrap_or_default();
+        let options = non_empty(&flags.exec_opts, file.exec_opts);
+        let cgroup_driver = cgroup_driver(&options, &cgroup_parent)?;
         let labels = non_empty(&flags.labels, file.labels);
         for label in &labels {
             pair("label", label)?;
@@ -133,17 +139,42 @@ impl Settings {
             at_once,
             userns_remap: remap.cloned().unwrap_or_default(),
             init: flags.init || file.init.unwrap_or_default(),
-            cgroup_parent: flags
-                .cgroup_parent
-                .clone()
-                .or(file.cgroup_parent)
-                .unwrap_or_default(),
+            cgroup_parent,
+            cgroup_driver,
             registries,
             networks,
             outside: None,
             idle_timeout: (idle > 0).then(|| Duration::from_secs(idle)),
         })
     }
+}
+
+/// Who makes control groups, by the last option that says so; others say nothing. COMPAT: as
+/// dockerd reads them.
+fn cgroup_driver(options: &[String], parent: &str) -> anyhow::Result<CgroupDriver> {
+    let mut driver = CgroupDriver::default();
+    for option in options {
+        let (name, value) = pair("exec-opt", option)?;
+        if !name.eq_ignore_ascii_case("native.cgroupdriver") {
+            continue;
+        }
+        driver = match value.as_str() {
+            "cgroupfs" => CgroupDriver::Cgroupfs,
+            "systemd" => CgroupDriver::Systemd,
+            other => bail!("native.cgroupdriver option {other} not supported"),
+        };
+    }
+    if driver == CgroupDriver::Systemd {
+        ensure!(
+            Path::new("/run/systemd/system").is_dir(),
+            "native.cgroupdriver=systemd: systemd does not run here, which makes the groups"
+        );
+        ensure!(
+            parent.is_empty() || engine::is_slice(parent),
+            engine::NO_SLICE
+        );
+    }
+    Ok(driver)
 }
 
 pub(crate) fn non_empty(flags: &[String], file: Vec<String>) -> Vec<String> {
@@ -289,6 +320,7 @@ fn conflicts_of_parts(flags: &Flags, file: &File) -> Vec<String> {
     // What is before a proxy's host may be a password.
     let proxy = |url: &Option<String>| url.as_deref().map(images::without_secret);
     let said = [
+        ("exec-opts", list(&flags.exec_opts), list(&file.exec_opts)),
         (
             "registry-mirrors",
             list(&flags.registry_mirrors),
@@ -469,10 +501,36 @@ mod tests {
     }
 
     #[test]
+    fn systemd_makes_control_groups_where_it_runs() {
+        let read = |option: &str, parent: &str| cgroup_driver(&[option.to_owned()], parent);
+        let driver = read("native.cgroupdriver=cgroupfs", "/any").unwrap();
+        assert_eq!(driver, CgroupDriver::Cgroupfs);
+        assert_eq!(read("other=x", "").unwrap(), CgroupDriver::default());
+        let runs = Path::new("/run/systemd/system").is_dir();
+        for (parent, words) in [
+            ("", None),
+            ("a-b.slice", None),
+            ("/a", Some(engine::NO_SLICE)),
+        ] {
+            let driver = read("native.cgroupdriver=systemd", parent);
+            let words = match runs {
+                true => words,
+                false => Some(
+                    "native.cgroupdriver=systemd: systemd does not run here, which makes the groups",
+                ),
+            };
+            let refused = driver.as_ref().err().map(ToString::to_string);
+            assert_eq!(refused.as_deref(), words, "{parent}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         for file in [
             r#"{"log-level":"loud"}"#,
             r#"{"labels":["x"]}"#,
+            r#"{"exec-opts":["x"]}"#,
+            r#"{"exec-opts":["native.cgroupdriver=none"]}"#,
             r#"{"log-format":"x"}"#,
             r#"{"proxies":{"http-proxy":"gopher://x"}}"#,
             r#"{"proxies":{"ftp-proxy":"http://x"}}"#,

@@ -39,6 +39,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         users: users::maps(&settings.userns_remap)?,
         defaults: settings.defaults.clone(),
         cgroup_parent: settings.cgroup_parent.clone(),
+        cgroup_driver: settings.cgroup_driver,
         ..Config::new(paths.clone(), sibling("corten-shim")?)
     };
     let mut config = with_log(config, settings);

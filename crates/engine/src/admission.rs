@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::image::Image;
 use crate::limits::Limits;
 use crate::{
-    CgroupMode, ContainerSpec, Error, IpcMode, Link, NetworkError, NetworkMode, PidMode,
-    RestartPolicy, Update, UserMode,
+    CgroupDriver, CgroupMode, ContainerSpec, Error, IpcMode, Link, NetworkError, NetworkMode,
+    PidMode, RestartPolicy, Update, UserMode,
 };
 use oci::image::ExecConfig;
 use types::Signal;
@@ -25,6 +25,7 @@ pub(crate) fn admit(
         *dir = crate::mount_points::clean(dir);
     }
     check_process(&spec)?;
+    check_slice(&spec, context)?;
     admit_joined(&mut spec, context)?;
     check_users(&spec, context)?;
     check_namespaces(&spec)?;
@@ -155,6 +156,16 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
         }
     }
     spec.init = spec.init.or(Some(config.init));
+}
+
+/// systemd's groups are in slices.
+fn check_slice(spec: &ContainerSpec, context: &Context) -> Result<(), Error> {
+    let parent = &spec.resources.cgroup_parent;
+    let by_systemd = context.config.cgroup_driver == CgroupDriver::Systemd;
+    match by_systemd && !parent.is_empty() && !crate::config::is_slice(parent) {
+        false => Ok(()),
+        true => Err(Error::invalid("CgroupParent", crate::config::NO_SLICE)),
+    }
 }
 
 fn check_process(spec: &ContainerSpec) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! What is made before anybody asks for a container: its own directory, and what its supervisor
 //! is told to make.
 
-use crate::{Config, files};
+use crate::{CgroupDriver, Config, files};
 use images::Images;
 use snapshot::Snapshots;
 use std::fs::OpenOptions;
@@ -40,7 +40,10 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Image
     };
     Ahead {
         mounts: crate::spec::likely_mounts(),
-        cgroup_parent: config.cgroup_parent(),
+        cgroup_parent: match config.cgroup_driver {
+            CgroupDriver::Cgroupfs => Some(config.cgroup_parent()),
+            CgroupDriver::Systemd => None,
+        },
         directory: Directory {
             make: Box::new(make),
             remove: Box::new(remove),

@@ -1,11 +1,11 @@
 //! How a daemon is set up.
 
-use crate::{Defaults, LogSpec, NetworkMode, NetworkSettings};
+use crate::{CgroupDriver, Defaults, LogSpec, NetworkMode, NetworkSettings};
 use net::reservation::{Binder, Here};
 use oci::runtime::IdMaps;
 use std::path::PathBuf;
 use std::sync::Arc;
-use types::Paths;
+use types::{ContainerId, Paths};
 
 /// How a daemon is set up: what its command line and file say.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Config {
     /// The cgroup under which containers' are made; empty: the instance's name under
     /// the daemon's own.
     pub cgroup_parent: String,
+    /// Who makes them.
+    pub cgroup_driver: CgroupDriver,
     /// What containers have that say nothing of it.
     pub defaults: Defaults,
     /// Whether containers get an init of ours unless their caller says.
@@ -58,9 +60,29 @@ impl Config {
                 ..LogSpec::default()
             },
             cgroup_parent: String::new(),
+            cgroup_driver: CgroupDriver::default(),
             defaults: Defaults::default(),
             init: false,
             users: None,
+        }
+    }
+
+    /// Whether containers' groups are below one that is ours alone.
+    pub(crate) fn has_own_group(&self) -> bool {
+        self.cgroup_parent.is_empty() && self.cgroup_driver == CgroupDriver::Cgroupfs
+    }
+
+    /// The cgroup of a container, under `parent` or, if that is empty, the daemon's. COMPAT: the
+    /// scopes of systemd are called as docker's, and are in its slice.
+    pub(crate) fn cgroups_path(&self, parent: &str, id: &ContainerId) -> String {
+        let asked = match parent {
+            "" => self.cgroup_parent.as_str(),
+            parent => parent,
+        };
+        match (self.cgroup_driver, asked) {
+            (CgroupDriver::Systemd, slice) => format!("{slice}:docker:{id}"),
+            (CgroupDriver::Cgroupfs, "") => format!("{}/{id}", self.cgroup_parent()),
+            (CgroupDriver::Cgroupfs, asked) => format!("{}/{id}", asked.trim_end_matches('/')),
         }
     }
 
@@ -71,4 +93,15 @@ impl Config {
             parent => parent.to_owned(),
         }
     }
+}
+
+/// Why a group is none to make systemd's scopes in. COMPAT: in dockerd's words.
+pub const NO_SLICE: &str =
+    "cgroup-parent for systemd cgroup should be a valid slice named as \"xxx.slice\"";
+
+/// Whether a name is a slice's.
+pub fn is_slice(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@\\".contains(c);
+    name.strip_suffix(".slice")
+        .is_some_and(|stem| !stem.is_empty() && stem.chars().all(plain))
 }

@@ -87,7 +87,7 @@ impl Engine {
         let context = Arc::clone(&self.context);
         // The runtime is there: nothing is lost but the wait.
         drop(crate::context::blocking(move || context.networks.dismiss_proxy()).await);
-        if self.context.config.cgroup_parent.is_empty() {
+        if self.context.config.has_own_group() {
             let parent = self.context.config.cgroup_parent();
             if let Err(error) = cgroup::Cgroup::remove_empty(&parent) {
                 tracing::debug!(%error, "cannot look for an empty control group");

@@ -42,8 +42,9 @@ mod user;
 mod volume_record;
 mod volumes;
 
+pub use cgroup::Driver as CgroupDriver;
 pub use cgroup::Stats;
-pub use config::Config;
+pub use config::{Config, NO_SLICE, is_slice};
 pub use container_record::{Container, ContainerRecord, MountPoint};
 pub use container_spec::{
     AddressSpec, Bind, BlockDevices, BlockRate, BlockWeight, CgroupMode, ContainerSpec, Device,

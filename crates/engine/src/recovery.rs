@@ -87,7 +87,7 @@ fn watch_images(context: &Context) {
 /// Removes control groups of ours that no supervisor holds: left by one that was ended while it
 /// made or removed them.
 async fn sweep_groups(context: &Arc<Context>, adopted: &[Adopted]) -> Result<(), Error> {
-    if !context.config.cgroup_parent.is_empty() {
+    if !context.config.has_own_group() {
         // What is in there need not be ours.
         return Ok(());
     }

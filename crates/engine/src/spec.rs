@@ -39,8 +39,8 @@ struct Input<'a> {
     record: &'a ContainerRecord,
     /// The directory of the container's files that are mounted over `/etc`.
     dir: &'a Path,
-    /// The cgroup under which its own is made.
-    cgroup_parent: String,
+    /// Its cgroup.
+    cgroups_path: String,
     /// The executable of PID 1, if the container asks for one.
     init: Option<&'a Path>,
     /// Where the network namespace that it joins is found; `None`: it gets a new one.
@@ -120,14 +120,11 @@ impl Bundle {
             let record = context.config.networks.resolving(record);
             crate::files::prepare(&record, &dir, (&network.state, &network.links), &gateways)?;
         }
-        let parent = match record.spec.resources.cgroup_parent.as_str() {
-            "" => context.config.cgroup_parent(),
-            parent => parent.to_owned(),
-        };
+        let parent = &record.spec.resources.cgroup_parent;
         let input = Input {
             record,
             dir: &files,
-            cgroup_parent: parent,
+            cgroups_path: context.config.cgroups_path(parent, &record.id),
             init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
             netns: network.namespace.as_ref().map(path),
             pidns: network.processes.as_ref().map(path),
@@ -170,9 +167,8 @@ fn asks_for_init(spec: &ContainerSpec) -> bool {
 fn generate(input: &Input<'_>) -> Result<Spec, Error> {
     let spec = input.spec();
     security::check_sysctls(spec)?;
-    let parent = input.cgroup_parent.trim_end_matches('/');
     let mut linux = Linux {
-        cgroups_path: format!("{parent}/{}", input.record.id),
+        cgroups_path: input.cgroups_path.clone(),
         namespaces: namespaces::of(input),
         sysctl: security::sysctls(input),
         resources: Some(resources::of(spec)?),

@@ -120,7 +120,7 @@ pub(crate) fn use_mounts(rootfs: &mut Rootfs, mounts: &[OwnedFd]) {
     }
 }
 
-/// A control group that we make ourselves.
+/// A control group: systemd's, if its path is `SLICE:PREFIX:NAME`, or one that we make ourselves.
 pub(crate) fn request<'a>(
     id: &'a str,
     path: &'a str,
@@ -132,8 +132,20 @@ pub(crate) fn request<'a>(
         resources,
         intel_rdt: None,
         reach: Reach::Limited,
-        driver: Driver::Cgroupfs,
+        driver: driver(path),
         properties: &[],
+    }
+}
+
+/// Who makes the group at a path.
+fn driver(path: &str) -> Driver {
+    let mut parts = path.split(':');
+    let named = (parts.next(), parts.next(), parts.next(), parts.next());
+    match named {
+        (Some(slice), Some(_), Some(name), None) if !slice.contains('/') && !name.contains('/') => {
+            Driver::Systemd
+        }
+        _ => Driver::Cgroupfs,
     }
 }
 

@@ -77,7 +77,7 @@ impl Sandbox {
         if let Some(folder) = &new.directory {
             record::forget_exit(folder)?;
         }
-        let (cgroup, mut ahead) = match self.take_ahead(&new)? {
+        let (mut cgroup, mut ahead) = match self.take_ahead(&new)? {
             Some(ahead) => {
                 let (cgroup, mut rest) = ahead.split();
                 let cgroup = self.settle_cgroup(&new, cgroup, &mut rest)?;
@@ -91,6 +91,7 @@ impl Sandbox {
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
         });
+        cgroup.settle();
         // What is not the container's own now is let go later.
         self.spent = Some(ahead);
         let (id, bundle) = (new.id.to_string(), new.bundle.clone());

@@ -21,10 +21,18 @@ const KEPT: Duration = Duration::from_secs(10);
 pub struct Ahead {
     /// The configuration's mounts that are likely.
     pub mounts: Vec<oci::runtime::Mount>,
-    /// What a cgroup's path begins with, before the container's id.
-    pub cgroup_parent: String,
+    /// What a cgroup's path begins with, before the container's id; `None`: another makes groups,
+    /// and nothing is made ahead.
+    pub cgroup_parent: Option<String>,
     /// A container's own directory is made and removed by these.
     pub directory: Directory,
+}
+
+impl Ahead {
+    fn cgroups_path(&self, id: &ContainerId) -> String {
+        let parent = self.cgroup_parent.as_deref().unwrap_or_default();
+        format!("{}/{id}", parent.trim_end_matches('/'))
+    }
 }
 
 /// A root.
@@ -141,6 +149,9 @@ impl Held {
 
     /// Makes the next sandbox, if none waits.
     pub(crate) fn prepare_spare(self: &Arc<Self>) {
+        if self.ahead.cgroup_parent.is_none() {
+            return;
+        }
         let held = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let mut bytes = [0; 32];
@@ -180,7 +191,7 @@ impl Held {
         };
         let request = PrepareRequest {
             directory: self.paths.container(id).to_string_lossy().into_owned(),
-            cgroups_path: format!("{}/{id}", self.ahead.cgroup_parent.trim_end_matches('/')),
+            cgroups_path: self.ahead.cgroups_path(id),
             mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
             rootfs: rootfs.unwrap_or_default(),
             descriptors: u32::try_from(layers.len()).unwrap_or(u32::MAX),

@@ -251,7 +251,7 @@ pub fn client(framing: Framing) -> (UnixStream, Attach) {
 fn ahead() -> Ahead {
     Ahead {
         mounts: Vec::new(),
-        cgroup_parent: String::new(),
+        cgroup_parent: Some(String::new()),
         directory: Directory {
             make: Box::new(|_| ()),
             remove: Box::new(|_| ()),

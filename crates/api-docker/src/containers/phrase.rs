@@ -52,7 +52,8 @@ const CREATED: &str = "failed to create task for container: failed to create shi
                        runtime create failed: runc create failed: ";
 
 /// Fields whose refusal is told in dockerd's sentence, without the field before it.
-const SENTENCES: [&str; 25] = [
+const SENTENCES: [&str; 26] = [
+    "CgroupParent",
     "Env",
     "HostConfig.ExtraHosts",
     "Cmd",

@@ -15,14 +15,18 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Host {
     pub(crate) engine: Engine,
     pub(crate) dir: Arc<tempfile::TempDir>,
+    change: Change,
 }
+
+/// What a test has otherwise than a daemon has it.
+type Change = fn(&mut Config);
 
 /// An executable next to the tests; `None`, with a word, if it was not built.
 fn sibling(name: &str) -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let found = test
         .ancestors()
-        .map(|dir| dir.join(name))
+        .flat_map(|dir| [dir.join(name), dir.join("bin").join(name)])
         .find(|path| path.is_file());
     if found.is_none() {
         println!("skipped: {name} is not built");
@@ -36,14 +40,24 @@ impl Host {
         Self::start_over(|paths| Database::open(&paths.database()).unwrap()).await
     }
 
+    /// The same, with a change to how it is set up.
+    pub(crate) async fn start_with(change: Change) -> Option<Self> {
+        let open = |paths: &Paths| Database::open(&paths.database()).unwrap();
+        Self::start_changed(open, change).await
+    }
+
     /// The same, over the database that `open` gives.
     pub(crate) async fn start_over(open: impl FnOnce(&Paths) -> Database) -> Option<Self> {
+        Self::start_changed(open, |_| {}).await
+    }
+
+    async fn start_changed(open: impl FnOnce(&Paths) -> Database, change: Change) -> Option<Self> {
         if !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/busybox").is_file() {
             println!("skipped: needs root and a static /usr/bin/busybox");
             return None;
         }
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let host = Self::open_over(dir, open).await?;
+        let host = Self::open_over(dir, open, change).await?;
         let archive = busybox();
         let import = Import {
             reference: Some("busybox".parse().unwrap()),
@@ -56,13 +70,15 @@ impl Host {
     }
 
     /// An engine over what is in `dir`.
-    pub(crate) async fn open(dir: Arc<tempfile::TempDir>) -> Option<Self> {
-        Self::open_over(dir, |paths| Database::open(&paths.database()).unwrap()).await
+    async fn open_changed(dir: Arc<tempfile::TempDir>, change: Change) -> Option<Self> {
+        let open = |paths: &Paths| Database::open(&paths.database()).unwrap();
+        Self::open_over(dir, open, change).await
     }
 
     async fn open_over(
         dir: Arc<tempfile::TempDir>,
         open: impl FnOnce(&Paths) -> Database,
+        change: Change,
     ) -> Option<Self> {
         let (shim, unpack) = (sibling("corten-shim")?, sibling("corten-unpack")?);
         let paths = Paths::under(&dir.path().join("root"), &dir.path().join("run"));
@@ -79,16 +95,21 @@ impl Host {
             steps: images::Steps::default(),
         };
         let images = Images::open(&paths, Arc::clone(&database), options).unwrap();
-        let config = Config::new(paths, shim);
+        let mut config = Config::new(paths, shim);
+        change(&mut config);
         let engine = Engine::open(config, database, Arc::new(images))
             .await
             .unwrap();
-        Some(Self { engine, dir })
+        Some(Self {
+            engine,
+            dir,
+            change,
+        })
     }
 
     /// Ends the engine as a daemon that is killed, and opens another over the same directory.
     pub(crate) async fn again(self) -> Self {
-        let dir = Arc::clone(&self.dir);
+        let (dir, change) = (Arc::clone(&self.dir), self.change);
         assert!(self.engine.stop(DEADLINE).await, "the engine did not stop");
         drop(self);
         // The database is let go when its last user ends.
@@ -98,7 +119,7 @@ impl Host {
             assert!(start.elapsed() < DEADLINE, "the database stays in use");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Self::open(dir).await.unwrap()
+        Self::open_changed(dir, change).await.unwrap()
     }
 
     pub(crate) async fn create(&self, spec: ContainerSpec) -> ContainerId {

@@ -9,5 +9,6 @@ mod host;
 mod lifecycle;
 mod limits;
 mod restart;
+mod systemd;
 mod takeover;
 mod users;
