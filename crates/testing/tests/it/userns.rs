@@ -207,6 +207,15 @@ fn what_is_kept_has_ids_as_the_container_has_them() {
             let first = listed.lines().next().unwrap_or_default();
             assert!(first.contains(&format!(" {expected} ")), "{path}: {first}");
         }
+        let mut list = std::process::Command::new("tar");
+        list.args(["-tv", "--numeric-owner"]);
+        let archive = host.cli(&["export", "one"]).success().stdout;
+        let listed = testing::run_with_input(list, archive).success().text();
+        for (path, expected) in [(" mine", "7/8"), (" home/", "1500/9"), (" etc/", "0/0")] {
+            let mut lines = listed.lines();
+            let line = lines.find(|line| line.ends_with(path)).unwrap_or_default();
+            assert!(line.contains(&format!(" {expected} ")), "{path}: {line}");
+        }
         let file = host.scratch().join("given");
         std::fs::write(&file, "x").unwrap();
         std::os::unix::fs::chown(&file, Some(1234), Some(55)).unwrap();
