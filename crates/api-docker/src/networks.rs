@@ -101,7 +101,8 @@ pub(crate) async fn connect(call: Call) -> Result<Response> {
     check_named(&request.container)?;
     let container = api.engine.containers().resolve(&request.container)?;
     let mut settings = request.endpoint_config.unwrap_or_default();
-    if version < MAC_OF_CONNECTION {
+    let running = api.engine.containers().inspect(&container)?;
+    if version < MAC_OF_CONNECTION && running.container.state.status.is_live() {
         settings.mac_address.clear();
     }
     let spec = endpoint(&settings)?;

@@ -6,7 +6,7 @@
 use crate::Error;
 use crate::users;
 use oci::runtime::{IdMapping, IdMaps};
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
@@ -202,7 +202,7 @@ fn overlay(layers: &[Lower], upper: Option<&Upper>) -> Result<OwnedFd, Error> {
         let made = overlay_by(one_by_one, layers, upper);
         match is_invalid(&made) {
             // Before Linux 6.5 an option of any name is taken, and all are refused at the end.
-            true => overlay_by(together, layers, upper),
+            true => overlay_by(together, &opened(layers)?, upper),
             false => made,
         }
     };
@@ -299,6 +299,19 @@ fn one_by_one(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+/// The layers, each by a descriptor: one option of all of them is of 255 bytes at most.
+fn opened(layers: &[Lower]) -> Result<Vec<Lower>, Error> {
+    let opened = layers.iter().map(|layer| {
+        let path = layer.path();
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let opened = open(&path, flags, Mode::empty());
+        opened
+            .map(Lower::Mount)
+            .map_err(|errno| Error::host("open layer", &path)(errno.into()))
+    });
+    opened.collect()
 }
 
 /// All layers in one option, with colons escaped.

@@ -532,3 +532,20 @@ fn changed_settings_of_the_default_bridge_wait_until_nobody_is_on_it() {
     host.start_daemon();
     assert_eq!(subnet(&host), "10.9.0.0/24 10.9.0.1\n", "chosen once");
 }
+
+#[test]
+fn a_hardware_address_of_a_connection_is_kept_for_the_start() {
+    let host = TestHost::start();
+    host.cli(&["network", "create", "with"]).success();
+    let mac = "02:42:ac:11:00:02";
+    host.cli(&["create", "--name", "made", "busybox", "sleep", "600"])
+        .success();
+    let body = format!(r#"{{"Container":"made","EndpointConfig":{{"MacAddress":"{mac}"}}}}"#);
+    let joined = host.http("POST", "/v1.51/networks/with/connect", Some(&body));
+    assert_eq!(joined.status, 200, "{}", joined.text());
+    let shown = || host.inspect("made", "{{.NetworkSettings.Networks.with.MacAddress}}");
+    assert_eq!(shown(), mac);
+    host.cli(&["start", "made"]).success();
+    assert_eq!(shown(), mac);
+    host.cli(&["rm", "-f", "made"]).success();
+}

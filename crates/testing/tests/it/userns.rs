@@ -153,6 +153,14 @@ fn what_the_hosts_root_alone_can_give_is_refused_unless_the_container_has_the_ho
     );
 }
 
+/// What is in the archive that a command writes, with its owners' numbers.
+fn listed(host: &TestHost, args: &[&str]) -> String {
+    let mut list = std::process::Command::new("tar");
+    list.args(["-tv", "--numeric-owner"]);
+    let archive = host.cli(args).success().stdout;
+    testing::run_with_input(list, archive).success().text()
+}
+
 #[test]
 fn what_is_kept_has_ids_as_the_container_has_them() {
     let host = host();
@@ -197,20 +205,11 @@ fn what_is_kept_has_ids_as_the_container_has_them() {
             ("/home", "1500/9"),
             ("/fresh/mine", "7/8"),
         ] {
-            let mut list = std::process::Command::new("tar");
-            list.args(["-tv", "--numeric-owner"]);
-            let archive = host
-                .cli(&["cp", &format!("one:{path}"), "-"])
-                .success()
-                .stdout;
-            let listed = testing::run_with_input(list, archive).success().text();
+            let listed = listed(&host, &["cp", &format!("one:{path}"), "-"]);
             let first = listed.lines().next().unwrap_or_default();
             assert!(first.contains(&format!(" {expected} ")), "{path}: {first}");
         }
-        let mut list = std::process::Command::new("tar");
-        list.args(["-tv", "--numeric-owner"]);
-        let archive = host.cli(&["export", "one"]).success().stdout;
-        let listed = testing::run_with_input(list, archive).success().text();
+        let listed = listed(&host, &["export", "one"]);
         for (path, expected) in [(" mine", "7/8"), (" home/", "1500/9"), (" etc/", "0/0")] {
             let mut lines = listed.lines();
             let line = lines.find(|line| line.ends_with(path)).unwrap_or_default();
