@@ -10,45 +10,53 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Refuses more processors than there are, and those that are not there, in dockerd's words.
 pub(crate) fn check(resources: &ResourceSpec) -> Result<(), Error> {
-    let there = fs::read_to_string(PROCESSORS).unwrap_or_default();
-    let count = read(there.trim()).map_or(0, |set| set.len());
-    let most = u64::try_from(count)
+    if let Some(asked) = resources.nano_cpus {
+        count(asked)?;
+    }
+    let cpus = ("cpus", "CPUs");
+    within("CpusetCpus", cpus, &resources.cpuset_cpus, PROCESSORS)?;
+    let mems = ("mems", "memory nodes");
+    within("CpusetMems", mems, &resources.cpuset_mems, NODES)
+}
+
+fn count(asked: u64) -> Result<(), Error> {
+    let there = read(&online(PROCESSORS)).map_or(0, |set| set.len());
+    let most = u64::try_from(there)
         .unwrap_or(u64::MAX)
         .saturating_mul(SECOND);
-    if let Some(asked) = resources.nano_cpus
-        && count > 0
-        && asked > most
-    {
-        let words = format!(
-            "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
-        );
-        return Err(Error::invalid("NanoCpus", words));
+    if there == 0 || asked <= most {
+        return Ok(());
     }
-    within(
-        "CpusetCpus",
-        ("cpus", "CPUs"),
-        &resources.cpuset_cpus,
-        there.trim(),
-    )?;
-    let nodes = fs::read_to_string(NODES).unwrap_or_else(|_| "0".to_owned());
-    let mems = &resources.cpuset_mems;
-    within("CpusetMems", ("mems", "memory nodes"), mems, nodes.trim())
+    let words = format!(
+        "range of CPUs is from 0.01 to {there}.00, as there are only {there} CPUs available"
+    );
+    Err(Error::invalid("NanoCpus", words))
+}
+
+/// What is there, as the kernel tells it; empty if it does not.
+fn online(file: &str) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.trim().to_owned()
 }
 
 fn within(
     field: &'static str,
     (name, things): (&str, &str),
     asked: &str,
-    there: &str,
+    file: &str,
 ) -> Result<(), Error> {
     if asked.is_empty() {
         return Ok(());
     }
+    let there = match online(file) {
+        none if none.is_empty() && file == NODES => "0".to_owned(),
+        there => there,
+    };
     let wanted = read(asked).map_err(|part| {
         let words = format!("Invalid value {asked} for cpuset {name}: invalid format: {part}");
         Error::invalid(field, words)
     })?;
-    let known = read(there).unwrap_or_default();
+    let known = read(&there).unwrap_or_default();
     match known.is_empty() || wanted.is_subset(&known) {
         true => Ok(()),
         false => Err(Error::invalid(
@@ -89,11 +97,15 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused_in_dockers_words() {
-        let refused = within("CpusetCpus", ("cpus", "CPUs"), "9", "0-1").unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("online");
+        fs::write(&file, "0-1\n").unwrap();
+        let file = file.to_str().unwrap();
+        let refused = within("CpusetCpus", ("cpus", "CPUs"), "9", file).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "invalid CpusetCpus: Requested CPUs are not available - requested 9, available: 0-1"
         );
-        assert!(within("CpusetCpus", ("cpus", "CPUs"), "1", "0-1").is_ok());
+        assert!(within("CpusetCpus", ("cpus", "CPUs"), "1", file).is_ok());
     }
 }

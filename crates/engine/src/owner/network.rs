@@ -17,8 +17,11 @@ use tokio::task::JoinHandle;
 const ACTION: &str = "record a container's networks";
 
 /// How long after a container has joined its networks the next one's namespace is made: the
-/// container goes first.
-const MOMENT: Duration = Duration::from_millis(5);
+/// container goes first, to its end if that is near.
+const AFTER_JOIN: Duration = Duration::from_millis(10);
+
+/// The same after it has left them.
+const AFTER_LEAVE: Duration = Duration::from_millis(5);
 
 /// The end of what is done for a container's links, ports and names beside the rest of its start.
 #[must_use]
@@ -95,7 +98,7 @@ impl Owner {
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
         let join = move || context.networks.join(&id, &planned, joining);
         let served = Served(Some(self.context.tracker.spawn_blocking(join)));
-        self.context.prepare_network(MOMENT);
+        self.context.prepare_network(AFTER_JOIN);
         let joined = Joined {
             state,
             namespace: Some(namespace),
@@ -132,7 +135,7 @@ impl Owner {
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
         let leave = move || context.networks.leave(&id);
         let leaving = self.context.tracker.spawn_blocking(leave);
-        self.context.prepare_network(MOMENT);
+        self.context.prepare_network(AFTER_LEAVE);
         (events, Left(Some(leaving)))
     }
 
