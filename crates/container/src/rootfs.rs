@@ -12,7 +12,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -133,9 +133,11 @@ fn split(path: &Path) -> Option<(&Path, &OsStr)> {
     Some((path.parent()?, path.file_name()?))
 }
 
-/// Where this process finds what a descriptor leads to.
+/// Where this process finds what its descriptors lead to.
+const FDS: &str = "/proc/self/fd";
+
 fn named(fd: &OwnedFd) -> PathBuf {
-    Path::new("/proc/self/fd").join(fd.as_raw_fd().to_string())
+    Path::new(FDS).join(fd.as_raw_fd().to_string())
 }
 
 /// A directory through these maps.
@@ -202,7 +204,7 @@ fn overlay(layers: &[Lower], upper: Option<&Upper>) -> Result<OwnedFd, Error> {
         let made = overlay_by(one_by_one, layers, upper);
         match is_invalid(&made) {
             // Before Linux 6.5 an option of any name is taken, and all are refused at the end.
-            true => overlay_by(together, &opened(layers)?, upper),
+            true => overlay_by_numbers(layers, upper),
             false => made,
         }
     };
@@ -228,7 +230,7 @@ fn attached(
     make: impl FnOnce() -> Result<OwnedFd, Error> + Send,
 ) -> Result<OwnedFd, Error> {
     let host = |action| move |source: io::Error| Error::host(action, Path::new("/"))(source);
-    let attach = || {
+    in_thread(|| {
         unshare(Kind::Mount.flag()).map_err(host("make a mount namespace beside"))?;
         let private = Change {
             propagation: Some(Propagation::Private),
@@ -241,11 +243,29 @@ fn attached(
                 .map_err(|errno| host("attach a layer at")(errno.into()))?;
         }
         make()
-    };
-    // Namespaces are a thread's, so a thread of its own is all that changes.
+    })
+}
+
+/// Makes an overlay in a thread of its own: what the thread leaves is all that changes.
+fn in_thread(make: impl FnOnce() -> Result<OwnedFd, Error> + Send) -> Result<OwnedFd, Error> {
     std::thread::scope(|scope| {
-        let ended = scope.spawn(attach).join();
-        ended.unwrap_or_else(|_| Err(host("attach layers at")(io::ErrorKind::Other.into())))
+        let ended = scope.spawn(make).join();
+        let panicked = || Error::process("mount overlay")(io::ErrorKind::Other.into());
+        ended.unwrap_or_else(|_| Err(panicked()))
+    })
+}
+
+/// Before Linux 6.5 all layers are one option, of 255 bytes at most: enough for about 80 of them
+/// by the numbers of descriptors, seen from where procfs lists those.
+fn overlay_by_numbers(layers: &[Lower], upper: Option<&Upper>) -> Result<OwnedFd, Error> {
+    let layers = opened(layers)?;
+    in_thread(|| {
+        let go = || {
+            sys::directory::unshare()?;
+            rustix::process::chdir(FDS).map_err(io::Error::from)
+        };
+        go().map_err(Error::host("go to", FDS))?;
+        overlay_by(together, &layers, upper)
     })
 }
 
@@ -301,7 +321,7 @@ fn one_by_one(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The layers, each by a descriptor: one option of all of them is of 255 bytes at most.
+/// The layers, each by a descriptor.
 fn opened(layers: &[Lower]) -> Result<Vec<Lower>, Error> {
     let opened = layers.iter().map(|layer| {
         let path = layer.path();
@@ -314,17 +334,11 @@ fn opened(layers: &[Lower]) -> Result<Vec<Lower>, Error> {
     opened.collect()
 }
 
-/// All layers in one option, with colons escaped.
+/// All layers in one option, by their descriptors' numbers, in the directory of those.
 fn together(context: BorrowedFd<'_>, layers: &[Lower]) -> Result<(), Errno> {
-    let mut all = OsString::new();
-    for layer in layers {
-        if !all.is_empty() {
-            all.push(":");
-        }
-        let path = layer.path();
-        all.push(path.to_string_lossy().replace(':', "\\:"));
-    }
-    fsconfig_set_string(context, "lowerdir", all)
+    let mounts = layers.iter().filter_map(Lower::mount);
+    let numbers: Vec<_> = mounts.map(|mount| mount.as_raw_fd().to_string()).collect();
+    fsconfig_set_string(context, "lowerdir", numbers.join(":"))
 }
 
 impl Lower {

@@ -1,9 +1,10 @@
-//! The current directory, into a buffer.
+//! The current directory: into a buffer, and of one thread.
 #![expect(
     unsafe_code,
-    reason = "getcwd writes to a buffer; the safe ones allocate"
+    reason = "getcwd writes to a buffer, where the safe ones allocate; unshare has unsafe flags"
 )]
 
+use rustix::thread::UnshareFlags;
 use std::ffi::CStr;
 use std::io;
 
@@ -15,4 +16,10 @@ pub fn current(buffer: &mut [u8]) -> io::Result<&CStr> {
         return Err(io::Error::last_os_error());
     }
     CStr::from_bytes_until_nul(buffer).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Gives this thread a current directory, a root and a mask of its own, which it had with others.
+pub fn unshare() -> io::Result<()> {
+    // SAFETY: only CLONE_FILES is unsafe to unshare.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }.map_err(io::Error::from)
 }

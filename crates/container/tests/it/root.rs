@@ -53,6 +53,33 @@ fn layers_are_an_overlay_that_keeps_changes_in_its_upper_directory() {
     assert!(!host.contains(dir.to_str().unwrap()), "{host}");
 }
 
+/// Before Linux 6.5 overlay takes all layers in one option, which is short.
+#[test]
+fn sixty_layers_are_one_root() {
+    let mut bundle = Bundle::new();
+    let dir = bundle.dir.path().to_owned();
+    let mut lower = vec![Layer::Directory(bundle.root())];
+    for number in 0..60 {
+        let layer = dir.join(format!("a-layer-whose-path-is-not-short-{number}"));
+        std::fs::create_dir_all(layer.join("layers")).unwrap();
+        std::fs::write(layer.join(format!("layers/{number}")), "").unwrap();
+        std::fs::write(layer.join("top"), number.to_string()).unwrap();
+        lower.insert(0, Layer::Directory(layer));
+    }
+    for name in ["upper", "work"] {
+        std::fs::create_dir(dir.join(name)).unwrap();
+    }
+    bundle.rootfs = Rootfs::Layers {
+        lower,
+        writable: Some(Writable {
+            upper: dir.join("upper"),
+            work: dir.join("work"),
+        }),
+    };
+    let output = bundle.script("ls /layers | wc -l; cat /top; pwd");
+    assert_eq!(output, "60\n59/\n");
+}
+
 #[test]
 fn the_roots_propagation_is_as_asked() {
     let mut bundle = Bundle::new();
