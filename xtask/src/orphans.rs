@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a command may take: far more than any test run does.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
+
+/// How long what is ending anyway has for that: a sandbox whose daemon has just gone goes by itself.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// What precedes each process that a command left behind, on standard output.
 pub(crate) const LEFT: &str = "left behind: ";
@@ -54,11 +57,21 @@ pub(crate) fn run(command: &[OsString]) -> Result<()> {
             _ => {}
         }
     };
+    settle();
     for process in end() {
         println!("{LEFT}{process}");
     }
     ensure!(status.exit_status() == Some(0), "it ended with {status:?}");
     Ok(())
+}
+
+/// Waits until no process is below us, for a moment.
+fn settle() {
+    let start = Instant::now();
+    while start.elapsed() < MOMENT && !below(rustix::process::getpid()).is_empty() {
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Ends every process below us, and returns a line for each: its number and its command.
@@ -142,7 +155,7 @@ mod tests {
         let found = below(rustix::process::getpid());
         assert!(found.contains(&Pid::from_child(&shell)) && found.contains(&sleep));
         // Until it is executed it is a copy of the shell.
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         while command(sleep) != "sleep 600 " && began.elapsed().as_secs() < 10 {
             std::thread::yield_now();
         }
