@@ -13,14 +13,17 @@ pub(crate) fn check(resources: &ResourceSpec) -> Result<(), Error> {
     if let Some(asked) = resources.nano_cpus {
         count(asked)?;
     }
+    let processors = || online(PROCESSORS).unwrap_or_default();
     let cpus = ("cpus", "CPUs");
-    within("CpusetCpus", cpus, &resources.cpuset_cpus, PROCESSORS)?;
+    within("CpusetCpus", cpus, &resources.cpuset_cpus, processors)?;
+    // A kernel that knows of no nodes has one.
+    let nodes = || online(NODES).unwrap_or_else(|| "0".to_owned());
     let mems = ("mems", "memory nodes");
-    within("CpusetMems", mems, &resources.cpuset_mems, NODES)
+    within("CpusetMems", mems, &resources.cpuset_mems, nodes)
 }
 
 fn count(asked: u64) -> Result<(), Error> {
-    let there = read(&online(PROCESSORS)).map_or(0, |set| set.len());
+    let there = online(PROCESSORS).map_or(0, |text| read(&text).map_or(0, |set| set.len()));
     let most = u64::try_from(there)
         .unwrap_or(u64::MAX)
         .saturating_mul(SECOND);
@@ -33,25 +36,22 @@ fn count(asked: u64) -> Result<(), Error> {
     Err(Error::invalid("NanoCpus", words))
 }
 
-/// What is there, as the kernel tells it; empty if it does not.
-fn online(file: &str) -> String {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    text.trim().to_owned()
+/// What is there, as the kernel tells it.
+fn online(file: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    Some(text.trim().to_owned())
 }
 
 fn within(
     field: &'static str,
     (name, things): (&str, &str),
     asked: &str,
-    file: &str,
+    there: impl FnOnce() -> String,
 ) -> Result<(), Error> {
     if asked.is_empty() {
         return Ok(());
     }
-    let there = match online(file) {
-        none if none.is_empty() && file == NODES => "0".to_owned(),
-        there => there,
-    };
+    let there = there();
     let wanted = read(asked).map_err(|part| {
         let words = format!("Invalid value {asked} for cpuset {name}: invalid format: {part}");
         Error::invalid(field, words)
@@ -97,15 +97,12 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused_in_dockers_words() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("online");
-        fs::write(&file, "0-1\n").unwrap();
-        let file = file.to_str().unwrap();
-        let refused = within("CpusetCpus", ("cpus", "CPUs"), "9", file).unwrap_err();
+        let there = || "0-1".to_owned();
+        let refused = within("CpusetCpus", ("cpus", "CPUs"), "9", there).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "invalid CpusetCpus: Requested CPUs are not available - requested 9, available: 0-1"
         );
-        assert!(within("CpusetCpus", ("cpus", "CPUs"), "1", file).is_ok());
+        assert!(within("CpusetCpus", ("cpus", "CPUs"), "1", there).is_ok());
     }
 }

@@ -7,7 +7,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 macro_rules! fields {
-    ($document:ident, $note:ident, $show:ident: $($field:ident),* $(,)?) => {
+    ($document:ident, $is_usual:ident, $note:ident, $show:ident: $($field:ident),* $(,)?) => {
+        fn $is_usual(given: &$document) -> bool {
+            $(is_default(&given.$field))&&*
+        }
+
         fn $note(given: &$document, shown: &$document, into: &mut BTreeMap<String, Value>) {
             $(note(stringify!($field), &given.$field, &shown.$field, into);)*
         }
@@ -25,7 +29,7 @@ macro_rules! fields {
 }
 
 fields!(
-    HostConfig, note_host, show_host:
+    HostConfig, is_usual_host, note_host, show_host:
     cgroup,
     console_size,
     container_id_file,
@@ -39,12 +43,16 @@ fields!(
     port_bindings,
 );
 fields!(
-    Config, note_config, show_config:
+    Config, is_usual_config, note_config, show_config:
     args_escaped,
     mac_address,
     network_disabled,
     stop_signal,
 );
+
+fn is_default<T: Default + PartialEq>(given: &T) -> bool {
+    *given == T::default()
+}
 
 fn note<T: Default + PartialEq + Serialize>(
     name: &str,
@@ -53,7 +61,7 @@ fn note<T: Default + PartialEq + Serialize>(
     into: &mut BTreeMap<String, Value>,
 ) {
     if given != shown
-        && *given != T::default()
+        && !is_default(given)
         && let Ok(value) = serde_json::to_value(given)
     {
         into.insert(name.to_owned(), value);
@@ -63,12 +71,13 @@ fn note<T: Default + PartialEq + Serialize>(
 /// Notes what would be shown in another way.
 pub(super) fn keep(spec: &mut ContainerSpec, request: &CreateRequest) {
     let mut given = BTreeMap::new();
-    let shown = super::host_config::show(spec);
-    note_host(&request.host_config, &shown, &mut given);
-    note_config(
-        &request.config,
-        &super::inspect::own_config(spec),
-        &mut given,
-    );
+    let (host, config) = (&request.host_config, &request.config);
+    // Most requests have none of these: what is shown is not made for them.
+    if !is_usual_host(host) {
+        note_host(host, &super::host_config::show(spec), &mut given);
+    }
+    if !is_usual_config(config) {
+        note_config(config, &super::inspect::own_config(spec), &mut given);
+    }
     spec.given = given;
 }
