@@ -77,7 +77,7 @@ pub(crate) struct Options {
     machine: Option<Machine>,
     /// Only tests whose name contains this
     filter: Option<String>,
-    /// Only these packages
+    /// Only these packages, also those that CI does not run there
     #[arg(long = "package", short)]
     packages: Vec<String>,
     /// Further words for the kernel's command line, such as `lsm=selinux`
@@ -143,9 +143,11 @@ fn one(
     machine: Machine,
     (kernel, tests): (&kernel::Kernel, &[Executable]),
 ) -> Result<()> {
+    let chosen = !options.packages.is_empty();
     let here = |test: &&Executable| {
         let package = |package: &&str| test.name.starts_with(&format!("{package}-"));
         test.is_binary()
+            || chosen
             || match machine {
                 Machine::Kernel => !OF_THE_SYSTEM_ALONE.iter().any(package),
                 Machine::System => OF_THE_SYSTEM.iter().any(package),

@@ -3,6 +3,7 @@
 
 use crate::body::{self, Response};
 use http::{HeaderValue, StatusCode, header};
+use images::RegistryError;
 use std::fmt;
 use types::{ErrorKind, Kind, Resource};
 
@@ -182,7 +183,26 @@ impl fmt::Display for Error {
 
 impl From<images::Error> for Error {
     fn from(error: images::Error) -> Self {
-        Self::of(&error)
+        match &error {
+            // A registry's own words say what is missing.
+            images::Error::Registry { source } => Self::new(of_registry(source), chain(&error)),
+            error => Self::of(error),
+        }
+    }
+}
+
+/// COMPAT: what dockerd answers where a registry does not give what was asked for: mostly that it
+/// failed itself.
+fn of_registry(error: &RegistryError) -> StatusCode {
+    match error {
+        RegistryError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        RegistryError::NoCredentials { .. } | RegistryError::Document { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        error => match error.kind() {
+            ErrorKind::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
+            kind => status(kind),
+        },
     }
 }
 
@@ -204,6 +224,63 @@ mod tests {
             let error = Error::not_found(kind, name);
             assert_eq!(error.to_string(), message);
             assert_eq!(error.status(), StatusCode::NOT_FOUND);
+        }
+    }
+
+    #[test]
+    fn a_registry_that_does_not_give_is_told_in_its_own_words() {
+        let cause = || images::RegistryCause {
+            code: "MANIFEST_UNKNOWN".to_owned(),
+            message: "manifest unknown".to_owned(),
+        };
+        let (url, reason) = (|| "http://h/v2/".to_owned(), || "EOF".to_owned());
+        for (error, code, message) in [
+            (
+                RegistryError::ManifestUnknown {
+                    reference: "h/a:b".to_owned(),
+                    cause: cause(),
+                },
+                404,
+                "manifest for h/a:b not found: manifest unknown: manifest unknown",
+            ),
+            (
+                RegistryError::Absent {
+                    url: url(),
+                    reason: reason(),
+                },
+                500,
+                "Get \"http://h/v2/\": EOF",
+            ),
+            (
+                RegistryError::NoCredentials {
+                    method: "Head",
+                    url: url(),
+                },
+                500,
+                "Head \"http://h/v2/\": no basic auth credentials",
+            ),
+            (
+                RegistryError::Unauthorized {
+                    method: "Head",
+                    url: url(),
+                    reason: reason(),
+                },
+                401,
+                "Head \"http://h/v2/\": unauthorized: EOF",
+            ),
+            (
+                RegistryError::RateLimited {
+                    message: "slow down".to_owned(),
+                    after: None,
+                },
+                429,
+                "toomanyrequests: slow down",
+            ),
+        ] {
+            let source = Box::new(error);
+            let error = Error::from(images::Error::Registry { source });
+            assert_eq!(error.message(), message);
+            assert_eq!(error.status().as_u16(), code, "{message}");
         }
     }
 }

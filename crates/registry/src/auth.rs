@@ -74,6 +74,7 @@ impl Asking<'_> {
         challenges: &[Challenge],
     ) -> Result<Convincing, Error> {
         let unauthorized = |reason: &str| Error::Unauthorized {
+            method: "Get",
             url: url.to_owned(),
             reason: reason.to_owned(),
         };
@@ -109,7 +110,10 @@ impl Asking<'_> {
                         .map(Convincing::header)
                         .ok_or_else(|| unauthorized("the credentials are no header"))
                 }
-                _ => Err(unauthorized("no basic auth credentials")),
+                _ => Err(Error::NoCredentials {
+                    method: "Get",
+                    url: url.to_owned(),
+                }),
             },
             None => Err(unauthorized("authentication required")),
         }
@@ -215,6 +219,7 @@ impl Asking<'_> {
         let (cause, after) = self.http.cause(&url, answer).await;
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Unauthorized {
+                method: "Get",
                 url,
                 reason: words(&cause, "incorrect username or password"),
             },

@@ -36,12 +36,22 @@ pub enum Error {
         cause: Cause,
     },
     /// The registry or its token server does not believe the credentials.
-    #[error("Get \"{url}\": unauthorized: {reason}")]
+    #[error("{method} \"{url}\": unauthorized: {reason}")]
     Unauthorized {
+        /// How, as Go's client writes it: `Get`.
+        method: &'static str,
         /// What was asked.
         url: String,
         /// Why not.
         reason: String,
+    },
+    /// The registry wants a password, and none is known.
+    #[error("{method} \"{url}\": no basic auth credentials")]
+    NoCredentials {
+        /// How, as Go's client writes it: `Get`.
+        method: &'static str,
+        /// What was asked.
+        url: String,
     },
     /// The registry does not take a sign-in.
     #[error("login attempt to {url} failed with status: {status}")]
@@ -64,6 +74,14 @@ pub enum Error {
     Unreachable {
         /// How, as Go's client writes it: `Get`.
         method: &'static str,
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// There is no registry, or it does not greet: nothing was begun that is worth an attempt more.
+    #[error("Get \"{url}\": {reason}")]
+    Absent {
         /// What was asked.
         url: String,
         /// What went wrong.
@@ -262,11 +280,13 @@ impl Kind for Error {
             Self::Denied { .. } | Self::ManifestUnknown { .. } | Self::RepositoryUnknown { .. } => {
                 ErrorKind::NotFound
             }
-            Self::Unauthorized { .. } | Self::Login { .. } => ErrorKind::Unauthenticated,
+            Self::Unauthorized { .. } | Self::NoCredentials { .. } | Self::Login { .. } => {
+                ErrorKind::Unauthenticated
+            }
             Self::RateLimited { .. } | Self::Unreachable { .. } | Self::Status { .. } => {
                 ErrorKind::Unavailable
             }
-            Self::Protocol { .. } => ErrorKind::Unavailable,
+            Self::Absent { .. } | Self::Protocol { .. } => ErrorKind::Unavailable,
             Self::Endpoint { .. } => ErrorKind::InvalidArgument,
             Self::Searched { .. } => ErrorKind::Internal,
             Self::TooLarge { .. } => ErrorKind::ResourceExhausted,

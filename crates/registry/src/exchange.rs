@@ -2,7 +2,7 @@
 
 use crate::auth::{AGENT, Asking};
 use crate::challenge;
-use crate::http::{Answer, Http, header, shown};
+use crate::http::{Answer, Http, header, shown, verb};
 use crate::payload::{Body, Payload};
 use crate::target::Target;
 use crate::{Credentials, Error};
@@ -25,6 +25,8 @@ pub(crate) struct Ask {
     place: Place,
     headers: Vec<(HeaderName, String)>,
     payload: Payload,
+    /// The method that errors name.
+    told: &'static str,
 }
 
 /// Where something is asked for.
@@ -45,6 +47,7 @@ impl Ask {
     /// Does `method` at `path`, after `/v2/`.
     pub(crate) fn new(method: Method, path: String) -> Self {
         Self {
+            told: verb(&method),
             method,
             place: Place::Path(path),
             headers: Vec::new(),
@@ -71,6 +74,12 @@ impl Ask {
             (first, None) => self.header(RANGE, format!("bytes={first}-")),
             (first, Some(last)) => self.header(RANGE, format!("bytes={first}-{last}")),
         }
+    }
+
+    /// Errors name this method instead.
+    pub(crate) fn told(mut self, method: &'static str) -> Self {
+        self.told = method;
+        self
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: String) -> Self {
@@ -142,14 +151,16 @@ impl Exchange<'_> {
             };
             let result = match greeted {
                 Ok(()) => self.convinced(scheme, ask).await,
-                Err(error) => Err(error),
+                Err(error) => Err(absent(error)),
             };
             match result {
                 // Nobody there speaks so: the next scheme's error says more.
-                Err(error @ Error::Unreachable { .. }) => failed = Some(error),
+                Err(error @ (Error::Unreachable { .. } | Error::Absent { .. })) => {
+                    failed = Some(error);
+                }
                 result => {
                     lock(&self.learnt.schemes).insert(host.clone(), scheme);
-                    return result;
+                    return result.map_err(|error| refused(error, ask.told, self.url(scheme, ask)));
                 }
             }
         }
@@ -208,11 +219,8 @@ impl Exchange<'_> {
     /// The answer after at most one challenge: a registry that is not convinced then never is.
     /// A server that an upload leads to, and that is not the registry, is shown nothing.
     async fn convinced(&self, scheme: &str, ask: &Ask) -> Result<Answered, Error> {
-        let Target { host, root, .. } = self.target;
-        let url = match &ask.place {
-            Place::Path(path) => format!("{scheme}://{host}{root}/{path}{}", self.namespace(path)),
-            Place::Url(url) => url.clone(),
-        };
+        let host = &self.target.host;
+        let url = self.url(scheme, ask);
         let own = format!("{scheme}://{host}").parse::<Uri>();
         let foreign =
             url.parse::<Uri>().ok().map(|uri| origin(&uri)) != own.ok().map(|uri| origin(&uri));
@@ -230,6 +238,15 @@ impl Exchange<'_> {
             lock(&self.learnt.tokens).remove(host);
         }
         Ok(second)
+    }
+
+    /// Where something is asked for.
+    fn url(&self, scheme: &str, ask: &Ask) -> String {
+        let Target { host, root, .. } = self.target;
+        match &ask.place {
+            Place::Path(path) => format!("{scheme}://{host}{root}/{path}{}", self.namespace(path)),
+            Place::Url(url) => url.clone(),
+        }
     }
 
     /// `?ns=docker.io`: which registry a mirror is asked for.
@@ -319,6 +336,28 @@ fn request(
         builder = builder.extension(sent.clone());
     }
     builder.body(ask.payload.body())
+}
+
+/// A registry that did not greet is not there.
+fn absent(error: Error) -> Error {
+    match error {
+        Error::Unreachable { url, reason, .. } => Error::Absent { url, reason },
+        error => error,
+    }
+}
+
+/// COMPAT: a refusal names what was wanted, and not who was asked for a token or greeted.
+fn refused(error: Error, method: &'static str, wanted: String) -> Error {
+    let url = wanted.split('?').next().unwrap_or_default().to_owned();
+    match error {
+        Error::Unauthorized { reason, .. } => Error::Unauthorized {
+            method,
+            url,
+            reason,
+        },
+        Error::NoCredentials { .. } => Error::NoCredentials { method, url },
+        error => error,
+    }
 }
 
 fn is_redirect(status: StatusCode) -> bool {

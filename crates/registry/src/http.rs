@@ -196,7 +196,7 @@ fn parse(body: &[u8]) -> Option<Cause> {
 }
 
 /// The method as Go's client writes it in errors.
-fn verb(method: &Method) -> &'static str {
+pub(crate) fn verb(method: &Method) -> &'static str {
     match method.as_str() {
         "HEAD" => "Head",
         "POST" => "Post",

@@ -196,11 +196,11 @@ impl Repository {
         declared: Option<&str>,
     ) -> Result<Fetched, Error> {
         let ask = Ask::get(format!("{}/manifests/{name}", self.0.reference.path()));
-        let ask = ask.accept(&media_type::ACCEPTED);
         let what = match expected {
             Some(_) => What::Manifest,
             None => What::Tag,
         };
+        let ask = ask.accept(&media_type::ACCEPTED).told(what.method());
         let (url, content_type, announced, bytes) = self
             .patiently(async || {
                 let Answered { url, answer } = self.ask(ask.clone(), what).await?;
@@ -320,6 +320,7 @@ impl Repository {
                 cause,
             },
             (401, _) => Error::Unauthorized {
+                method: what.method(),
                 url,
                 reason: "authentication required".to_owned(),
             },
@@ -379,6 +380,14 @@ pub(crate) enum What {
 }
 
 impl What {
+    /// COMPAT: dockerd asks for a tag's head first, which is what its errors name.
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Tag => "Head",
+            Self::Manifest | Self::Blob => "Get",
+        }
+    }
+
     fn suits(self, target: &Target) -> bool {
         let abilities = target.abilities;
         match self {

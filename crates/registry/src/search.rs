@@ -55,10 +55,12 @@ impl Registries {
         // COMPAT: but for Docker Hub's own it is asked first whether it is there.
         if target.host == host {
             let answered = exchange.get(&Ask::get("_ping".to_owned())).await;
+            let answered = answered.map_err(unsearched);
             answered.map_err(|error| endpoint(&target, error))?;
         }
         let query = format!("?q={}&n={limit}", escaped(words));
         let answered = exchange.get(&Ask::get(format!("search{query}"))).await;
+        let answered = answered.map_err(unsearched);
         let Answered { url, answer } = answered.map_err(|error| with_query(error, &query))?;
         match answer.status() {
             StatusCode::OK => {}
@@ -91,6 +93,14 @@ fn with_query(error: Error, query: &str) -> Error {
             url: url + query,
             reason,
         },
+        error => error,
+    }
+}
+
+/// COMPAT: a search that is refused is told by the status alone.
+fn unsearched(error: Error) -> Error {
+    match error {
+        Error::Unauthorized { .. } | Error::NoCredentials { .. } => Error::Searched { status: 401 },
         error => error,
     }
 }

@@ -64,6 +64,60 @@ async fn one_that_is_not_there_is_told_by_that_address() {
 }
 
 #[tokio::test]
+async fn one_that_does_not_greet_is_not_asked_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let nothing = tempfile::tempdir().unwrap();
+    let mut patient = settings(nothing.path());
+    patient.patience.attempts = 3;
+    let name = format!("{address}/some/thing");
+    let asking = tags(patient, &name);
+    let mut asking = std::pin::pin!(asking);
+    let mut hung_up = 0;
+    let words = loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                drop(accepted.unwrap());
+                hung_up += 1;
+            }
+            failed = &mut asking => break failed.unwrap_err(),
+        }
+    };
+    assert!(
+        words.starts_with(&format!("Get \"http://{address}/v2/\": ")),
+        "{words}"
+    );
+    // Once by TLS, once in the clear.
+    assert_eq!(hung_up, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_names_what_was_wanted() {
+    let server = Server::whole(|_| {
+        let challenge = Response::builder().status(401);
+        let challenge = challenge.header("www-authenticate", "Basic realm=\"r\"");
+        challenge.body(Full::default()).unwrap()
+    })
+    .await;
+    let nothing = tempfile::tempdir().unwrap();
+    let registries = registries(settings(nothing.path()));
+    let address = &server.address;
+    let reference = format!("{address}/some/thing:t").parse().unwrap();
+    let repository = registries.repository(&reference, None, registry::Access::Pull);
+    let refused = repository.unwrap().manifest().await.unwrap_err();
+    let wanted = format!("http://{address}/v2/some/thing/manifests/t");
+    assert_eq!(
+        refused.to_string(),
+        format!("Head \"{wanted}\": no basic auth credentials")
+    );
+    let searched = registries.search(address, ("a", 1), None).await;
+    assert_eq!(
+        searched.unwrap_err().to_string(),
+        "Unexpected status code 401"
+    );
+}
+
+#[tokio::test]
 async fn a_registry_is_searched_by_its_first_api() {
     let found = r#"{"num_results":1,"query":"a b","results":[{"name":"x/a","star_count":3,
         "is_official":true,"description":"d"}]}"#;

@@ -12,11 +12,11 @@ const MORE: u32 = 700_000;
 fn host_with(flags: &[&str]) -> TestHost {
     let mut host = TestHost::idle();
     host.own_etc(&[
-        ("passwd", "tester:x:64406:64406::/:/bin/sh"),
-        ("group", "tester:x:64406:"),
-        ("subuid", &format!("other:1:2\ntester:{UIDS}:1000")),
+        ("passwd", "remapped:x:64406:64406::/:/bin/sh"),
+        ("group", "remapped:x:64406:"),
+        ("subuid", &format!("other:1:2\nremapped:{UIDS}:1000")),
         ("subuid", &format!("64406:{MORE}:64536")),
-        ("subgid", &format!("tester:{GIDS}:65536")),
+        ("subgid", &format!("remapped:{GIDS}:65536")),
     ]);
     host.start_daemon_with(flags);
     host.import_image();
@@ -24,7 +24,7 @@ fn host_with(flags: &[&str]) -> TestHost {
 }
 
 fn host() -> TestHost {
-    host_with(&["--userns-remap", "tester"])
+    host_with(&["--userns-remap", "remapped"])
 }
 
 /// What a script in a new container says.
@@ -320,7 +320,7 @@ fn binds_of_the_host_keep_the_hosts_ids() {
 
 #[test]
 fn copies_of_layers_are_seen_through_the_maps_too() {
-    let host = host_with(&["--userns-remap", "tester", "--storage-driver", "vfs"]);
+    let host = host_with(&["--userns-remap", "remapped", "--storage-driver", "vfs"]);
     let script = "touch /x && chown 7:8 /x && sleep 600";
     host.run_detached(&["--name", "one", "busybox", "sh", "-c", script]);
     let words = [
@@ -460,7 +460,7 @@ fn another_daemon_may_have_other_maps_over_the_same_files() {
     let stat = ["exec", "one", "stat", "-c", "%u:%g", "/f", "/v/f"];
     for flags in [
         &[][..],
-        &["--userns-remap", "64406:tester"],
+        &["--userns-remap", "64406:remapped"],
         &["--userns-remap", "default"],
     ] {
         host.kill_daemon();
