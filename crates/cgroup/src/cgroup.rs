@@ -6,7 +6,6 @@ use crate::resctrl::{self, Class, Resctrl};
 use crate::systemd::{self, Attachment, Holder, Scope};
 use crate::{Error, Hierarchies, Hierarchy, Property, limits};
 use oci::runtime::{IntelRdt, Resources};
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -110,12 +109,14 @@ pub enum Entrance {
     Join,
 }
 
-/// What a child needs to join without a look-up: it writes `0` to each of [`Self::tasks`], and
-/// is cloned into [`Self::unified`] if that is there.
+/// What a child needs to join without a look-up: it writes `0` to each of [`Self::tasks`] and
+/// [`Self::class`], and is cloned into [`Self::unified`] if that is there.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    /// The groups' files to join by, open for writing: version 1's `tasks`, and a class's.
-    pub tasks: Vec<OwnedFd>,
+    /// The groups' files to join by, open for writing: version 1's `tasks`.
+    pub tasks: Vec<BorrowedFd<'a>>,
+    /// The files to join a class of service by.
+    pub class: Vec<OwnedFd>,
     /// Version 2: the group's directory, for `CLONE_INTO_CGROUP`.
     pub unified: Option<BorrowedFd<'a>>,
     /// Version 2 in place of both: who puts the child in when it asks for it.
@@ -328,6 +329,7 @@ impl Cgroup {
     pub fn entry(&self, entrance: Entrance) -> Result<Entry<'_>, Error> {
         let mut entry = Entry {
             tasks: Vec::with_capacity(self.groups.len()),
+            class: Vec::new(),
             unified: None,
             attachment: None,
         };
@@ -340,21 +342,14 @@ impl Cgroup {
             if entry.attachment.is_some() {
                 continue;
             }
-            let file = match group.version {
-                Version::V2 if cloned => {
-                    entry.unified = Some(group.directory());
-                    continue;
-                }
-                Version::V2 => "cgroup.procs",
-                Version::V1(_) => "tasks",
-            };
-            let open = group.open_file(file, OFlags::WRONLY);
-            entry
-                .tasks
-                .push(open.map_err(Error::io("open", &group.path.join(file)))?);
+            if group.version == Version::V2 && cloned {
+                entry.unified = Some(group.directory());
+                continue;
+            }
+            entry.tasks.push(group.door()?);
         }
         for tasks in self.class.iter().flat_map(Class::tasks) {
-            entry.tasks.push(tasks?);
+            entry.class.push(tasks?);
         }
         Ok(entry)
     }
@@ -442,6 +437,20 @@ impl Cgroup {
             first = first.and(class.remove());
         }
         first
+    }
+
+    /// Opens ahead what a child joins version 1's groups by. What cannot be opened now is asked
+    /// for by [`Self::entry`].
+    pub fn open_doors(&self) {
+        let first = |group: &&Group| group.version != Version::V2;
+        for group in self.groups.iter().filter(first) {
+            drop(group.door());
+        }
+    }
+
+    /// Closes what children have joined by; the next one opens it again.
+    pub fn close_doors(&mut self) {
+        self.groups.iter_mut().for_each(Group::close_door);
     }
 
     /// Lets go of what keeps a new scope: somebody is in it now.

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How long removing is tried again while processes still leave.
@@ -20,6 +21,8 @@ pub(crate) struct Group {
     pub(crate) version: Version,
     pub(crate) path: PathBuf,
     dir: OwnedFd,
+    /// The file that processes join by, while it is open.
+    door: OnceLock<OwnedFd>,
 }
 
 /// Whether a group was there before.
@@ -54,6 +57,7 @@ impl Group {
             version,
             path: path.to_owned(),
             dir,
+            door: OnceLock::new(),
         })
     }
 
@@ -67,6 +71,24 @@ impl Group {
 
     pub(crate) fn directory(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// The file that processes join by, open for writing until [`Self::close_door`].
+    pub(crate) fn door(&self) -> Result<BorrowedFd<'_>, Error> {
+        if let Some(door) = self.door.get() {
+            return Ok(door.as_fd());
+        }
+        let file = match self.version {
+            Version::V2 => "cgroup.procs",
+            Version::V1(_) => "tasks",
+        };
+        let opened = self.open_file(file, OFlags::WRONLY);
+        let opened = opened.map_err(Error::io("open", &self.path.join(file)))?;
+        Ok(self.door.get_or_init(|| opened).as_fd())
+    }
+
+    pub(crate) fn close_door(&mut self) {
+        self.door.take();
     }
 
     /// Writes a file of the group in one call.

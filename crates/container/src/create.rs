@@ -58,7 +58,7 @@ impl fmt::Debug for Told<'_> {
 /// Makes the container: its init waits at the gate, everything is set up, and the program was
 /// found. On failure nothing of it is left.
 pub fn create(request: &Create<'_>) -> Result<Init, Error> {
-    let mut plan = Plan::of_create(request)?;
+    let plan = Plan::of_create(request)?;
     let entry = plan::membership(&plan, request.cgroup)?;
     let mut init = launch::run(&Launch {
         plan: &plan,
@@ -68,8 +68,6 @@ pub fn create(request: &Create<'_>) -> Result<Init, Error> {
         state: plan::state(request),
         cloned: request.cloned,
     })?;
-    if let Some(container) = &mut plan.container {
-        init.spent = std::mem::take(&mut container.root.spent);
-    }
+    init.spent = plan.into_descriptors();
     Ok(init)
 }

@@ -115,9 +115,14 @@ pub(crate) fn released(channel: BorrowedFd<'_>) -> Result<(), Error> {
     executed(channel)
 }
 
-/// Waits until exec closes the other end, or a failure comes.
+/// Waits until exec closes the other end, or a failure comes. If nobody is to be waited for, as
+/// the child has executed already, all is well unless it told a failure.
 pub(crate) fn executed(channel: BorrowedFd<'_>) -> Result<(), Error> {
-    match channel::receive(channel).map_err(Error::process("wait for the exec"))? {
+    let received = match channel::receive(channel) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+        received => received,
+    };
+    match received.map_err(Error::process("wait for the exec"))? {
         Received::End => Ok(()),
         Received::Failed(error) => Err(error),
         Received::Message(tag, ..) => {

@@ -57,11 +57,10 @@ impl Init {
         }
     }
 
-    /// Closes mounts of layers that only the set-up needed; otherwise dropping does.
-    ///
-    /// Each costs about a tenth of a millisecond, so it is for when nobody waits.
-    pub fn settle(&mut self) {
-        self.spent.clear();
+    /// What only the set-up needed, once: mounts, of which each may take a tenth of a millisecond
+    /// to close, and namespaces. Dropping closes them when nobody waits.
+    pub fn take_spent(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.spent)
     }
 
     /// Gives up everything but the descriptor of the process.

@@ -9,7 +9,7 @@ use crate::create::Told;
 use crate::gate::{self, Gate};
 use crate::hooks::{self, Stage};
 use crate::init::Init;
-use crate::plan::Plan;
+use crate::plan::{Container, Plan};
 use crate::stdio::Stdio;
 use cgroup::Entry;
 use net::Transfer;
@@ -31,6 +31,30 @@ pub(crate) struct Launch<'a> {
     pub(crate) cloned: Option<Told<'a>>,
 }
 
+impl Launch<'_> {
+    /// Whether the child asks its parent for nothing on its way to the program, so that the
+    /// parent may stand still until it is there.
+    pub(crate) fn child_is_alone(&self) -> bool {
+        let asks = |container: &Container| {
+            container.hooks.any()
+                || !container.interfaces.is_empty()
+                || container.mounts.iter().any(|mount| mount.idmap.is_some())
+        };
+        let plan = self.plan;
+        // Who has no rights on the host could not look at itself afterwards; a time namespace is
+        // one of memory.
+        let apart =
+            plan.in_user_namespace() || sys::namespace::maps_users() || plan.has_time_namespace();
+        self.gate.opens_itself()
+            && self.cloned.is_none()
+            && !apart
+            && !plan.has_stage()
+            && !plan.container.as_ref().is_some_and(asks)
+            && self.entry.is_none_or(|entry| entry.attachment.is_none())
+            && plan.filter.as_ref().is_none_or(|f| f.agent.is_none())
+    }
+}
+
 /// Makes the process and serves it until it is at its gate, or runs if there is none.
 pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
     for number in 3..3 + launch.plan.preserve_fds {
@@ -43,6 +67,11 @@ pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
     let (ours, theirs) = channel::pair().map_err(Error::process("make a socket pair"))?;
     let child = spawn::spawn(launch, &theirs)?;
     drop(theirs);
+    if launch.child_is_alone() {
+        // All that it had to say was said.
+        rustix::io::ioctl_fionbio(&ours, true)
+            .map_err(|errno| Error::process("hear of the child")(errno.into()))?;
+    }
     let mut parent = Parent {
         launch,
         channel: ours,
@@ -291,6 +320,7 @@ fn kept(launch: &Launch<'_>, theirs: &OwnedFd) -> Vec<RawFd> {
     }
     if let Some(entry) = launch.entry {
         keep.extend(entry.tasks.iter().map(AsRawFd::as_raw_fd));
+        keep.extend(entry.class.iter().map(AsRawFd::as_raw_fd));
         keep.extend(entry.unified.iter().map(AsRawFd::as_raw_fd));
     }
     if let Stdio::Descriptors {

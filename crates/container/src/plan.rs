@@ -43,7 +43,7 @@ use crate::hooks::Prepared;
 use cgroup::{Cgroup, Entrance, Entry};
 use oci::runtime::{IdMaps, Linux, Spec, State, Status};
 use std::ffi::CString;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use sys::namespace::Kind;
 use types::ContainerId;
 
@@ -73,6 +73,8 @@ pub(crate) struct Container {
     /// The usual nodes and links are there already.
     pub(crate) ready_dev: bool,
     pub(crate) masked: Vec<CString>,
+    /// The host's null device, where the host's root is out of sight.
+    pub(crate) null: Option<OwnedFd>,
     pub(crate) readonly: Vec<CString>,
     /// The options of the empty directory over those that are masked.
     pub(crate) cover: Vec<(CString, Option<CString>)>,
@@ -88,7 +90,7 @@ pub(crate) struct Container {
 pub(crate) struct Join<'a> {
     pub(crate) pidfd: BorrowedFd<'a>,
     pub(crate) pid: CString,
-    pub(crate) root: std::os::fd::OwnedFd,
+    pub(crate) root: OwnedFd,
     /// `CLONE_NEW*` bits; the pid namespace is joined by the parent.
     pub(crate) kinds: u64,
 }
@@ -114,11 +116,16 @@ impl<'a> Plan<'a> {
         let bound =
             |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_)) && !m.devices;
         let ready_dev = mounts.iter().any(|mount| mount.devices);
+        let enter = Enter::plan(request, linux, &namespaces)?;
         // The host's root alone makes device nodes.
         let binds_devices = namespaces.own(Kind::User) || sys::namespace::maps_users();
         let container = Container {
             root: Root::plan(request, linux)?,
-            enter: Enter::plan(request, linux, &namespaces)?,
+            null: match &enter {
+                Enter::Joined => Some(devices::null()?),
+                _ => None,
+            },
+            enter,
             own_dev: !mounts.iter().any(bound),
             ready_dev,
             mounts,
@@ -179,6 +186,11 @@ impl<'a> Plan<'a> {
         self.namespaces.own(user) || self.join.as_ref().is_some_and(joins)
     }
 
+    /// Whether the container has a time namespace of its own.
+    pub(crate) fn has_time_namespace(&self) -> bool {
+        self.namespaces.makes(Kind::Time) || self.joins(Kind::Time)
+    }
+
     /// Whether a stage joins namespaces and clones the process in them.
     pub(crate) fn has_stage(&self) -> bool {
         let through = |join: &Join<'_>| join.through_user_namespace();
@@ -198,6 +210,23 @@ impl<'a> Plan<'a> {
         self.joins(kind) && self.has_stage()
     }
 
+    /// What the set-up has used and nobody needs any more, to be closed when there is time.
+    pub(crate) fn into_descriptors(self) -> Vec<OwnedFd> {
+        let namespaces = self.namespaces.joined.into_iter();
+        let mut used: Vec<OwnedFd> = namespaces.map(|(_, fd, _)| fd).collect();
+        let Some(container) = self.container else {
+            return used;
+        };
+        let mounts = container.mounts.into_iter();
+        let trees = mounts.filter_map(|mount| match mount.source {
+            Source::Tree(tree) => tree.into_descriptor(),
+            Source::FileSystem { .. } => None,
+        });
+        used.extend(trees.chain(container.root.tree.into_descriptor()));
+        used.extend(container.root.spent.into_iter().chain(container.null));
+        used
+    }
+
     /// The numbers of all detached trees.
     pub(crate) fn trees(&self) -> impl Iterator<Item = i32> {
         let container = self.container.iter();
@@ -214,6 +243,7 @@ impl<'a> Plan<'a> {
                 .chain(devices)
                 .chain([&container.root.tree])
                 .filter_map(Tree::number)
+                .chain(container.null.iter().map(AsRawFd::as_raw_fd))
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A tree has all that is mounted in it already, where the kernel lets a detached mount have
 //! mounts in it (Linux 6.15); before, each file system is a tree of its own.
 
+mod namespace;
 mod root;
 
 use self::root::Root;
@@ -18,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use types::{ContainerId, Rootfs};
 
@@ -70,12 +71,21 @@ impl Stock {
         self.likely = Root::mount(rootfs, by);
     }
 
-    /// Makes the likely root the container's if it is this one, for these maps of ids, and drops
-    /// it otherwise. True if the container has it.
-    pub fn keep_root(&mut self, rootfs: &Rootfs, maps: Option<&IdMaps>) -> bool {
-        let fits = |root: &Root| maps.is_none() && root.is(rootfs);
+    /// Makes the likely root the container's if it is this one and can be, and drops it
+    /// otherwise. True if the container has it.
+    pub fn keep_root(&mut self, rootfs: &Rootfs, spec: &Spec) -> bool {
+        let fits = |root: &Root| {
+            let alone = root.namespace().is_none() || takes_a_namespace(spec);
+            let maps = spec.linux.as_ref().and_then(IdMaps::of);
+            maps.is_none() && alone && root.is(rootfs)
+        };
         self.root = self.likely.take().filter(fits);
         self.root.is_some()
+    }
+
+    /// The mount namespace of which the container's root is the root, to be joined.
+    pub fn mount_namespace(&self) -> Option<BorrowedFd<'_>> {
+        self.root.as_ref().and_then(Root::namespace)
     }
 
     /// The container's root, if it is mounted.
@@ -183,6 +193,18 @@ impl Ready {
     pub(crate) fn tree(&self) -> io::Result<OwnedFd> {
         self.tree.try_clone()
     }
+}
+
+/// Whether a container gets a new mount namespace that can be one without the host's mounts, which
+/// hooks look at, and not of a user namespace.
+fn takes_a_namespace(spec: &Spec) -> bool {
+    let takes = |linux: &Linux| {
+        let has = |is: &dyn Fn(&Namespace) -> bool| linux.namespaces.iter().any(is);
+        has(&|one| one.kind == NamespaceKind::Mount && one.path.is_empty())
+            && !has(&|one| one.kind == NamespaceKind::User)
+            && linux.rootfs_propagation.is_none()
+    };
+    spec.hooks.is_none() && spec.linux.as_ref().is_some_and(takes)
 }
 
 /// Attaches a mount of something that is there at a name in a tree.

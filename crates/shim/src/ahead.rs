@@ -8,13 +8,13 @@ use crate::sandbox::Sandbox;
 use crate::service::json;
 use ::container::Stock;
 use cgroup::{Cgroup, Driver, Hierarchies, Reach};
-use oci::runtime::{Mount, NamespaceKind, Resources, Spec};
+use oci::runtime::{Mount, Namespace, NamespaceKind, Resources, Spec};
 use proto::run;
 use proto::shim::PrepareRequest;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::namespace::{self, Kind};
 use types::{Layer, Rootfs};
@@ -64,6 +64,7 @@ impl Sandbox {
         let document = self.described(&id, Path::new(&asked.directory), planned);
         record::replace(bundle, run::PREPARED, &document)?;
         let cgroup = Cgroup::create_in(&hierarchies, &request)?;
+        cgroup.open_doors();
         self.hierarchies = Some(hierarchies);
         let mut stock = Stock::default();
         let namespaces = Namespaces::make(|| stock = Stock::make(&mounts, Some(&cgroup)))?;
@@ -152,6 +153,8 @@ fn driver(path: &str) -> Driver {
 /// What is left of it once its cgroup was taken.
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
+    /// What the set-up has used up.
+    pub(crate) used: Vec<OwnedFd>,
     namespaces: Option<Namespaces>,
     /// Mounts.
     pub(crate) stock: Stock,
@@ -161,6 +164,7 @@ impl Ahead {
     /// The cgroup, and the rest.
     pub(crate) fn split(self) -> (Cgroup, Rest) {
         let rest = Rest {
+            used: Vec::new(),
             namespaces: self.namespaces,
             stock: self.stock,
         };
@@ -173,10 +177,16 @@ impl Rest {
     /// this lives; mounts of a namespace that the container does not get are dropped, and a root
     /// that is not its own.
     pub(crate) fn give(&mut self, new: &mut New, cgroup: &Cgroup) {
-        if !self.stock.keep_root(&new.rootfs, new.maps().as_ref()) {
+        if !self.stock.keep_root(&new.rootfs, &new.spec) {
             new.use_mounts();
         }
         let spec = &mut new.spec;
+        if let Some(there) = self.stock.mount_namespace() {
+            let mut all = spec.linux.iter_mut().flat_map(|l| &mut l.namespaces);
+            if let Some(own) = all.find(|one| one.kind == NamespaceKind::Mount) {
+                join(own, there);
+            }
+        }
         let given = match &self.namespaces {
             Some(namespaces) => namespaces.give(spec),
             None => Vec::new(),
@@ -244,12 +254,17 @@ impl Namespaces {
         for namespace in &mut linux.namespaces {
             let found = self.made.iter().find(|(kind, _)| *kind == namespace.kind);
             if let (Some((_, fd)), true) = (found, namespace.path.is_empty()) {
-                namespace.path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+                join(namespace, fd.as_fd());
                 given.push(namespace.kind);
             }
         }
         given
     }
+}
+
+/// Has a namespace joined instead of made.
+fn join(namespace: &mut Namespace, there: BorrowedFd<'_>) {
+    namespace.path = format!("/proc/self/fd/{}", there.as_raw_fd());
 }
 
 fn open_all() -> io::Result<[(NamespaceKind, OwnedFd); 3]> {

@@ -87,7 +87,8 @@ impl Sandbox {
         };
         let key = self.key();
         ahead.give(&mut new, &cgroup);
-        let made = make(&new, (&cgroup, &ahead.stock), key).and_then(|(init, stdio)| {
+        let made = make(&new, (&cgroup, &ahead.stock), key).and_then(|(mut init, stdio)| {
+            ahead.used = init.take_spent();
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
         });

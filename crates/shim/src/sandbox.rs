@@ -257,6 +257,9 @@ impl Sandbox {
         self.write_files();
         self.release_mounts();
         self.spent = None;
+        for container in self.containers.values_mut() {
+            container.cgroup.close_doors();
+        }
         self.streams.release();
         sys::memory::trim_heap();
         sys::memory::trim_stack();

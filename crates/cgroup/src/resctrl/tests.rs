@@ -278,11 +278,11 @@ fn a_group_carries_its_class_from_plan_to_removal() {
     let mut cgroup = Cgroup::create_in(&hierarchies, &without).unwrap();
     cgroup.class = Some(Class::create(stand_in.resctrl(), &id, &asked).unwrap());
     stand_in.class(&id);
-    let joined = cgroup.entry(Entrance::Clone).unwrap().tasks.len();
+    let joined = cgroup.entry(Entrance::Clone).unwrap().class.len();
     let state = serde_json::to_vec(&cgroup.state()).unwrap();
     let again = Cgroup::open(&serde_json::from_slice(&state).unwrap()).unwrap();
     assert_eq!(again.state(), cgroup.state());
-    assert_eq!(again.entry(Entrance::Clone).unwrap().tasks.len(), joined);
+    assert_eq!(again.entry(Entrance::Clone).unwrap().class.len(), joined);
     assert!(!again.serves(&hierarchies, &without).unwrap());
     for file in ["tasks", "schemata"] {
         fs::remove_file(stand_in.0.join(&id).join(file)).unwrap();

@@ -51,7 +51,9 @@ pub(crate) fn spawn(cgroup: &Cgroup, program: &str, args: &[&str]) -> Child {
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
         rustix::fs::openat(dir, "cgroup.procs", flags, rustix::fs::Mode::empty()).unwrap()
     });
-    let fds: Vec<_> = entry.tasks.into_iter().chain(unified).collect();
+    let tasks = entry.tasks.iter();
+    let tasks = tasks.map(|door| door.try_clone_to_owned().unwrap());
+    let fds: Vec<_> = tasks.chain(unified).collect();
     let mut child = Command::new("/bin/sh");
     // The shell itself joins, then becomes the program.
     let joins: String = fds

@@ -107,6 +107,7 @@ impl Body<'_> {
             namespaces: self.launch.plan.namespaces.new & !not_by_clone,
             cgroup: self.launch.entry.and_then(|entry| entry.unified),
             sibling: stage.is_some(),
+            lent: self.launch.child_is_alone(),
         }
         .spawn(|| self.run(stage))
     }

@@ -41,6 +41,14 @@ impl Tree {
             Self::Late(..) | Self::Inside(..) => None,
         }
     }
+
+    /// The descriptor, if it is open already.
+    pub(crate) fn into_descriptor(self) -> Option<OwnedFd> {
+        match self {
+            Self::Detached(fd) => Some(fd),
+            Self::Late(..) | Self::Inside(..) => None,
+        }
+    }
 }
 
 impl From<Tree> for Bound {

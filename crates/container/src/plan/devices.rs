@@ -5,7 +5,9 @@ use super::text::{Target, c};
 use crate::Error;
 use oci::runtime::{Device as Requested, DeviceKind, Linux};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use sys::mount::Extent;
 
@@ -47,6 +49,19 @@ pub(crate) struct Device {
 /// The nodes that every container has.
 pub(crate) fn usual() -> Result<Vec<Device>, Error> {
     plan(&Linux::default(), false, false)
+}
+
+/// The host's null device as a mount that is nowhere yet. It must be one: whatever covers a path
+/// can be read there.
+pub(super) fn null() -> Result<OwnedFd, Error> {
+    const PATH: &str = "/dev/null";
+    let failed = |errno: Errno| Error::host("bind the null device", PATH)(errno.into());
+    let tree = bind::clone(Path::new(PATH), Extent::Mount).map_err(failed)?;
+    let found = rustix::fs::fstat(&tree).map_err(failed)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::CharacterDevice if found.st_rdev == sys::device::number(1, 3) => Ok(tree),
+        _ => Err(failed(Errno::NODEV)),
+    }
 }
 
 /// Whether a configuration asks for one of the usual nodes to be otherwise.
@@ -144,7 +159,7 @@ fn one(field: &str, device: &Requested, in_user_namespace: bool) -> Result<Devic
 fn host(field: &str, path: &str) -> Result<Tree, Error> {
     match bind::clone(Path::new(path), Extent::Mount) {
         Ok(tree) => Ok(Tree::Detached(tree)),
-        Err(rustix::io::Errno::PERM) => Ok(Tree::Late(c(field, path)?, Extent::Mount)),
+        Err(Errno::PERM) => Ok(Tree::Late(c(field, path)?, Extent::Mount)),
         Err(errno) => Err(Error::host("bind device", path)(errno.into())),
     }
 }

@@ -4,6 +4,7 @@ use super::Namespaces;
 use super::text::c;
 use crate::Error;
 use crate::create::Create;
+use crate::stock::Stock;
 use oci::runtime::Linux;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::mount::{UnmountFlags, unmount};
@@ -18,6 +19,8 @@ use types::Rootfs;
 pub(crate) enum Enter {
     /// The root takes the place of the host's, which goes.
     Pivot,
+    /// The mount namespace that is joined has no other root.
+    Joined,
     /// The root is moved over the host's, where a root cannot be pivoted, such as an initramfs.
     /// These mounts of procfs and sysfs go first: one in plain sight, even below the root, lets
     /// a user namespace inside mount another without what is masked here.
@@ -33,6 +36,9 @@ impl Enter {
         linux: &Linux,
         namespaces: &Namespaces,
     ) -> Result<Self, Error> {
+        if request.stock.and_then(Stock::mount_namespace).is_some() {
+            return Ok(Self::Joined);
+        }
         if namespaces.own(Kind::Mount) {
             return Ok(match request.no_pivot {
                 false => Self::Pivot,

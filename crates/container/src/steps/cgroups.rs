@@ -5,12 +5,14 @@ use super::Setup;
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault};
 use rustix::io::Errno;
+use std::os::fd::AsFd;
 
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(entry) = setup.launch.entry else {
         return Ok(());
     };
-    for tasks in &entry.tasks {
+    let class = entry.class.iter().map(AsFd::as_fd);
+    for tasks in entry.tasks.iter().copied().chain(class) {
         rustix::io::write(tasks, b"0").during("join a control group")?;
     }
     if entry.attachment.is_none() {

@@ -21,7 +21,7 @@ pub(super) fn detach_from_host<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a
     let Some(container) = setup.container() else {
         return Ok(());
     };
-    if matches!(container.enter, Enter::Change(_)) {
+    if matches!(container.enter, Enter::Change(_) | Enter::Joined) {
         return Ok(());
     }
     let change = Change {
@@ -45,14 +45,11 @@ pub(super) fn root<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
             late.as_fd()
         }
     };
-    move_mount(
-        tree,
-        c"",
-        CWD,
-        &*root.at,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS,
-    )
-    .on("attach the root file system at", &root.at)?;
+    if !matches!(container.enter, Enter::Joined) {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+        move_mount(tree, c"", CWD, &*root.at, flags)
+            .on("attach the root file system at", &root.at)?;
+    }
     setup.root = Some(rustix::io::fcntl_dupfd_cloexec(tree, 3).during("hold the root")?);
     Ok(())
 }

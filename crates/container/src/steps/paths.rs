@@ -43,7 +43,14 @@ pub(super) fn masked<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container().filter(|c| !c.masked.is_empty()) else {
         return Ok(());
     };
-    let null = null(setup.root()?)?;
+    let opened;
+    let mut null = match &container.null {
+        Some(tree) => Cover::Detached(tree.as_fd()),
+        None => {
+            opened = null(setup.root()?)?;
+            Cover::Attached(opened.as_fd())
+        }
+    };
     let mut empty: Option<OwnedFd> = None;
     for path in &container.masked {
         let Some(place) = find(setup.root()?, path)? else {
@@ -54,11 +61,31 @@ pub(super) fn masked<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
         if FileType::from_raw_mode(mode) == FileType::Directory {
             directory(&mut empty, &container.cover, place.as_fd()).on("mask", path)?;
         } else {
-            let cover = open_tree(&null, c"", CLONE).on("clone /dev/null for", path)?;
-            move_to(cover.as_fd(), place.as_fd()).on("mask", path)?;
+            null.put(place.as_fd()).on("mask", path)?;
         }
     }
     Ok(())
+}
+
+/// What files are covered by.
+enum Cover<'a> {
+    /// A mount that is nowhere yet: it is the first, and others are clones of it.
+    Detached(BorrowedFd<'a>),
+    /// Something that clones of its mount can be made of.
+    Attached(BorrowedFd<'a>),
+}
+
+impl Cover<'_> {
+    fn put(&mut self, place: BorrowedFd<'_>) -> Result<(), Errno> {
+        match *self {
+            Self::Detached(tree) => {
+                move_to(tree, place)?;
+                *self = Self::Attached(tree);
+                Ok(())
+            }
+            Self::Attached(source) => move_to(open_tree(source, c"", CLONE)?.as_fd(), place),
+        }
+    }
 }
 
 fn find<'a>(root: BorrowedFd<'_>, path: &'a CStr) -> Result<Option<OwnedFd>, Fault<'a>> {

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
 use std::ffi::{CStr, CString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use sys::mount::{Change, attribute, set_attributes};
 
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
@@ -16,7 +16,8 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
         return Ok(());
     };
     match &container.enter {
-        Enter::Pivot => pivot(setup)?,
+        Enter::Pivot => pivot_into(setup.root()?)?,
+        Enter::Joined => rustix::process::fchdir(setup.root()?).during("enter the root")?,
         Enter::Move(covered) => move_over(setup, (covered, &container.root.at))?,
         Enter::Change(_) => change(setup)?,
     }
@@ -30,8 +31,9 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     Ok(())
 }
 
-fn pivot<'a>(setup: &Setup<'a>) -> Result<(), Fault<'a>> {
-    rustix::process::fchdir(setup.root()?).during("enter the root")?;
+/// Makes an attached root that of the mount namespace, and lets go of what was.
+pub(crate) fn pivot_into(root: BorrowedFd<'_>) -> Result<(), Fault<'static>> {
+    rustix::process::fchdir(root).during("enter the root")?;
     // With both the same, the old root is on top of the new one: the unmount takes it away.
     rustix::process::pivot_root(c".", c".").during("pivot into the root")?;
     unmount(c".", UnmountFlags::DETACH).during("unmount the host's root")

@@ -1,9 +1,10 @@
 //! A root mounted ahead.
 
+use super::namespace;
 use crate::rootfs::{self, Mounted};
 use rustix::fs::{StatxFlags, StatxTimestamp};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use types::Rootfs;
 
@@ -13,6 +14,8 @@ pub(crate) struct Root {
     rootfs: Rootfs,
     mounted: Mounted,
     upper: Version,
+    /// The mount namespace of which it is the root; none: it is mounted nowhere.
+    namespace: Option<OwnedFd>,
 }
 
 impl Root {
@@ -26,10 +29,13 @@ impl Root {
             return None;
         };
         let mounted = rootfs::mount(lower, Some(writable), None).ok()?;
+        let upper = Version::of(&writable.upper)?;
+        let namespace = namespace::make(mounted.tree.as_fd()).ok();
         Some(Self {
-            upper: Version::of(&writable.upper)?,
             rootfs,
             mounted,
+            upper,
+            namespace,
         })
     }
 
@@ -45,7 +51,12 @@ impl Root {
         self.rootfs == *rootfs && Version::of(&writable.upper).as_ref() == Some(&self.upper)
     }
 
-    /// The overlay, to be attached once.
+    /// The mount namespace of which it is the root.
+    pub(crate) fn namespace(&self) -> Option<BorrowedFd<'_>> {
+        self.namespace.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The overlay, to be attached once if it is not.
     pub(crate) fn tree(&self) -> io::Result<OwnedFd> {
         self.mounted.tree.try_clone()
     }

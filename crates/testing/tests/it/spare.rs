@@ -121,6 +121,30 @@ fn the_root_over_the_last_layers_is_mounted_ahead_and_goes_with_them() {
     });
 }
 
+#[test]
+fn a_container_begins_in_the_mount_namespace_that_was_made_ahead() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    await_spare(&host);
+    let ahead = |host: &TestHost| spare(host).and_then(mount_namespace_held_by);
+    host.until("a root is mounted ahead", |host| ahead(host).is_some());
+    let ahead = ahead(&host).unwrap();
+    let run = ["--network", "none", "busybox", "sleep", "600"];
+    let id = host.run_detached(&run);
+    let pid = host.cli(&["inspect", "--format", "{{.State.Pid}}", &id]);
+    let own = format!("/proc/{}/ns/mnt", pid.success().text().trim());
+    assert_eq!(std::fs::read_link(own).unwrap(), ahead);
+}
+
+/// A mount namespace of which a process has a descriptor.
+fn mount_namespace_held_by(pid: u32) -> Option<std::path::PathBuf> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let mut links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    links.find(|link| link.to_string_lossy().starts_with("mnt:["))
+}
+
 /// Whether a process has a descriptor of an overlay.
 fn holds_overlay(pid: u32) -> bool {
     const OVERLAY: i64 = 0x794c_7630;
