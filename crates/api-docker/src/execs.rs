@@ -87,6 +87,7 @@ pub(crate) async fn start(mut call: Call) -> Result<Response> {
     let size = request.console_size.and_then(containers::console_size);
     let size = size.map(|(height, width)| Size { height, width });
     let execs = call.api.engine.execs().clone();
+    execs.startable(&exec)?;
     if request.detach {
         let start = ExecStart { attach: None, size };
         execs.start(&exec.id, start).await?;

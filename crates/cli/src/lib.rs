@@ -28,13 +28,8 @@ mod usage;
 
 use std::ffi::OsString;
 
-/// What a command uses of its heap and its stack, in bytes.
-const HEAP: usize = 256 << 10;
-const STACK: usize = 96 << 10;
-
 /// Runs one command: `args` are the process's arguments, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
-    sys::memory::populate(HEAP, STACK);
     let args: Vec<OsString> = args.into_iter().collect();
     let ran = start::instead(args.get(1..).unwrap_or_default()).and_then(|()| commands::run(args));
     ran.unwrap_or_else(|failure| failure.report())

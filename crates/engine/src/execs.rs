@@ -137,6 +137,21 @@ impl Execs {
         }
     }
 
+    /// Whether an exec could be started now.
+    ///
+    /// # Errors
+    /// COMPAT: [`Error::NotFound`] once its container has ended, with which Docker forgets it;
+    /// [`Problem::Paused`]; [`Problem::Restarting`].
+    pub fn startable(&self, exec: &Exec) -> Result<(), Error> {
+        let container = self.context.index.container(&exec.container)?;
+        match container.snapshot().state.status {
+            status @ (Status::Running | Status::Paused | Status::Restarting) => {
+                check(&exec.container, status)
+            }
+            _ => Err(Error::no_exec(exec.id.as_str())),
+        }
+    }
+
     /// Starts an exec.
     ///
     /// # Errors
@@ -152,10 +167,13 @@ impl Execs {
     }
 
     async fn run(&self, id: &ExecId, start: ExecStart) -> Result<(), Error> {
-        let exec = self.context.execs.find(id)?;
-        let container = self.context.index.container(&exec.container)?.snapshot();
-        check(&exec.container, container.state.status)?;
+        let container = self.context.execs.find(id)?.container;
+        let container = self.context.index.container(&container)?.snapshot();
         let exec = self.context.execs.begin(id)?;
+        if let Err(error) = check(&exec.container, container.state.status) {
+            self.context.execs.ended(id, 126);
+            return Err(error);
+        }
         let (record, spec) = (&container.record, &exec.spec);
         let size = start.size.or(spec
             .console_size

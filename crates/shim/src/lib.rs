@@ -65,6 +65,8 @@ fn serve(sandbox: String, folder: PathBuf) -> Result<()> {
     let socket = inherited().map_err(Error::io("take over", Path::new("descriptor 0")))?;
     // We were executed by the number of a descriptor, which would be our name in top and pgrep.
     rustix::thread::set_name(c"corten-shim").map_err(Error::io("name", Path::new("ourselves")))?;
+    // What is free is given back when there is time.
+    sys::memory::keep_heap();
     let own = place::leave_caller()?;
     // Asked ahead, for the containers' processes.
     sys::signal::ignored();

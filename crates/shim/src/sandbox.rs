@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How long nothing must happen before memory is given back.
 const IDLE: Duration = Duration::from_millis(50);
+/// How long the path socket may be missing while there is a caller anyway: a container may have
+/// ended by then.
+const UNHEARD: Duration = Duration::from_millis(2);
 
 /// A container of the sandbox.
 #[derive(Debug)]
@@ -193,12 +196,14 @@ impl Sandbox {
     /// Serves until there is nothing to hold any more.
     pub(crate) fn run(&mut self) -> Result<()> {
         let (mut events, mut ready) = (Vec::with_capacity(32), Vec::with_capacity(32));
+        let mut since = None;
         while !self.is_finished() {
             let unheard = self.is_unheard();
             let timeout = match unheard {
-                true => Some(Duration::ZERO),
+                true => Some(UNHEARD),
                 false => self.timeout(),
             };
+            since = unheard.then(|| since.unwrap_or_else(Instant::now));
             self.poll
                 .wait(&mut events, &mut ready, timeout)
                 .map_err(Error::io("wait for", Path::new("events")))?;
@@ -210,8 +215,9 @@ impl Sandbox {
             }
             self.end_drains();
             self.answer_waiters();
-            // After what had happened meanwhile: a container may have ended already.
-            if unheard && self.is_unheard() {
+            let waited = since.is_some_and(|since| since.elapsed() >= UNHEARD);
+            let asked = ready.is_empty() || waited || self.connections.is_empty();
+            if unheard && asked && self.is_unheard() {
                 self.listen()?;
             }
         }

@@ -99,36 +99,11 @@ pub fn share_heap() {
     debug_assert_eq!(set, 1, "glibc knows the parameter");
 }
 
-/// Less than what glibc takes from outside the heap; two of these are more than a heap has at
-/// first.
-const PART: usize = 100 << 10;
-
-/// Has the heap's next bytes and the stack's in memory before they are used: page by page, when
-/// each is first written, it takes three times as long. Since Linux 5.14; before, nothing is done.
-///
-/// For a program that uses them all at once, and ends: its heap does not shrink any more.
-pub fn populate(heap: usize, stack: usize) {
-    let bytes = i32::try_from(heap).unwrap_or(i32::MAX);
-    for (parameter, value) in [(libc::M_TOP_PAD, bytes), (libc::M_TRIM_THRESHOLD, i32::MAX)] {
-        // SAFETY: no obligations; it sets a number of glibc's.
-        let set = unsafe { libc::mallopt(parameter, value) };
-        debug_assert_eq!(set, 1, "glibc knows the parameter");
-    }
-    let grown = [PART, PART].map(Vec::<u8>::with_capacity);
-    let first = grown.iter().map(|part| part.as_ptr().addr()).min();
-    drop(std::hint::black_box(grown));
-    populate_pages(first.unwrap_or_default(), heap);
-    let here = 0_u8;
-    populate_pages((&raw const here).addr().saturating_sub(stack), stack);
-}
-
-fn populate_pages(start: usize, length: usize) {
-    let page = rustix::param::page_size();
-    let first = start & !(page - 1);
-    let first = ptr::with_exposed_provenance_mut(first);
-    // SAFETY: pages become resident with what is in them; those that are not mapped are refused.
-    // What was not made now is made when it is written.
-    let _ = unsafe { madvise(first, length, Advice::LinuxPopulateWrite) };
+/// Keeps the heap's free pages until [`trim_heap`]: without a word it shrinks in between.
+pub fn keep_heap() {
+    // SAFETY: no obligations; it sets a number of glibc's.
+    let set = unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX) };
+    debug_assert_eq!(set, 1, "glibc knows the parameter");
 }
 
 /// Gives back the heap's free pages.

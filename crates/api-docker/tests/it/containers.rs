@@ -225,6 +225,19 @@ fn an_exec_ends_with_its_exit_code() {
         let words = format!("exec command {id} has already run");
         assert_eq!((again.status, again.message()), (409, words));
     }
+    let made = host.post("/containers/execs/exec", &body).json();
+    let id = made["Id"].as_str().unwrap();
+    assert_eq!(
+        host.post("/containers/execs/kill", &Value::Null).status,
+        204
+    );
+    host.post("/containers/execs/wait", &Value::Null);
+    for detach in [false, true] {
+        // Docker forgets it with the container's end.
+        let late = host.post(&format!("/exec/{id}/start"), &json!({"Detach": detach}));
+        let words = format!("No such exec instance: {id}");
+        assert_eq!((late.status, late.message()), (404, words));
+    }
 }
 
 #[test]
