@@ -16,6 +16,7 @@ mod logs;
 mod mounts;
 mod network;
 mod phrase;
+mod port_filter;
 mod resources;
 mod security;
 mod stats;

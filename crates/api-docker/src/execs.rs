@@ -6,6 +6,8 @@ use crate::containers;
 use crate::error::{Error, Result};
 use crate::hearing;
 use crate::takeover::Socket;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use docker_schema::IdResponse;
 use docker_schema::exec::{CreateRequest, Inspect, ProcessConfig, StartRequest};
 use engine::{Attach, DetachKeys, Exec, ExecSpec, ExecStart, Framing, Size};
@@ -180,7 +182,11 @@ pub(crate) async fn inspect(call: Call) -> Result<Response> {
         open_stdout: spec.attach_stdout,
         can_remove: false,
         container_id: exec.container.to_string(),
-        detach_keys: spec.detach_keys.clone(),
+        // COMPAT: dockerd keeps what the terminal sends for them, as Go writes bytes.
+        detach_keys: match spec.detach_keys.as_str() {
+            "" => String::new(),
+            keys => STANDARD.encode(containers::detach_keys(keys)?.as_bytes()),
+        },
         pid: exec.pid.into(),
     }))
 }

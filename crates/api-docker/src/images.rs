@@ -69,8 +69,18 @@ pub(crate) async fn attestations(call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn history(call: Call) -> Result<Response> {
-    let image = call.api.engine.images().resolve(call.name())?;
-    Ok(body::ok(&document::history(&image)))
+    let images = call.api.engine.images();
+    let image = images.resolve(call.name())?;
+    let mut items = document::history(&image);
+    // COMPAT: images that it was made of here have an entry each, from the newest on.
+    let mut parent = image.parent.clone();
+    for item in items.iter_mut().skip(1) {
+        let found = parent.and_then(|id| images.resolve(&id.to_string()).ok());
+        let Some(found) = found else { break };
+        document::name(item, &found);
+        parent = found.parent.clone();
+    }
+    Ok(body::ok(&items))
 }
 
 /// A reference of a repository and a tag, either of which may say the tag.

@@ -148,13 +148,21 @@ fn filter(filters: &Filters) -> Result<NetworkFilter> {
         None => None,
         Some("custom") => Some(true),
         Some("builtin") => Some(false),
-        Some(value) => return Err(invalid("type", value)),
+        Some(value) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(invalid("type", value).with_status(status));
+        }
     };
     let dangling = match filters.values("dangling").next() {
         None => None,
         Some("1" | "true" | "True" | "TRUE" | "t" | "T") => Some(true),
         Some("0" | "false" | "False" | "FALSE" | "f" | "F") => Some(false),
-        Some(value) => return Err(invalid("dangling", value)),
+        Some(_) => {
+            return Err(Error::bad_request(
+                "invalid value for filter 'dangling', must be \"true\" (or \"1\"), or \"false\" \
+                 (or \"0\")",
+            ));
+        }
     };
     Ok(NetworkFilter {
         names: filters.values("name").map(Pattern::from).collect(),

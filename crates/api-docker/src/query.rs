@@ -88,7 +88,14 @@ impl Query {
             return Ok(None);
         }
         let time = timestamp(text).ok_or_else(|| {
-            Error::bad_request(format!("invalid value for {name:?}: {text:?} is no time"))
+            // COMPAT: dockerd passes strconv's words on, with this status.
+            let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+            let wrong = match seconds.parse::<i64>() {
+                Ok(_) => fraction,
+                Err(_) => seconds,
+            };
+            let message = format!("strconv.ParseInt: parsing {wrong:?}: invalid syntax");
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR, message)
         })?;
         Ok((time.nanos() > 0).then_some(time))
     }

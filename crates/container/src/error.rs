@@ -124,6 +124,16 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// Ids of a mount cannot be mapped.
+    #[error("map ids of {}{}", path.display(), why_unmapped(*file_system, source))]
+    Ids {
+        /// What is mounted.
+        path: PathBuf,
+        /// The kind of its file system, as statfs(2) tells it.
+        file_system: u64,
+        /// The kernel's word.
+        source: io::Error,
+    },
     /// The container's root is not the root of its mount namespace: joining would leave it.
     #[error("process {pid} is not in the root of its mount namespace")]
     ForeignRoot {
@@ -237,6 +247,16 @@ impl Error {
     }
 }
 
+/// What the kernel's word for ids that are not mapped does not say: it is about the file system.
+fn why_unmapped(file_system: u64, source: &io::Error) -> &'static str {
+    const TMPFS: u64 = 0x0102_1994;
+    match (source.kind(), file_system) {
+        (io::ErrorKind::InvalidInput, TMPFS) => ", a tmpfs, of which Linux can since 6.3",
+        (io::ErrorKind::InvalidInput, _) => ", of whose file system this kernel cannot",
+        _ => "",
+    }
+}
+
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -246,6 +266,7 @@ impl Kind for Error {
             Self::Unsupported { .. } | Self::KernelTooOld { .. } => ErrorKind::Unsupported,
             Self::CommandNotExecutable { .. } => ErrorKind::PermissionDenied,
             Self::Host { source, .. }
+            | Self::Ids { source, .. }
             | Self::Process { source, .. }
             | Self::Mount { source, .. }
             | Self::Step { source, .. } => source.kind().into(),
@@ -254,5 +275,42 @@ impl Kind for Error {
             Self::Died { .. } | Self::Hook { .. } => ErrorKind::Internal,
             Self::ForeignRoot { .. } | Self::NotWaiting { .. } => ErrorKind::Conflict,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_are_not_mapped_name_what_cannot() {
+        for (file_system, errno, words) in [
+            (
+                0x0102_1994,
+                invalid(),
+                "map ids of /a, a tmpfs, of which Linux can since 6.3",
+            ),
+            (
+                0xef53,
+                invalid(),
+                "map ids of /a, of whose file system this kernel cannot",
+            ),
+            (
+                0x0102_1994,
+                io::ErrorKind::PermissionDenied.into(),
+                "map ids of /a",
+            ),
+        ] {
+            let error = Error::Ids {
+                path: "/a".into(),
+                file_system,
+                source: errno,
+            };
+            assert_eq!(error.to_string(), words);
+        }
+    }
+
+    fn invalid() -> io::Error {
+        rustix::io::Errno::INVAL.into()
     }
 }

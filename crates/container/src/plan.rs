@@ -20,7 +20,7 @@ mod sysctl;
 mod text;
 
 pub(crate) use attributes::Dressing;
-pub(crate) use bind::{Tree, clone_flags};
+pub(crate) use bind::{Tree, clone_flags, map_ids};
 pub use cgroups::owner_of_cgroup;
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
 pub(crate) use devices::{Device, LINKS, usual as usual_devices};

@@ -158,12 +158,7 @@ fn layer(layer: &Layer, userns: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error
 
 fn map(tree: OwnedFd, path: &Path, userns: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Error> {
     if let Some(userns) = userns {
-        let change = Change {
-            idmap: Some(userns),
-            ..Change::default()
-        };
-        set_attributes(tree.as_fd(), c"", &change, Extent::Mount)
-            .map_err(Error::host("map ids of", path))?;
+        crate::plan::map_ids(tree.as_fd(), path, (userns, Extent::Mount))?;
     }
     Ok(tree)
 }

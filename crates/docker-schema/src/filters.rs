@@ -38,6 +38,20 @@ impl Filters {
         self.0.get(name).into_iter().flatten().map(String::as_str)
     }
 
+    /// What a filter says that is true or false.
+    ///
+    /// # Errors
+    /// Docker's words for what is neither, or both.
+    pub fn truth(&self, name: &str) -> Result<Option<bool>, String> {
+        let values: Vec<&str> = self.values(name).collect();
+        match *values {
+            [] => Ok(None),
+            ["1" | "true"] => Ok(Some(true)),
+            ["0" | "false"] => Ok(Some(false)),
+            _ => Err(format!("invalid filter '{name}=[{}]'", values.join(" "))),
+        }
+    }
+
     /// Whether a filter is given.
     pub fn contains(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|values| !values.is_empty())

@@ -1,7 +1,7 @@
 //! Named volumes.
 #![expect(missing_docs, reason = "fields bear the Engine API's own names")]
 
-use crate::{List, Map, is_empty};
+use crate::{List, Map};
 use serde::{Deserialize, Serialize};
 
 /// A volume driver and its options.
@@ -67,6 +67,5 @@ pub struct ListResponse {
 #[serde(default, rename_all = "PascalCase")]
 pub struct PruneReport {
     pub volumes_deleted: List<String>,
-    #[serde(skip_serializing_if = "is_empty")]
     pub space_reclaimed: u64,
 }

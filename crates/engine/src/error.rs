@@ -159,6 +159,15 @@ pub enum Error {
         /// The driver.
         driver: String,
     },
+    /// More memory than memory and swap may be together. COMPAT: dockerd's words.
+    #[error(
+        "Cannot update container {id}: Memory limit should be smaller than already set memoryswap \
+         limit, update the memoryswap at the same time"
+    )]
+    SwapLimit {
+        /// The container.
+        id: ContainerId,
+    },
     /// A container has the volume, or is being made with it.
     #[error("remove {name}: volume is in use - [{}]", list(users))]
     VolumeInUse {
@@ -482,7 +491,9 @@ impl Kind for Error {
                 ErrorKind::InvalidArgument
             }
             Self::VolumeName { .. } | Self::System { .. } => ErrorKind::InvalidArgument,
-            Self::NameInUse { .. } | Self::VolumeInUse { .. } => ErrorKind::Conflict,
+            Self::NameInUse { .. } | Self::VolumeInUse { .. } | Self::SwapLimit { .. } => {
+                ErrorKind::Conflict
+            }
             Self::Volume { source, .. } | Self::Volumes { source } => source.kind(),
             Self::VolumeContents { source, .. } | Self::Contents { source, .. } => source.kind(),
             Self::Path { source, .. } => source.kind().into(),

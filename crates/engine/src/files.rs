@@ -68,9 +68,12 @@ pub(crate) fn prepare(
     }
     let host_network = record.spec.namespaces.network == NetworkMode::Host;
     let host_uts = record.spec.namespaces.uts == UtsMode::Host;
-    make(&dir.join(HOSTNAME), || match host_uts {
-        true => read_host(Path::new("/etc/hostname")),
-        false => Ok(format!("{}\n", hostname(record))),
+    make(&dir.join(HOSTNAME), || {
+        let host = match host_uts {
+            true => read_host_if_any(Path::new("/etc/hostname"))?,
+            false => None,
+        };
+        Ok(host.unwrap_or_else(|| format!("{}\n", hostname(record))))
     })?;
     make(&dir.join(HOSTS), || {
         let mut text = hosts(&record.spec, host_network, gateways)?;
@@ -154,11 +157,7 @@ fn name_servers(record: &ContainerRecord, dir: &Path, network: &NetworkState) ->
     if before.is_some() && before != read(&made)? {
         return Ok(());
     }
-    let host = match read_host(Path::new("/etc/resolv.conf")) {
-        Ok(text) => text,
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
+    let host = read_host_if_any(Path::new("/etc/resolv.conf"))?.unwrap_or_default();
     let text = resolv_conf::generate(&host, &record.spec, questions(record, network));
     if before.is_some_and(|before| before == text.as_bytes()) {
         return Ok(());
@@ -222,19 +221,22 @@ fn make(path: &Path, content: impl FnOnce() -> Result<String, Error>) -> Result<
     written
 }
 
+/// What `/etc/hosts` begins with where it is not the host's.
+const USUAL_HOSTS: &str = concat!(
+    "127.0.0.1\tlocalhost\n",
+    "::1\tlocalhost ip6-localhost ip6-loopback\n",
+    "fe00::\tip6-localnet\n",
+    "ff00::\tip6-mcastprefix\n",
+    "ff02::1\tip6-allnodes\n",
+    "ff02::2\tip6-allrouters\n",
+);
+
 fn hosts(spec: &ContainerSpec, host_network: bool, gateways: &[IpAddr]) -> Result<String, Error> {
-    let mut text = match host_network {
-        true => read_host(Path::new("/etc/hosts"))?,
-        false => concat!(
-            "127.0.0.1\tlocalhost\n",
-            "::1\tlocalhost ip6-localhost ip6-loopback\n",
-            "fe00::\tip6-localnet\n",
-            "ff00::\tip6-mcastprefix\n",
-            "ff02::1\tip6-allnodes\n",
-            "ff02::2\tip6-allrouters\n",
-        )
-        .to_owned(),
+    let host = match host_network {
+        true => read_host_if_any(Path::new("/etc/hosts"))?,
+        false => None,
     };
+    let mut text = host.unwrap_or_else(|| USUAL_HOSTS.to_owned());
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
@@ -282,6 +284,14 @@ pub(crate) fn extra_host(text: &str) -> Result<(&str, ExtraAddress), Error> {
     let address =
         parsed.map_err(|_| invalid(format!("invalid IP address in add-host: {address:?}")))?;
     Ok((name, ExtraAddress::Fixed(address)))
+}
+
+/// As [`read_host`]; `None` if the host has no such file.
+fn read_host_if_any(path: &Path) -> Result<Option<String>, Error> {
+    match read_host(path) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 fn read_host(path: &Path) -> Result<String, Error> {

@@ -154,6 +154,8 @@ struct Owner {
     releasing: Option<JoinHandle<()>>,
     /// Who asked for the start under way.
     starting: Option<Reply<()>>,
+    /// Its program was asked to end by a stop, which is told of when it has.
+    stopping: bool,
 }
 
 struct Removing {
@@ -173,6 +175,7 @@ impl Owner {
             monitor: None,
             releasing: None,
             starting: None,
+            stopping: false,
         }
     }
 

@@ -52,7 +52,7 @@ const INIT: &str = r#"#!/bin/busybox sh
 exec /new/bin/busybox switch_root /new /bin/busybox sh /tests/run
 "#;
 
-const RUN: &str = r#"export PATH=/bin:/usr/bin:/sbin:/usr/sbin:/tests/bin HOME=/root RUST_BACKTRACE=1
+const RUN: &str = r#"export PATH=/bin:/usr/bin:/sbin:/usr/sbin:/tests/bin HOME=/root RUST_BACKTRACE=1 CORTEN_BINARIES=/tests/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev

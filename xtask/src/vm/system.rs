@@ -53,8 +53,10 @@ ExecStart=/usr/bin/busybox sh /tests/run
 
 const RUN: &str = r#"exec >/dev/ttyS0 2>&1
 # No transition of labels, as no setuid, from where systemd mounts /tmp.
-export PATH=/usr/sbin:/usr/bin:/tests/bin HOME=/root RUST_BACKTRACE=1 TMPDIR=/var/tmp
+export PATH=/usr/sbin:/usr/bin:/tests/bin HOME=/root RUST_BACKTRACE=1 TMPDIR=/var/tmp CORTEN_BINARIES=/tests/bin
 for m in @MODULES@; do modprobe $m 2>/dev/null; done
+# Linux 6.1 maps no ids of what the machine's root is.
+truncate -s 1G /disk; busybox mke2fs -F /disk >/dev/null; mount -t ext4 -o loop /disk /var/tmp
 # A user with ids of its own below, and a manager of its own.
 useradd --create-home --uid 1000 tester
 systemctl start user@1000 || journalctl --no-pager -n 30

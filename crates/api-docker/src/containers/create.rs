@@ -131,7 +131,7 @@ pub(crate) fn specification(request: &CreateRequest) -> Result<ContainerSpec> {
         on_build: config.on_build.clone().unwrap_or_default(),
         shell: config.shell.clone().unwrap_or_default(),
         restart: restart_policy(&host.restart_policy)?,
-        resources: resources::of(host)?,
+        resources: resources::of_new(host)?,
         security: security::of(host)?,
         ..ContainerSpec::default()
     };

@@ -177,15 +177,25 @@ pub(crate) async fn remove(call: Call) -> Result<Response> {
     let containers = call.api.engine.containers();
     let name = containers.find(&id)?.record.name.clone();
     match containers.remove(&id, removal).await {
-        Err(error) if problem(&error) == Some(Problem::Running) => Err(Error::new(
-            StatusCode::CONFLICT,
-            format!("cannot remove container {name:?}: {}", Problem::Running),
-        )),
-        removed => {
-            removed?;
-            no_content()
-        }
+        Err(error) => Err(match problem(&error).and_then(unremovable) {
+            Some(why) => Error::new(
+                StatusCode::CONFLICT,
+                format!("cannot remove container {name:?}: container is {why}"),
+            ),
+            None => error.into(),
+        }),
+        Ok(()) => no_content(),
     }
+}
+
+/// COMPAT: what dockerd says of a container that has not ended.
+const fn unremovable(problem: Problem) -> Option<&'static str> {
+    Some(match problem {
+        Problem::Running => "running: stop the container before removing or force remove",
+        Problem::Restarting => "restarting: stop the container before removing or force remove",
+        Problem::Paused => "paused and must be unpaused first",
+        _ => return None,
+    })
 }
 
 pub(crate) async fn top(call: Call) -> Result<Response> {

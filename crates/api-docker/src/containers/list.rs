@@ -3,6 +3,7 @@
 use super::host_config::network_name;
 use super::inspect::mount_point;
 use super::network::{endpoints, summary_ports};
+use super::port_filter::PortFilter;
 use super::status::status;
 use crate::body::{self, Response};
 use crate::call::Call;
@@ -11,7 +12,9 @@ use crate::server::Api;
 use crate::version::ApiVersion;
 use docker_schema::container::{PruneReport, Summary, SummaryHostConfig, SummaryNetworkSettings};
 use docker_schema::filters::Filters;
+use docker_schema::network::EndpointSettings;
 use engine::{Container, ContainerFilter, LabelFilter, Networks, Pattern, Status};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::Timestamp;
 
@@ -42,10 +45,11 @@ pub(crate) async fn list(call: Call) -> Result<Response> {
     let limit = call.query.number("limit")?;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.filter(|limit| *limit > 0);
+    let matches = matcher(&filters)?;
     // The edge's own filters come before the limit.
     filter.all |= limit.is_some();
     let mut found = call.api.engine.containers().list(&filter)?;
-    found.retain(|container| matches(container, &filters));
+    found.retain(|container| matches(container));
     found.truncate(limit.unwrap_or(usize::MAX));
     let sizes = call.query.flag("size");
     let mut summaries = summaries(&call.api, &found, sizes).await?;
@@ -106,11 +110,21 @@ fn summary(container: &Container, networks: &Networks, now: Timestamp) -> Summar
             annotations: super::inspect::map_or_null(&spec.annotations),
         },
         network_settings: SummaryNetworkSettings {
-            networks: endpoints(container, networks),
+            networks: told(endpoints(container, networks)),
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
         ..Summary::default()
     }
+}
+
+/// COMPAT: what a list says of networks has no names and no options.
+fn told(mut networks: BTreeMap<String, EndpointSettings>) -> BTreeMap<String, EndpointSettings> {
+    for endpoint in networks.values_mut() {
+        endpoint.aliases = None;
+        endpoint.dns_names = None;
+        endpoint.driver_opts = None;
+    }
+    networks
 }
 
 /// The words in one line; those with spaces are quoted.
@@ -127,6 +141,16 @@ fn command(words: &[&str]) -> String {
         }
     }
     line
+}
+
+/// COMPAT: with strconv's words where it is no number.
+fn unread_code(text: &str) -> String {
+    match text.parse::<i64>() {
+        Ok(_) => format!("invalid filter 'exited={text}'"),
+        Err(_) => format!(
+            "invalid filter 'exited={text}': strconv.Atoi: parsing {text:?}: invalid syntax"
+        ),
+    }
 }
 
 fn texts(filters: &Filters, name: &str) -> Vec<String> {
@@ -149,7 +173,7 @@ fn filter(filters: &Filters) -> Result<ContainerFilter> {
     // A code that no container can have matches none, and must not be left out.
     let codes = filters.values("exited").map(|text| {
         let code = text.parse::<u8>();
-        code.map_err(|_| Error::bad_request(format!("invalid filter 'exited={text}'")))
+        code.map_err(|_| Error::bad_request(unread_code(text)))
     });
     Ok(ContainerFilter {
         ids: texts(filters, "id"),
@@ -166,33 +190,24 @@ fn filter(filters: &Filters) -> Result<ContainerFilter> {
     })
 }
 
-/// The filters that the engine has no notion of: there are no published
-/// ports, no swarm.
-fn matches(container: &Container, filters: &Filters) -> bool {
-    let any = |name: &str, matches: &dyn Fn(&str) -> bool| {
-        !filters.contains(name) || filters.values(name).any(matches)
-    };
-    let ports = &container.record.spec.exposed_ports;
-    let exposes = |value: &str| {
-        let value = if value.contains('/') {
-            value.to_owned()
-        } else {
-            format!("{value}/tcp")
-        };
-        ports.contains(&value)
-    };
-    let published = &container.state.network.ports;
-    let publishes = |value: &str| {
-        let (number, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
-        published
-            .iter()
-            .any(|port| port.protocol_name() == protocol && port.host_port.to_string() == number)
-    };
-    any("health", &|value| {
-        value == super::health::word(&container.state)
-    }) && any("is-task", &|value| value != "true")
-        && any("expose", &exposes)
-        && any("publish", &publishes)
+/// The filters that the engine has no notion of: ports, health, and swarm, which is not there.
+fn matcher(filters: &Filters) -> Result<impl Fn(&Container) -> bool> {
+    const HEALTH: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
+    let (ports, health) = (PortFilter::of(filters)?, texts(filters, "health"));
+    if let Some(text) = health.iter().find(|text| !HEALTH.contains(&text.as_str())) {
+        return Err(Error::bad_request(format!(
+            "invalid filter 'health={text}': invalid value for health ({text}): must be one of \
+             none, starting, healthy, unhealthy"
+        )));
+    }
+    let tasks = filters.truth("is-task");
+    let tasks = tasks.map_err(Error::bad_request)?;
+    Ok(move |container: &Container| {
+        let state = &container.state;
+        tasks != Some(true)
+            && (health.is_empty() || health.iter().any(|text| text == super::health::word(state)))
+            && ports.matches(&summary_ports(container))
+    })
 }
 
 pub(crate) async fn prune(call: Call) -> Result<Response> {

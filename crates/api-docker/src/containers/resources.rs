@@ -25,7 +25,18 @@ fn bounded(value: i64, negative: u64) -> Option<u64> {
 }
 
 /// The limits of a create request.
-pub(crate) fn of(host: &HostConfig) -> Result<ResourceSpec> {
+///
+/// COMPAT: memory without a word about swap has as much of it again, which is shown.
+pub(crate) fn of_new(host: &HostConfig) -> Result<ResourceSpec> {
+    let mut limits = of(host)?;
+    if let (Some(memory), None) = (limits.memory, limits.memory_swap) {
+        limits.memory_swap = i64::try_from(memory.saturating_mul(2)).ok();
+    }
+    Ok(limits)
+}
+
+/// The limits that a document asks for.
+fn of(host: &HostConfig) -> Result<ResourceSpec> {
     let devices = host.devices.iter().flatten().map(device);
     let rules = host.device_cgroup_rules.iter().flatten();
     // What is none is told at the start.

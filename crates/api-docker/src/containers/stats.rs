@@ -198,10 +198,18 @@ fn block(sample: &Sample) -> BlkioStats {
         return BlkioStats::default();
     }
     let blkio = &sample.used.blkio;
+    // COMPAT: version 1's are in the kernel's words, which end with a total; version 2's are not.
+    let own_words = blkio
+        .io_service_bytes_recursive
+        .iter()
+        .any(|e| e.op == "Total");
     let entry = |major, minor, op: &str, value| BlkioEntry {
         major,
         minor,
-        op: op.to_lowercase(),
+        op: match own_words {
+            true => op.to_owned(),
+            false => op.to_lowercase(),
+        },
         value,
     };
     let bytes = blkio.io_service_bytes_recursive.iter();

@@ -139,6 +139,13 @@ pub(crate) fn history(image: &Image) -> Vec<HistoryItem> {
     image.history().into_iter().map(item).collect()
 }
 
+/// Says which image an entry of a history is.
+pub(crate) fn name(item: &mut HistoryItem, image: &Image) {
+    item.id = image.id.to_string();
+    let tags = tags(image);
+    item.tags = (!tags.is_empty()).then_some(tags);
+}
+
 /// What a registry offers.
 pub(crate) fn offered(offered: &Offered) -> DistributionInspect {
     let platform = |platform: &images::Platform| Platform {

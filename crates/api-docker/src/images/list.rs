@@ -114,14 +114,7 @@ async fn matching(api: &Api, filters: &Filters) -> Result<Vec<Image>> {
 }
 
 fn dangling(filters: &Filters) -> Result<Option<bool>> {
-    match filters.values("dangling").next() {
-        None => Ok(None),
-        Some("true" | "1") => Ok(Some(true)),
-        Some("false" | "0") => Ok(Some(false)),
-        Some(other) => Err(Error::bad_request(format!(
-            "invalid filter 'dangling={other}'"
-        ))),
-    }
+    filters.truth("dangling").map_err(Error::bad_request)
 }
 
 fn labelled(image: &Image, filters: &Filters) -> bool {

@@ -16,8 +16,8 @@ const FILTERS: [&str; 3] = ["is-automated", "is-official", "stars"];
 pub(crate) async fn search(call: Call) -> Result<Response> {
     let filters = call.query.filters(&FILTERS)?;
     let (automated, official) = (
-        truth(&filters, "is-automated")?,
-        truth(&filters, "is-official")?,
+        filters.truth("is-automated").map_err(Error::bad_request)?,
+        filters.truth("is-official").map_err(Error::bad_request)?,
     );
     let stars = stars(&filters)?;
     let limit = match call.query.number("limit")? {
@@ -71,19 +71,6 @@ fn place(term: &str) -> Result<(&str, &str)> {
     match host {
         HUB | "index.docker.io" => Ok((HUB, words.strip_prefix("library/").unwrap_or(words))),
         host => Ok((host, words)),
-    }
-}
-
-fn truth(filters: &Filters, name: &str) -> Result<Option<bool>> {
-    let values: Vec<&str> = filters.values(name).collect();
-    match *values {
-        [] => Ok(None),
-        ["1" | "true"] => Ok(Some(true)),
-        ["0" | "false"] => Ok(Some(false)),
-        _ => Err(Error::bad_request(format!(
-            "invalid filter '{name}=[{}]'",
-            values.join(" ")
-        ))),
     }
 }
 

@@ -282,6 +282,14 @@ fn verbs_and_states_are_dockers() {
         said("pause"),
         (409, format!("Container {id} is already paused"))
     );
+    let paused = host.request("DELETE", "/containers/verbs", b"");
+    assert_eq!(
+        (paused.status, paused.message().as_str()),
+        (
+            409,
+            "cannot remove container \"verbs\": container is paused and must be unpaused first"
+        )
+    );
     assert_eq!(post("unpause").status, 204);
     assert_eq!(post("resize?h=10&w=10").status, 200);
     let stats: Stats = host
@@ -307,6 +315,75 @@ fn verbs_and_states_are_dockers() {
         host.post("/containers/prune", &Value::Null).json()["ContainersDeleted"],
         json!([id])
     );
+}
+
+#[test]
+fn what_was_not_begun_when_its_container_ends_is_forgotten() {
+    let host = Host::new();
+    let Some(image) = host.busybox() else { return };
+    let body = json!({
+        "Image": image, "Cmd": ["sleep", "600"], "HostConfig": {"NetworkMode": "none"},
+    });
+    create(&host, "waiting", &body);
+    let post = |path: &str, body: &Value| host.post(path, body);
+    assert_eq!(post("/containers/waiting/start", &Value::Null).status, 204);
+    let exec = json!({"Cmd": ["true"], "DetachKeys": "ctrl-a,b"});
+    let made = post("/containers/waiting/exec", &exec).json();
+    let id = made["Id"].as_str().unwrap();
+    // The bytes that a terminal sends for the keys.
+    let shown = host.get(&format!("/exec/{id}/json")).json();
+    assert_eq!(shown["DetachKeys"], "AWI=");
+    let inspected = host.get("/containers/waiting/json").json();
+    assert_eq!(inspected["ExecIDs"], json!([id]));
+    assert_eq!(
+        post("/containers/waiting/stop?t=0", &Value::Null).status,
+        204
+    );
+    assert_eq!(host.get(&format!("/exec/{id}/json")).status, 404);
+    let inspected = host.get("/containers/waiting/json").json();
+    assert_eq!(inspected["ExecIDs"], Value::Null);
+}
+
+#[test]
+fn a_list_is_narrowed_by_ports_and_says_no_more_of_networks_than_docker() {
+    let host = Host::new();
+    let Some(image) = host.busybox() else { return };
+    let made = host.post("/networks/create", &json!({"Name": "narrow"}));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let body = json!({
+        "Image": image, "Cmd": ["sleep", "600"], "ExposedPorts": {"53/udp": {}},
+        "HostConfig": {
+            "NetworkMode": "narrow",
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18099"}]},
+        },
+        "NetworkingConfig": {"EndpointsConfig": {"narrow": {"Aliases": ["other"]}}},
+    });
+    create(&host, "ports", &body);
+    let started = host.post("/containers/ports/start", &Value::Null);
+    assert_eq!(started.status, 204, "{}", started.text());
+    for (filter, found) in [
+        (r#"{"publish":["18099"]}"#, 1),
+        (r#"{"publish":["18000-18100/tcp"]}"#, 1),
+        (r#"{"publish":["80"]}"#, 0),
+        (r#"{"publish":["18099/udp"]}"#, 0),
+        (r#"{"expose":["80"]}"#, 1),
+        (r#"{"expose":["50-60/udp"]}"#, 1),
+        (r#"{"expose":["54/udp"]}"#, 0),
+        (r#"{"expose":["54/udp"],"publish":["18099"]}"#, 1),
+    ] {
+        let escaped = filter.replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
+        let listed = host.get(&format!("/containers/json?filters={escaped}"));
+        let listed: Vec<Summary> = listed.document();
+        assert_eq!(listed.len(), found, "{filter}");
+    }
+    let listed = host.get("/containers/json").json();
+    let network = &listed[0]["NetworkSettings"]["Networks"]["narrow"];
+    for name in ["Aliases", "DNSNames", "DriverOpts"] {
+        assert_eq!(network[name], Value::Null, "{name}");
+    }
+    let shown = host.get("/containers/ports/json").json();
+    let network = &shown["NetworkSettings"]["Networks"]["narrow"];
+    assert_eq!(network["Aliases"], json!(["other"]));
 }
 
 #[test]

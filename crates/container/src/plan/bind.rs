@@ -91,12 +91,7 @@ pub(crate) fn open(
     match cloned {
         Ok(tree) => {
             if let Some((userns, extent)) = &idmap {
-                let change = Change {
-                    idmap: Some(userns.as_fd()),
-                    ..Change::default()
-                };
-                set_attributes(tree.as_fd(), c"", &change, *extent)
-                    .map_err(Error::host("map ids of", path))?;
+                map_ids(tree.as_fd(), path, (userns.as_fd(), *extent))?;
             }
             options
                 .dressing
@@ -115,6 +110,23 @@ pub(crate) fn open(
 /// A detached copy of the mounts at `path`.
 pub(crate) fn clone(path: &Path, extent: Extent) -> Result<OwnedFd, Errno> {
     open_tree(CWD, path, clone_flags(extent))
+}
+
+/// Maps the ids of a tree, as a user namespace does.
+pub(crate) fn map_ids(
+    tree: BorrowedFd<'_>,
+    path: &Path,
+    (userns, extent): (BorrowedFd<'_>, Extent),
+) -> Result<(), Error> {
+    let change = Change {
+        idmap: Some(userns),
+        ..Change::default()
+    };
+    set_attributes(tree, c"", &change, extent).map_err(|source| Error::Ids {
+        path: path.to_owned(),
+        file_system: fstatfs(tree).map_or(0, |found| found.f_type.cast_unsigned()),
+        source,
+    })
 }
 
 /// Cuts a mount off from the one it is a clone of.

@@ -40,7 +40,8 @@ impl Containers {
                 Err(
                     Error::NotFound(_)
                     | Error::State {
-                        problem: Problem::Running | Problem::Removing,
+                        problem:
+                            Problem::Running | Problem::Paused | Problem::Restarting | Problem::Removing,
                         ..
                     },
                 ) => {}

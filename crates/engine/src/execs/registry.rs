@@ -138,6 +138,12 @@ impl Registry {
         live.map(|entry| entry.exec.id.clone()).collect()
     }
 
+    /// COMPAT: what was not begun when a container ends cannot be begun when it runs again.
+    pub(crate) fn forget_waiting(&self, container: &ContainerId) {
+        self.lock()
+            .retain(|_, entry| entry.begun || entry.exec.container != *container);
+    }
+
     pub(crate) fn forget_container(&self, container: &ContainerId) {
         self.lock()
             .retain(|_, entry| entry.exec.container != *container);

@@ -60,6 +60,7 @@ impl Owner {
             // A frozen program hears no signal.
             self.unpause().await?;
         }
+        self.stopping = true;
         self.signal(action, signal).await
     }
 
@@ -186,8 +187,27 @@ impl Owner {
     pub(super) async fn update(&mut self, update: Update) -> Result<Vec<String>, Error> {
         let container = self.now();
         let mut record = (*container.record).clone();
+        // Without a word about swap, its limit stays as it is.
+        let own = container.record.spec.resources.memory_swap;
+        let swap = update.resources.memory_swap.or(own);
+        if let (Some(memory), Some(swap)) = (update.resources.memory, swap)
+            && swap > 0
+            && memory > swap.cast_unsigned()
+            && update.resources.memory_swap.is_none()
+        {
+            let id = self.id().clone();
+            return Err(Error::SwapLimit { id });
+        }
         let warnings = crate::admission::update(&mut record.spec, &update, &self.context.limits)?;
         if matches!(container.state.status, Status::Running | Status::Paused) {
+            let limits = ResourceSpec {
+                memory_swap: update
+                    .resources
+                    .memory
+                    .and(swap)
+                    .or(update.resources.memory_swap),
+                ..update.resources.clone()
+            };
             let resources = ResourceSpec {
                 blkio_weight: update.resources.blkio_weight,
                 ..update.block_devices.over(&container.record.spec.resources)
@@ -195,7 +215,7 @@ impl Owner {
             let block = crate::spec::update_resources(&resources)?.block_io;
             let resources = oci::runtime::Resources {
                 block_io: block,
-                ..crate::spec::update_resources(&update.resources)?
+                ..crate::spec::update_resources(&limits)?
             };
             if resources != oci::runtime::Resources::default() {
                 let updated = self.context.tasks.update(self.id(), &resources).await;

@@ -119,9 +119,13 @@ impl Owner {
                 self.context.execs.ended(&exec, UNKNOWN);
             }
         }
+        self.context.execs.forget_waiting(self.id());
         container.exits += 1;
+        // COMPAT: dockerd tells of the stop before the end that it brought about.
+        let stopped = std::mem::take(&mut self.stopping);
+        let stop = stopped.then(|| container.record.event("stop", []));
         let die = die(&container, status);
-        let events = std::iter::once(die).chain(disconnects).collect();
+        let events = stop.into_iter().chain([die]).chain(disconnects).collect();
         if self.removing.is_some() || container.record.spec.auto_remove {
             container.state.status = Status::Removing;
             return self.vanish(container, events, left).await;

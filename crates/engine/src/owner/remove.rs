@@ -7,12 +7,21 @@ use crate::{Container, ContainerRecord, ContainerState, Error, Event, Problem, R
 use metadata::Batch;
 use types::Signal;
 
+/// Why one that has not ended is not removed.
+fn live(status: Status) -> Problem {
+    match status {
+        Status::Paused => Problem::Paused,
+        Status::Restarting => Problem::Restarting,
+        _ => Problem::Running,
+    }
+}
+
 impl Owner {
     pub(super) async fn remove(&mut self, removal: Removal, reply: Reply<()>) -> Remains {
         let container = self.now();
         match container.state.status {
-            Status::Running | Status::Paused | Status::Restarting if !removal.force => {
-                answer(reply, self.refuse("remove", Problem::Running));
+            status if status.is_live() && !removal.force => {
+                answer(reply, self.refuse("remove", live(status)));
                 Remains::Here
             }
             Status::Running | Status::Paused => self.end_and_remove(removal, reply).await,

@@ -26,6 +26,26 @@ fn a_containers_life_is_told_in_order() {
 }
 
 #[test]
+fn a_stop_is_told_before_the_end_that_it_brings_about() {
+    let host = TestHost::start();
+    let name = crate::unique("stopped");
+    host.run_detached(&["--name", &name, "busybox", "sleep", "600"]);
+    host.cli(&["restart", "-t", "0", &name]).success();
+    host.cli(&["stop", "-t", "0", &name]).success();
+    host.cli(&["start", &name]).success();
+    host.cli(&["kill", &name]).success();
+    host.cli(&["wait", &name]).success();
+    let filter = format!("container={name}");
+    let text = told(&host, &["--filter", &filter, "--format", "{{.Action}}"]);
+    let told: Vec<_> = text.lines().filter(|action| *action != "kill").collect();
+    let expected = [
+        "create", "start", "stop", "die", "start", "restart", "stop", "die", "start", "die",
+    ];
+    assert_eq!(told, expected, "{text}");
+    host.cli(&["rm", &name]).success();
+}
+
+#[test]
 fn an_event_is_one_line_with_its_attributes() {
     let host = TestHost::start();
     let name = crate::unique("line");

@@ -117,6 +117,18 @@ fn history_tells_how_it_was_made() {
         .cli(&["history", "--format", "{{.Comment}}", &name])
         .success();
     assert_eq!(ran.text(), "from a test\n");
+    // The image that it was made of here has the entry below, with its names.
+    let container = host.cli(&["create", &name, "true"]).success();
+    let container = container.text().trim().to_owned();
+    let made = host.cli(&["commit", &container]).success();
+    let made = made.text().trim().to_owned();
+    let history = host.http("GET", &format!("/images/{made}/history"), None);
+    let history = history.json();
+    assert_eq!(history[0]["Id"], made);
+    assert_eq!(history[1]["Id"], host.inspect(&name, "{{.Id}}"));
+    assert_eq!(history[1]["Tags"][0], format!("{name}:latest"));
+    host.cli(&["rm", &container]).success();
+    host.cli(&["rmi", &made]).success();
     host.cli(&["rmi", &name]).success();
 }
 

@@ -331,3 +331,29 @@ fn the_files_say_how_they_were_made() {
     let kept = host.cli(&["exec", "web", "cat", "/etc/resolv.conf"]);
     assert_eq!(kept.success().text(), "nameserver 9.9.9.9\n");
 }
+
+#[test]
+fn a_host_without_names_of_its_own_gives_its_network_all_the_same() {
+    let mut host = TestHost::idle();
+    let etc = host.own_etc(&[]);
+    for file in ["hosts", "hostname", "resolv.conf"] {
+        // A link, or not there to begin with.
+        drop(std::fs::remove_file(etc.join(file)));
+    }
+    host.start_daemon_with(&[]);
+    host.import_image();
+    let args = [
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--add-host",
+        "db:10.1.1.1",
+        "busybox",
+        "cat",
+        "/etc/hosts",
+    ];
+    let said = host.cli(&args).success().text();
+    assert!(said.starts_with("127.0.0.1\tlocalhost\n"), "{said}");
+    assert!(said.contains("\n10.1.1.1\tdb\n"), "{said}");
+}

@@ -15,6 +15,31 @@ fn update_needs_something_to_change() {
 }
 
 #[test]
+fn memory_may_not_outgrow_the_limit_of_swap_unasked() {
+    let host = TestHost::start();
+    let one = Running::new(&host, &["--memory", "64m", "busybox", "sleep", "600"]);
+    let limits = "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}";
+    // Without a word about swap there is as much of it.
+    assert_eq!(host.inspect(&one.id, limits), "67108864 134217728");
+    let refused = host.cli(&["update", "--memory", "200m", &one.id]).code(1);
+    let words = "Memory limit should be smaller than already set memoryswap limit, update the \
+                 memoryswap at the same time";
+    assert!(refused.error().contains(words), "{refused}");
+    host.cli(&["update", "--memory", "96m", &one.id]).success();
+    assert_eq!(host.inspect(&one.id, limits), "100663296 134217728");
+    host.cli(&[
+        "update",
+        "--memory",
+        "200m",
+        "--memory-swap",
+        "300m",
+        &one.id,
+    ])
+    .success();
+    assert_eq!(host.inspect(&one.id, limits), "209715200 314572800");
+}
+
+#[test]
 fn the_restart_policy_changes() {
     let host = TestHost::start();
     let one = Running::sleeping(&host);
