@@ -214,7 +214,7 @@ where
             String::from_utf8_lossy(media_type)
         ))),
         None if !bytes.is_empty() => Err(Error::bad_request(
-            "unsupported Content-Type header (): must be 'application/json'",
+            "malformed Content-Type header (): mime: no media type",
         )),
         _ => Ok(bytes),
     }

@@ -181,6 +181,9 @@ fn specification(request: CreateRequest) -> Result<NetworkSpec> {
         let words = "cannot create a swarm scoped network when swarm is not active";
         return Err(Error::new(StatusCode::FORBIDDEN, words));
     }
+    if request.driver == "overlay" {
+        return Err(Error::new(StatusCode::FORBIDDEN, crate::swarm::INACTIVE));
+    }
     let ipam = request.ipam.unwrap_or_default();
     if !matches!(ipam.driver.as_str(), "" | "default") {
         return Err(Error::not_found("plugin", &ipam.driver)

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use http::StatusCode;
 
 /// dockerd's words, on which compose and Portainer fall back.
-const INACTIVE: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
+pub(crate) const INACTIVE: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
 pub(crate) async fn inactive(_: Call) -> Result<Response> {
     Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, INACTIVE))

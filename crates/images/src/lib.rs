@@ -41,8 +41,8 @@ pub use oci::image::{Config, Platform};
 pub use oci::{Reference, ReferenceError};
 pub use progress::{Event, Progress};
 pub use registry::{
-    Cause as RegistryCause, Credentials, Error as RegistryError, Finding, Patience, Proxies,
-    Settings, without_secret,
+    Access as RegistryAccess, Cause as RegistryCause, Credentials, Error as RegistryError, Finding,
+    Patience, Proxies, Settings, without_secret,
 };
 pub use requests::{
     Force, ImageUsage, Import, Input, Loaded, Parents, Pull, Push, Removal, Remove, Usage,

@@ -117,7 +117,10 @@ impl Removing<'_> {
     }
 
     fn untag_all(&mut self) -> Result<(), Error> {
-        for reference in self.references()? {
+        let mut names = self.references()?;
+        // COMPAT: tags and digests are told in one order.
+        names.sort_by_cached_key(Reference::to_string);
+        for reference in names {
             self.take(&reference)?;
         }
         Ok(())

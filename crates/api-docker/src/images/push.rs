@@ -7,7 +7,7 @@ use crate::body::{self, Response, Writer};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use http::StatusCode;
-use images::Push;
+use images::{Push, RegistryError};
 use std::io::{self, BufWriter, Write};
 
 /// Bytes of an archive that go at once.
@@ -92,6 +92,39 @@ pub(crate) async fn offered(call: Call) -> Result<Response> {
     let named = reference(call.name(), "")?;
     let shown = credentials(call.header("x-registry-auth"));
     let images = call.api.engine.images().clone();
-    let offered = images.offered(&named, shown).await?;
+    let offered = images.offered(&named, shown).await.map_err(withheld)?;
     Ok(body::ok(&super::document::offered(&offered)))
+}
+
+/// COMPAT: what a registry keeps from the caller is forbidden here, in its own words.
+fn withheld(error: images::Error) -> Error {
+    match &error {
+        images::Error::Registry { source } => match &**source {
+            RegistryError::Denied { cause, .. } => {
+                Error::new(StatusCode::FORBIDDEN, cause.to_string())
+            }
+            _ => error.into(),
+        },
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_registry_keeps_from_the_caller_is_forbidden() {
+        let source = Box::new(RegistryError::Denied {
+            access: images::RegistryAccess::Pull,
+            repository: "h/a".to_owned(),
+            cause: images::RegistryCause {
+                code: "DENIED".to_owned(),
+                message: "not yours".to_owned(),
+            },
+        });
+        let error = withheld(images::Error::Registry { source });
+        assert_eq!(error.status(), StatusCode::FORBIDDEN);
+        assert_eq!(error.message(), "denied: not yours");
+    }
 }

@@ -72,7 +72,8 @@ impl Containers {
             .ask(&self.context, |reply| Command::Stop { signal, reply })
             .await;
         if let Err(error) = asked {
-            return ended_meanwhile(error);
+            ended_meanwhile(error)?;
+            return gone(handle).await;
         }
         let Ok(seconds) = u64::try_from(timeout) else {
             return handle.stopped().await;
@@ -88,16 +89,21 @@ impl Containers {
             .ask(&self.context, |reply| Command::Stop { signal, reply })
             .await;
         if let Err(error) = killed {
-            return ended_meanwhile(error);
+            ended_meanwhile(error)?;
         }
-        match tokio::time::timeout(AFTER_KILL, handle.stopped()).await {
-            Ok(stopped) => stopped,
-            Err(_) => Err(Error::state("stop", handle.id(), Problem::Running)),
-        }
+        gone(handle).await
     }
 }
 
-/// A program that ended before the signal came has stopped.
+/// Waits until it is known that a program has ended which hears no more signals.
+async fn gone(handle: &Handle) -> Result<(), Error> {
+    match tokio::time::timeout(AFTER_KILL, handle.stopped()).await {
+        Ok(stopped) => stopped,
+        Err(_) => Err(Error::state("stop", handle.id(), Problem::Running)),
+    }
+}
+
+/// A program that ended before the signal came has stopped, though that may not be known yet.
 fn ended_meanwhile(error: Error) -> Result<(), Error> {
     match error {
         Error::State {

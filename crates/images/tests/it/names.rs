@@ -169,3 +169,24 @@ async fn a_name_moves_to_the_newer_image() {
         "invalid reference format: repository name (library/Upper) must be lowercase"
     );
 }
+
+#[tokio::test]
+async fn tags_and_digests_go_in_one_order() {
+    let (world, (server, published)) =
+        (crate::pull::world(), crate::pull::published("app:1").await);
+    let images = world.open();
+    let image = crate::pull::pull(&images, &server, "app:1").await.unwrap();
+    images
+        .tag(&image.id.to_string(), &"zz".parse().unwrap())
+        .unwrap();
+    let removed = words(&images.remove(image.id.hex(), FORCE).unwrap());
+    let app = format!("Untagged: {}/app", server.address);
+    assert_eq!(
+        removed[..3],
+        [
+            format!("{app}:1"),
+            format!("{app}@{}", published.manifest),
+            "Untagged: zz:latest".to_owned(),
+        ]
+    );
+}

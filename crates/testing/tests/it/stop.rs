@@ -144,6 +144,18 @@ fn start_runs_a_stopped_container_again_with_its_files() {
 }
 
 #[test]
+fn restart_starts_a_program_again_that_ends_between_the_two_signals() {
+    let host = TestHost::start();
+    let script = "trap 'exit 0' TERM; while :; do sleep 1 & wait; done";
+    let one = Running::new(&host, &["busybox", "sh", "-c", script]);
+    let path = format!("/containers/{}/restart?t=0", one.id);
+    for _ in 0..30 {
+        assert_eq!(host.http("POST", &path, None).status, 204);
+        assert_eq!(host.inspect(&one.id, "{{.State.Status}}"), "running");
+    }
+}
+
+#[test]
 fn restart_gives_it_a_new_process() {
     let host = TestHost::start();
     let one = Running::sleeping(&host);
