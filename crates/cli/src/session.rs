@@ -162,7 +162,10 @@ pub(crate) async fn accompany<T>(
     target: &Target,
     mut signals: Forwarded,
 ) -> Result<T> {
-    let mut resized = Resized::watch()?;
+    let mut resized = match target.tty() {
+        true => Resized::watch()?,
+        false => Resized::default(),
+    };
     // The size may have changed since it was looked at and before it was watched.
     let mut unsure = target.tty();
     tokio::pin!(session);
@@ -176,7 +179,7 @@ pub(crate) async fn accompany<T>(
                 unsure = false;
                 drop(target.resize(client).await);
             }
-            () = resized.next(), if target.tty() => drop(target.resize(client).await),
+            () = resized.next() => drop(target.resize(client).await),
         }
     }
 }

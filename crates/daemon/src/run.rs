@@ -19,10 +19,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Threads that serve requests; what blocks has threads of its own.
-const WORKERS: usize = 2;
+/// The most threads that serve requests; what blocks has threads of its own.
+const WORKERS: usize = 4;
 /// How long an unused one of those is kept.
 const KEEP: Duration = Duration::from_secs(2);
+
+/// One for every two processors: the other half is the supervisors'. With as many as processors
+/// each piece of a request is handed to another thread, which takes longer than doing it.
+fn workers() -> usize {
+    let ours = rustix::thread::sched_getaffinity(None);
+    ours.map_or(1, |ours| (ours.count() as usize / 2).clamp(1, WORKERS))
+}
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(flags: &Flags, settings: Settings) -> anyhow::Result<()> {
@@ -45,7 +52,7 @@ pub(crate) fn run(flags: &Flags, settings: Settings) -> anyhow::Result<()> {
         .map(PidFile::write)
         .transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+        .worker_threads(workers())
         .thread_keep_alive(KEEP)
         .enable_all()
         .build()

@@ -105,6 +105,14 @@ pub fn unshare(kinds: u64) -> io::Result<()> {
         .map_err(io::Error::from)
 }
 
+/// Whether we are in the user namespace that the kernel began with. In another, whoever mounts a
+/// procfs must see all of one: `mount_too_revealing` in the kernel's fs/namespace.c.
+pub fn is_first_of_users() -> io::Result<bool> {
+    // The number that it always has; `USER_NS_INIT_INO` of linux/nsfs.h since Linux 6.18.
+    const FIRST: u64 = 0xEFFF_FFFD;
+    Ok(rustix::fs::stat(c"/proc/self/ns/user")?.st_ino == FIRST)
+}
+
 /// Whether the ids of the user namespace that we are in are not the host's, so that being root
 /// says nothing about what the host's root has. See user_namespaces(7), "/proc/pid/uid_map".
 /// Looked up once: whoever changes its own does so before it asks.

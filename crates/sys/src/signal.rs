@@ -5,8 +5,9 @@
 )]
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::BitOr;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
@@ -44,6 +45,46 @@ pub fn ignored() -> u64 {
 
 fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
+}
+
+/// Blocks signals, and gives a descriptor, close-on-exec and not blocking, that can be read when
+/// one has come: [`caught`]. Threads that are there already do not have them blocked.
+pub fn catch(signals: &[i32]) -> io::Result<OwnedFd> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set that it is given.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in signals {
+        // SAFETY: the set was initialised above; what is no signal is refused.
+        if unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    // SAFETY: the set was initialised above.
+    let set = unsafe { set.assume_init() };
+    // SAFETY: the set outlives the call; the old mask is not asked for.
+    let blocked = unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+    if blocked < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the set outlives the call, and -1 asks for a new descriptor.
+    let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: signalfd gave a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The next signal of [`catch`]'s descriptor, by number.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] if none has come.
+pub fn caught(descriptor: impl AsFd) -> io::Result<i32> {
+    let mut report = [0; size_of::<libc::signalfd_siginfo>()];
+    rustix::io::read(descriptor, &mut report)?;
+    // The first field of `signalfd_siginfo`.
+    let [a, b, c, d, ..] = report;
+    i32::try_from(u32::from_ne_bytes([a, b, c, d])).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Gives every signal its default disposition, as far as a program that is executed would inherit

@@ -371,7 +371,10 @@ fn a_list_is_narrowed_by_ports_and_says_no_more_of_networks_than_docker() {
         (r#"{"expose":["54/udp"]}"#, 0),
         (r#"{"expose":["54/udp"],"publish":["18099"]}"#, 1),
     ] {
-        let escaped = filter.replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
+        let escaped = filter
+            .replace('"', "%22")
+            .replace('{', "%7B")
+            .replace('}', "%7D");
         let listed = host.get(&format!("/containers/json?filters={escaped}"));
         let listed: Vec<Summary> = listed.document();
         assert_eq!(listed.len(), found, "{filter}");

@@ -15,7 +15,13 @@ use sys::mount::{Change, Extent, Propagation, set_attributes};
 use sys::namespace::Kind;
 
 /// Makes the namespace over a detached root, which is attached in it from then on.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] where a container could not mount its procfs in it.
 pub(super) fn make(root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    if !sys::namespace::is_first_of_users()? {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     let (ours, theirs) = channel::pair()?;
     let maker = Clone {
         namespaces: Kind::Mount.flag(),
