@@ -199,8 +199,10 @@ pub(super) fn check_attached(ran: &Ran) -> Result<(), String> {
 /// The output of a client that was itself the victim, or whose shim was.
 pub(super) fn check_attached_prefix(ran: &Ran) -> Result<(), String> {
     let text = ran.text();
-    // COMPAT: why a process was not executed comes where its output would have.
+    // COMPAT: why a process was not executed comes where its output would have, and with a
+    // container's end its execs are forgotten.
     let refused = ran.code == 126 && text.starts_with("cannot execute in container ");
+    let refused = refused || text.starts_with("No such exec instance: ");
     let cut = i64::from(ran.code) != CODE && (output().starts_with(&text) || refused);
     match text == output() || cut {
         true => Ok(()),
