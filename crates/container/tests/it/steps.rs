@@ -88,10 +88,11 @@ fn every_step_fails(bundle: &Bundle) {
         };
         let made = container::create(&request);
         injection::fail_at(None);
-        match made {
-            Err(Error::Step { step, .. }) => assert_eq!(step, name),
-            other => panic!("{name}: {other:?}"),
-        }
+        let failed = match &made {
+            Err(Error::Step { step, .. }) => *step,
+            _ => "",
+        };
+        assert_eq!(failed, name, "{made:?}");
         // It was reaped, its group is empty, and no mount is left behind.
         let pids = cgroup.pids().unwrap();
         assert!(pids.is_empty(), "{name}: {pids:?}");
