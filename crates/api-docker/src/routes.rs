@@ -70,6 +70,8 @@ routes! {
     POST "/images/{name...}/tag" => images::tag;
     DELETE "/images/{name...}" => images::remove;
 
+    POST "/build" => builds::refuse;
+    POST "/session" => builds::refuse;
     POST "/build/prune" => builds::prune;
     POST "/auth" => images::login;
     GET "/images/{name...}/attestations" => images::attestations;

@@ -42,6 +42,19 @@ fn an_image_is_imported_named_shown_and_removed() {
 }
 
 #[test]
+fn a_build_is_refused_by_name_when_all_was_sent() {
+    let host = Host::new();
+    let context = vec![0; 4 << 20];
+    for path in ["/build?t=built", "/v1.24/build", "/session"] {
+        let answer = host.request("POST", path, &context);
+        assert_eq!(answer.status, 501, "{path}");
+        let words = "building images is not supported: build them elsewhere, and load, import or \
+                     pull them";
+        assert_eq!(answer.message(), words, "{path}");
+    }
+}
+
+#[test]
 fn a_bad_archive_is_an_error_in_the_stream() {
     let host = Host::new();
     let answer = host.request("POST", "/images/create?fromSrc=-&repo=bad", &[7; 2048]);
