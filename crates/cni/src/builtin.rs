@@ -27,7 +27,7 @@ pub(crate) enum Builtin {
     Loopback,
     Bridge(Box<bridge::Bridge>),
     Ptp(Box<ptp::Ptp>),
-    Portmap,
+    Portmap(portmap::Portmap),
 }
 
 /// What an operation is about.
@@ -93,7 +93,7 @@ pub(crate) fn recognise(
         "loopback" => document::read::<document::Plain>(told).map(|_| Builtin::Loopback),
         "bridge" => bridge::Bridge::of(told).map(|own| Builtin::Bridge(Box::new(own))),
         "ptp" => ptp::Ptp::of(told).map(|own| Builtin::Ptp(Box::new(own))),
-        "portmap" => portmap::of(told, &asked(told)?).map(|()| Builtin::Portmap),
+        "portmap" => portmap::Portmap::of(told, &asked(told)?).map(Builtin::Portmap),
         _ => Err(format!("type {kind}")),
     }
 }
@@ -120,7 +120,7 @@ impl Builtin {
             Self::Loopback => loopback::add(subject),
             Self::Bridge(own) => own.add(subject),
             Self::Ptp(own) => own.add(subject),
-            Self::Portmap => portmap::add(subject),
+            Self::Portmap(own) => own.add(subject),
         }
     }
 
@@ -129,7 +129,7 @@ impl Builtin {
             Self::Loopback => loopback::delete(subject),
             Self::Bridge(own) => own.delete(subject),
             Self::Ptp(own) => own.delete(subject),
-            Self::Portmap => portmap::delete(subject),
+            Self::Portmap(own) => own.delete(subject),
         }
     }
 
@@ -138,7 +138,7 @@ impl Builtin {
             Self::Loopback => loopback::check(subject),
             Self::Bridge(own) => own.check(subject),
             Self::Ptp(own) => own.check(subject),
-            Self::Portmap => portmap::check(subject),
+            Self::Portmap(own) => own.check(subject),
         }
     }
 
@@ -148,7 +148,7 @@ impl Builtin {
             Self::Loopback => false,
             Self::Bridge(own) => own.masks(),
             Self::Ptp(own) => own.masks(),
-            Self::Portmap => return portmap::placed(subject),
+            Self::Portmap(own) => return own.placed(subject),
         };
         let success = subject.previous.filter(|_| masks);
         Ok(success.map(masked).unwrap_or_default())
@@ -162,7 +162,7 @@ impl Builtin {
         firewall: &Firewall,
     ) -> Result<(), Failure> {
         let ranges = match self {
-            Self::Loopback | Self::Portmap => return Ok(()),
+            Self::Loopback | Self::Portmap(_) => return Ok(()),
             Self::Bridge(own) => own.ranges(),
             Self::Ptp(own) => Some(own.ranges()),
         };

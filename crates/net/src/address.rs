@@ -5,6 +5,7 @@ use netlink::{Attributes, Flags, Message, Socket};
 use std::net::IpAddr;
 
 const NEWADDR: u16 = 20;
+const DELADDR: u16 = 21;
 const GETADDR: u16 = 22;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -53,6 +54,18 @@ pub fn add(socket: &mut Socket, link: Link, address: IpAddr, prefix: u8) -> Resu
             link: link.index,
             source,
         })
+}
+
+/// Takes an address from `link`.
+pub fn remove(socket: &mut Socket, link: Link, address: IpAddr, prefix: u8) -> Result<(), Error> {
+    let mut fixed = vec![family(address), prefix, 0, 0];
+    fixed.extend(link.index.to_ne_bytes());
+    let message = Message::new(DELADDR, Flags::CHANGE, &fixed).with(IFA_LOCAL, &octets(address));
+    socket.request(message).map_err(|source| Error::Address {
+        address: format!("{address}/{prefix}"),
+        link: link.index,
+        source,
+    })
 }
 
 /// The addresses of `link` that somebody gave it and that mean the same elsewhere, each with

@@ -321,6 +321,19 @@ pub fn set_up(socket: &mut Socket, link: Link) -> Result<(), Error> {
         .map_err(failed("set up", &link.index.to_string()))
 }
 
+/// Has a link take what is sent to others too.
+pub fn set_promiscuous(socket: &mut Socket, link: Link) -> Result<(), Error> {
+    /// `IFF_PROMISC`.
+    const PROMISCUOUS: u32 = 0x100;
+    let mut fixed = info(link.index, false);
+    for part in [8, 12] {
+        fixed[part..part + 4].copy_from_slice(&PROMISCUOUS.to_ne_bytes());
+    }
+    socket
+        .request(Message::new(NEWLINK, Flags::CHANGE, &fixed))
+        .map_err(failed("make promiscuous", &link.index.to_string()))
+}
+
 /// Sets a link down.
 pub fn set_down(socket: &mut Socket, link: Link) -> Result<(), Error> {
     let mut fixed = info(link.index, true);

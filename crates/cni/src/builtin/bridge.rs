@@ -30,11 +30,11 @@ struct Document {
     ipam: Value,
     #[serde(default)]
     dns: Dns,
-    // Known for what they are when off.
     #[serde(default)]
     force_address: bool,
     #[serde(default)]
     promisc_mode: bool,
+    // Known for what they are when off.
     #[serde(default)]
     vlan: u16,
     #[serde(default)]
@@ -58,8 +58,6 @@ impl Bridge {
     pub(crate) fn of(told: &Map<String, Value>) -> Result<Self, String> {
         let mut document: Document = document::read_own(told)?;
         for (name, on) in [
-            ("forceAddress", document.force_address),
-            ("promiscMode", document.promisc_mode),
             ("vlan", document.vlan != 0),
             ("macspoofchk", document.macspoofchk),
         ] {
@@ -96,6 +94,10 @@ impl Bridge {
     }
 
     pub(crate) fn add(&self, subject: &Subject<'_>) -> Result<Success, Failure> {
+        if self.document.promisc_mode && self.document.hairpin_mode {
+            let reason = "cannot set hairpin mode and promiscuous mode at the same time";
+            return Err(Failure::new(reason));
+        }
         let attachment = subject.attachment;
         let mut host = links::host()?;
         let netns = Netns::open(subject)?;
@@ -164,6 +166,9 @@ impl Bridge {
             )));
         }
         links::sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0").ok();
+        if self.document.promisc_mode {
+            link::set_promiscuous(host, found.link)?;
+        }
         if !found.up {
             link::set_up(host, found.link)?;
         }
@@ -179,6 +184,7 @@ impl Bridge {
         let Some(ranges) = &self.ranges else {
             return Ok(success);
         };
+        success.dns = ranges.dns(&self.document.dns)?;
         let asked = &subject.asked.ips;
         success.ips = ranges.give(&subject.network.name, subject.attachment, asked)?;
         success.routes = ranges.routes();
@@ -225,10 +231,13 @@ impl Bridge {
                 (Some(own), Some(other)) if own.is_ipv6() => own.overlaps(&other),
                 _ => ip.is_ipv4() && gateway.is_ipv4(),
             };
-            if there.iter().any(clashes) {
-                return Err(Failure::new(format!(
-                    "{name:?} already has an IP address different from {gateway}/{prefix}"
-                )));
+            for (ip, length) in there.iter().filter(|other| clashes(other)) {
+                if !self.document.force_address {
+                    return Err(Failure::new(format!(
+                        "{name:?} already has an IP address different from {gateway}/{prefix}"
+                    )));
+                }
+                address::remove(host, bridge, *ip, *length)?;
             }
             if gateway.is_ipv6() {
                 links::sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "0").ok();

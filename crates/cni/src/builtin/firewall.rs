@@ -82,6 +82,7 @@ const V6: Kind = Kind {
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const SCTP: u8 = 132;
 /// Connections whose destination was translated.
 const TRANSLATED: &[u8] = &32_u32.to_ne_bytes();
 const LOCAL: &[u8] = &2_u32.to_ne_bytes();
@@ -215,16 +216,24 @@ fn masking(address: IpAddr, subnet: Subnet) -> [Placed; 2] {
     ]
 }
 
+/// Ports that lead to a pod.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mapped<'a> {
+    pub(crate) ports: &'a [PortMapping],
+    /// Whether the host's address takes the place of a sender's in the pod's own subnet.
+    pub(crate) snat: bool,
+}
+
 /// What maps ports to a pod.
 pub(crate) fn mapping(
     targets: &[(IpAddr, u8)],
-    ports: &[PortMapping],
+    mapped: Mapped<'_>,
 ) -> Result<Vec<Placed>, Failure> {
     let mut placed = Vec::new();
     for (address, prefix) in targets {
         let (kind, pod) = (Kind::of(*address), octets(*address));
         let before = placed.len();
-        for port in ports {
+        for port in mapped.ports {
             let element = match host_address(port)? {
                 Some(host) if host.is_ipv6() != address.is_ipv6() => continue,
                 Some(host) if !host.is_unspecified() => {
@@ -240,7 +249,8 @@ pub(crate) fn mapping(
                 .data(&port.container_port.to_be_bytes());
             placed.push((set, element));
         }
-        if let (true, Some(subnet)) = (placed.len() > before, Subnet::holding(*address, *prefix)) {
+        let hairpin = mapped.snat && placed.len() > before;
+        if let (true, Some(subnet)) = (hairpin, Subnet::holding(*address, *prefix)) {
             let (first, last) = Kind::ends(subnet);
             let element = Element::new().range(&first, &last).part(&pod);
             placed.push((kind.hairpin, element));
@@ -253,6 +263,7 @@ fn number(port: &PortMapping) -> Result<u8, Failure> {
     match port.protocol.to_ascii_lowercase().as_str() {
         "tcp" => Ok(TCP),
         "udp" => Ok(UDP),
+        "sctp" => Ok(SCTP),
         other => Err(Failure::config(format!("port mapping of {other}"))),
     }
 }
@@ -413,9 +424,9 @@ impl Firewall {
     pub(crate) fn publish(
         &self,
         targets: &[(IpAddr, u8)],
-        ports: &[PortMapping],
+        mapped: Mapped<'_>,
     ) -> Result<(), Failure> {
-        let placed = mapping(targets, ports)?;
+        let placed = mapping(targets, mapped)?;
         let _turn = self.turn();
         self.add(&placed)
             .map_err(|error| match self.taken(&placed) {
@@ -423,7 +434,8 @@ impl Firewall {
                 None => error.into(),
             })?;
         // Whoever sent to such a port before is remembered as led to the host itself.
-        let datagrams = ports
+        let datagrams = mapped
+            .ports
             .iter()
             .filter(|port| number(port).is_ok_and(|own| own == UDP));
         let datagrams: Vec<_> = datagrams.map(|port| port.host_port).collect();
@@ -451,9 +463,9 @@ impl Firewall {
     pub(crate) fn withdraw(
         &self,
         targets: &[(IpAddr, u8)],
-        ports: &[PortMapping],
+        mapped: Mapped<'_>,
     ) -> Result<(), Failure> {
-        let placed = mapping(targets, ports)?;
+        let placed = mapping(targets, mapped)?;
         let sets = [V4.any, V4.bound, V4.hairpin, V6.any, V6.bound, V6.hairpin];
         self.remove(&sets, |set, element| {
             placed.iter().any(|(own, other)| {
@@ -465,9 +477,9 @@ impl Firewall {
     pub(crate) fn is_published(
         &self,
         targets: &[(IpAddr, u8)],
-        ports: &[PortMapping],
+        mapped: Mapped<'_>,
     ) -> Result<(), Failure> {
-        match self.has(&mapping(targets, ports)?)? {
+        match self.has(&mapping(targets, mapped)?)? {
             true => Ok(()),
             false => Err(Failure::new("a mapped port is gone")),
         }

@@ -80,7 +80,7 @@ impl Ptp {
         let mut success = Success {
             ips,
             routes: self.ranges.routes(),
-            dns: self.document.dns.clone(),
+            dns: self.ranges.dns(&self.document.dns)?,
             ..Success::default()
         };
         for address in &mut success.ips {

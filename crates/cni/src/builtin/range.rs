@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::store::Store;
-use crate::{Address, Attachment, IpRange, Route};
+use crate::{Address, Attachment, Dns, IpRange, Route};
 use net::Subnet;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -26,6 +26,7 @@ struct Ipam {
     #[serde(default)]
     routes: Vec<PlainRoute>,
     data_dir: Option<PathBuf>,
+    resolv_conf: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +42,8 @@ pub(crate) struct Ranges {
     sets: Vec<Vec<IpRange>>,
     routes: Vec<Route>,
     directory: PathBuf,
+    /// A file of the host that says where pods' questions go.
+    resolv_conf: Option<PathBuf>,
 }
 
 /// A range: both ends are given too.
@@ -126,6 +129,22 @@ impl Range {
     }
 }
 
+/// What a resolv.conf(5) says; the last domain counts, of other words all do.
+fn name_servers(text: &str) -> Dns {
+    let mut dns = Dns::default();
+    for line in text.lines().filter(|line| !line.starts_with(['#', ';'])) {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        match words.next().as_deref() {
+            Some("nameserver") => dns.nameservers.extend(words.next()),
+            Some("domain") => dns.domain = words.next().unwrap_or_default(),
+            Some("search") => dns.search.extend(words),
+            Some("options") => dns.options.extend(words),
+            _ => {}
+        }
+    }
+    dns
+}
+
 impl Ranges {
     /// The ranges of a plugin's `ipam`; those asked for by the runtime come first.
     pub(crate) fn of(ipam: &Value, told: &Map<String, Value>) -> Result<Self, String> {
@@ -158,11 +177,25 @@ impl Ranges {
             sets,
             routes: ipam.routes.into_iter().map(plain).collect(),
             directory: ipam.data_dir.unwrap_or_else(|| DIRECTORY.into()),
+            resolv_conf: ipam.resolv_conf.filter(|path| !path.as_os_str().is_empty()),
         })
     }
 
     pub(crate) fn store(&self, network: &str) -> Result<Store, Failure> {
         Store::open(&self.directory.join(network))
+    }
+
+    /// Where pods' questions go, as its file of resolv.conf(5) says; `own` says it first.
+    pub(crate) fn dns(&self, own: &Dns) -> Result<Dns, Failure> {
+        match &self.resolv_conf {
+            Some(path) if own.is_empty() => {
+                let what = format!("cannot read {}", path.display());
+                std::fs::read_to_string(path)
+                    .map(|text| name_servers(&text))
+                    .map_err(Failure::io(what))
+            }
+            _ => Ok(own.clone()),
+        }
     }
 
     /// The container's routes.

@@ -3,7 +3,7 @@
 use crate::chain::{bridge, with_port};
 use crate::hosts::{Peer, isolated};
 use crate::pods::{Host, WAYS, Way, attachment, gets, names, neighbour, netns_of, network, sh};
-use cni::{Attachment, Code, Network};
+use cni::{Attachment, Code, Dns, Network};
 use serde_json::{Value, json};
 
 /// A bridge whose configuration and addresses have this besides the usual.
@@ -134,9 +134,9 @@ fn what_is_not_known_in_process_is_named_and_executed() {
     let one = |plugin: Value| {
         network(json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [plugin] }))
     };
-    let sctp = || {
+    let dccp = || {
         let mut attachment = with_port(attachment("one", "/run/netns/one"), 53);
-        attachment.capabilities.port_mappings[0].protocol = "sctp".into();
+        attachment.capabilities.port_mappings[0].protocol = "dccp".into();
         attachment
     };
     let asking = |name: &str| Attachment {
@@ -148,29 +148,22 @@ fn what_is_not_known_in_process_is_named_and_executed() {
     };
     let asking_for_nothing = || asking("K8S_POD_NAME");
     let portmap = json!({"type": "portmap", "capabilities": {"portMappings": true}});
-    let mut snat = portmap.clone();
-    snat["snat"] = false.into();
+    let mut conditional = portmap.clone();
+    conditional["conditionsV4"] = json!(["!", "-d", "192.0.2.0/24"]);
     for (network, attachment, named) in [
         (own(json!({"vlan": 5})), None, "vlan"),
-        (own(json!({"promiscMode": true})), None, "promiscMode"),
-        (own(json!({"forceAddress": true})), None, "forceAddress"),
         (own(json!({"macspoofchk": true})), None, "macspoofchk"),
         (own(json!({"enabledad": true})), None, "enabledad"),
         (own(json!({"args": {"cni": {}}})), None, "args"),
         (own(json!({"mtu": "1400"})), None, "invalid type: string"),
         (ipam(json!({"type": "static"})), None, "ipam type static"),
         (
-            ipam(json!({"resolvConf": "/etc/resolv.conf"})),
-            None,
-            "resolvConf",
-        ),
-        (
             ipam(json!({"routes": [{"dst": "::/0", "mtu": 1400}]})),
             None,
             "mtu",
         ),
-        (one(snat), None, "snat"),
-        (one(portmap), Some(sctp()), "port mapping of sctp"),
+        (one(conditional), None, "conditionsV4"),
+        (one(portmap), Some(dccp()), "port mapping of dccp"),
         (one(json!({"type": "bandwidth"})), None, "type bandwidth"),
         (own(json!({})), Some(asking("IP")), "CNI_ARGS IP"),
         (own(json!({})), Some(asking("MAC")), "CNI_ARGS MAC"),
@@ -197,6 +190,43 @@ fn what_is_not_known_in_process_is_named_and_executed() {
     let known = own(json!({"vlan": 0, "hairpinMode": true, "mtu": 1400, "isDefaultGateway": true}));
     let pod = asking_for_nothing();
     assert_eq!(runtime.executed(&known, Some(&pod)).expect("it reads"), []);
+}
+
+#[test]
+fn rarer_options_are_done_as_the_reference_does() {
+    if !isolated("in_process::rarer_options_are_done_as_the_reference_does") {
+        return;
+    }
+    const RESOLV_CONF: &str = "# ours\n; theirs\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n\
+        domain one.test\ndomain two.test\nsearch a.test b.test\noptions ndots:2 rotate\n";
+    let seen = WAYS.map(|way| {
+        let host = Host::new();
+        let file = host.path("resolv.conf");
+        std::fs::write(&file, RESOLV_CONF).expect("it is written");
+        let own = json!({"promiscMode": true, "forceAddress": true, "isGateway": true});
+        let network = with(&host, &own, &json!({"resolvConf": file}));
+        sh("ip link add cni0 type bridge && ip addr add 10.99.0.1/24 dev cni0");
+        let (pod, runtime) = (Peer::start(), host.runtime_of(way));
+        let one = attachment("one", &netns_of(&pod));
+        let made = runtime.add(&network, &one).expect("it is added");
+        runtime.check(&network, &one).expect("it is as it was");
+        let bridge = sh("ip -br -4 addr show cni0 | tr -s ' ' | cut -d' ' -f3-; \
+                         ip link show cni0 | grep -o PROMISC");
+        runtime.delete(&network, &one).expect("it goes");
+        sh("ip link del cni0");
+        // The network's gateway alone.
+        assert_eq!(bridge.trim(), "10.86.0.1/29 \nPROMISC", "{way:?}");
+        made.dns
+    });
+    let told = Dns {
+        nameservers: ["192.0.2.1", "192.0.2.2"].map(str::to_owned).into(),
+        domain: "two.test".to_owned(),
+        search: ["a.test", "b.test"].map(str::to_owned).into(),
+        options: ["ndots:2", "rotate"].map(str::to_owned).into(),
+    };
+    // The reference bridge passes on what host-local has read since 1.2.
+    assert!(seen.contains(&told), "{seen:?}");
+    assert!(seen.iter().all(|dns| dns.is_empty() || *dns == told));
 }
 
 #[test]
