@@ -28,6 +28,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     super::at_home(|home| measure(options, &binaries, home))
 }
 
+/// Between two starts.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Until what was written is on the disk, and supervisors have given back what they needed for it.
+const SETTLING: Duration = Duration::from_secs(10);
+
 fn measure(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
     let archive = home.join("busybox.tar");
     busybox(home, &archive)?;
@@ -47,23 +52,30 @@ fn fill(options: &Options, daemon: &Daemon, home: &Path) -> Result<()> {
     let script =
         "dd if=/dev/zero bs=1k count=10000 2>/dev/null | tr '\\0' '\\n' ; exec sleep 1000000";
     let mut starts = Vec::new();
+    // Those that write come last: nothing is timed beside them, or beside what the disk has to do
+    // for them.
+    let quiet = options.containers.saturating_sub(options.busy);
     for n in 0..options.containers {
-        let program = if n < options.busy {
+        let program = if n >= quiet {
             script
         } else {
             "exec sleep 1000000"
         };
+        // Each finds a sandbox made ahead, as the first does.
+        std::thread::sleep(PAUSE);
         let start = Instant::now();
         let words = ["run", "-d", "--network", "none", IMAGE, "/bin/sh", "-c"];
         let mut command = daemon.corten(&words);
         command.arg(program);
         let id = output(command)?;
-        starts.push(start.elapsed());
-        if n < options.busy {
-            output(daemon.corten(&["exec", id.trim(), "/bin/true"]))?;
+        if n >= quiet {
+            let written = "until grep -q sleep /proc/1/cmdline; do sleep 0.1; done";
+            output(daemon.corten(&["exec", id.trim(), "/bin/sh", "-c", written]))?;
+        } else {
+            starts.push(start.elapsed());
         }
     }
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(SETTLING);
     let ten = |starts: &[Duration]| {
         starts.iter().sum::<Duration>().as_secs_f64() * 1e3 / starts.len().max(1) as f64
     };
