@@ -14,13 +14,14 @@ use sys::clone::Clone;
 use sys::mount::{Change, Extent, Propagation, set_attributes};
 use sys::namespace::Kind;
 
-/// Makes the namespace over a detached root, which is attached in it from then on.
+/// Makes the namespace over a detached root, which is attached in it from then on. `None` where a
+/// container could not mount its procfs in it.
 ///
 /// # Errors
-/// [`io::ErrorKind::Unsupported`] where a container could not mount its procfs in it.
-pub(super) fn make(root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// The root may have been attached, and cannot be used.
+pub(super) fn make(root: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     if !sys::namespace::is_first_of_users()? {
-        return Err(io::ErrorKind::Unsupported.into());
+        return Ok(None);
     }
     let (ours, theirs) = channel::pair()?;
     let maker = Clone {
@@ -32,7 +33,9 @@ pub(super) fn make(root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     reap(child.pidfd.as_fd());
     drop(theirs);
     let (_, namespace) = sys::socket::receive(ours.as_fd(), &mut [0])?;
-    namespace.ok_or_else(|| io::ErrorKind::NotFound.into())
+    namespace
+        .map(Some)
+        .ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// The child: makes the root that of its mount namespace, and hands that over.

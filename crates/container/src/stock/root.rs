@@ -30,7 +30,7 @@ impl Root {
         };
         let mounted = rootfs::mount(lower, Some(writable), None).ok()?;
         let upper = Version::of(&writable.upper)?;
-        let namespace = namespace::make(mounted.tree.as_fd()).ok();
+        let namespace = namespace::make(mounted.tree.as_fd()).ok()?;
         Some(Self {
             rootfs,
             mounted,
