@@ -55,14 +55,14 @@ impl Action for Run {
             .request(image, command, attached)
             .map_err(wrong)?;
         let client = cx.client().await.map_err(|f| f.with_status(125))?;
-        // From here to the start every round trip is waited for by the user: the connections
-        // are made before they are needed.
-        if attached.any() {
-            client.open(3).await?;
-        }
-        let created = create::create(client, &self.options, &request)
-            .await
-            .map_err(|failure| failure.with_status(125).with_help("run"))?;
+        let created = create::create(client, &self.options, &request);
+        let created = match attached.any() {
+            // Attaching, waiting and starting follow each other closely: the connections are made
+            // while the daemon makes the container. One that cannot be is missed when it is used.
+            true => tokio::join!(created, client.open(2)).0,
+            false => created.await,
+        };
+        let created = created.map_err(|failure| failure.with_status(125).with_help("run"))?;
         match attached.any() {
             true => self.foreground(client, created, keys).await,
             false => self.background(client, created).await,
