@@ -106,12 +106,18 @@ impl Context {
     /// Makes the next container's network namespace, after a while.
     pub(crate) fn prepare_network(self: &Arc<Self>, after: Duration) {
         let context = Arc::clone(self);
+        self.later(after, move || context.networks.prepare());
+    }
+
+    /// Does what blocks after a while, unless the daemon goes meanwhile.
+    pub(crate) fn later(&self, after: Duration, operation: impl FnOnce() + Send + 'static) {
+        let stopping = self.stopping.clone();
         self.tracker.spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep(after) => {}
-                () = context.stopping.cancelled() => return,
+                () = stopping.cancelled() => return,
             }
-            drop(blocking(move || context.networks.prepare()).await);
+            drop(blocking(operation).await);
         });
     }
 

@@ -140,24 +140,41 @@ impl Client {
         done(self.answer()?)
     }
 
-    /// Gives it sockets that hold ports for a sandbox.
+    /// Gives it what a sandbox has: what tells of its names with the sockets of its name server,
+    /// if it has names, and sockets that hold ports for it. All of it is asked for before the
+    /// first answer is awaited, except where the kernel would not take so many descriptors.
     ///
     /// # Errors
-    /// As [`Self::ask`].
-    pub fn hold(
+    /// As [`Self::ask`]; what was asked for besides may be so.
+    pub fn give(
         &mut self,
         sandbox: &str,
-        ports: &[Port],
-        sockets: &[BorrowedFd<'_>],
+        names: Option<(&Request, &[BorrowedFd<'_>])>,
+        (ports, sockets): (&[Port], &[BorrowedFd<'_>]),
     ) -> Result<(), Error> {
+        let send = |request: &Request, descriptors: &[BorrowedFd<'_>]| {
+            packets::send(self.socket.as_fd(), request, descriptors).map_err(failed("ask"))
+        };
+        let mut unheard = names.is_some();
+        if let Some((request, descriptors)) = names {
+            send(request, descriptors)?;
+        }
         for (ports, sockets) in ports.chunks(DESCRIPTORS).zip(sockets.chunks(DESCRIPTORS)) {
             let request = Request::Hold {
                 sandbox: sandbox.to_owned(),
                 ports: ports.to_vec(),
             };
-            self.ask(&request, sockets)?;
+            let sent = send(&request, sockets);
+            if std::mem::take(&mut unheard) {
+                done(self.answer()?)?;
+            }
+            sent?;
+            done(self.answer()?)?;
         }
-        Ok(())
+        match unheard {
+            true => done(self.answer()?),
+            false => Ok(()),
+        }
     }
 
     /// Has ports that it holds for a sandbox lead elsewhere, and lets others of them go.

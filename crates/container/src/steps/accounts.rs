@@ -16,6 +16,9 @@ use sys::memory::Pages;
 const LARGEST: u64 = 10 << 20;
 /// The longest line.
 const LINE: usize = 64 << 10;
+/// A file that is smaller than this is read without mapping memory for it, which takes longer than
+/// the rest.
+const SMALL: usize = 4 << 10;
 
 /// Who the program is.
 #[derive(Debug)]
@@ -181,12 +184,21 @@ fn each_line<'a>(
     path: &'static CStr,
     mut line: impl FnMut(&[u8]) -> Result<(), Refusal>,
 ) -> Result<(), Fault<'a>> {
-    let Some(file) = opened(path).on("open inside the root", path)? else {
+    let Some((file, size)) = opened(path).on("open inside the root", path)? else {
         return Ok(());
     };
+    let mut small = [0; SMALL];
     // Not on the stack, where every page of it would be touched.
-    let mut buffer = Pages::new(LINE).on("find room for lines of", path)?;
-    let mut lines = Lines::new(buffer.bytes());
+    let mut large = None;
+    // A file of the kernel's says that it is empty.
+    let buffer = match usize::try_from(size).is_ok_and(|size| (1..SMALL).contains(&size)) {
+        true => &mut small[..],
+        false => {
+            let pages = Pages::new(LINE).on("find room for lines of", path)?;
+            large.insert(pages).bytes()
+        }
+    };
+    let mut lines = Lines::new(buffer);
     loop {
         let length = match read(&file, lines.room()) {
             Err(Errno::INTR) => continue,
@@ -201,8 +213,8 @@ fn each_line<'a>(
     }
 }
 
-/// A regular file of a bearable size. Nothing that could block is waited for.
-fn opened(path: &CStr) -> Result<Option<OwnedFd>, Errno> {
+/// A regular file of a bearable size, and that. Nothing that could block is waited for.
+fn opened(path: &CStr) -> Result<Option<(OwnedFd, u64)>, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, c"/", flags, Mode::empty())?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -215,7 +227,7 @@ fn opened(path: &CStr) -> Result<Option<OwnedFd>, Errno> {
         return Err(Errno::INVAL);
     }
     match u64::try_from(status.st_size) {
-        Ok(size) if size <= LARGEST || !Guard::Accounts.holds() => Ok(Some(file)),
+        Ok(size) if size <= LARGEST || !Guard::Accounts.holds() => Ok(Some((file, size))),
         _ => Err(Errno::FBIG),
     }
 }

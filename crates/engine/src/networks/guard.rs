@@ -31,14 +31,8 @@ pub(crate) async fn firewall(context: Arc<Context>) {
             },
             () = context.stopping.cancelled() => return,
         }
-        let port = {
-            let context = Arc::clone(&context);
-            blocking(move || context.networks.firewall_port()).await
-        };
-        let damaged = watch
-            .get_mut()
-            .is_damaged(port.ok().flatten().unwrap_or_default());
-        match damaged {
+        let own = || context.networks.firewall_port();
+        match watch.get_mut().is_damaged(own) {
             Ok(false) => continue,
             Ok(true) => {
                 tracing::warn!("the firewall's table was damaged by others; it is restored")

@@ -8,6 +8,7 @@ use net::{Bridges, Endpoint, Network, Prepared};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use types::{ContainerId, ErrorKind, Kind};
 
 /// The kernel's side of all networks. Nothing is opened before it is needed, and no rule is
@@ -16,15 +17,19 @@ use types::{ContainerId, ErrorKind, Kind};
 pub(crate) struct Kernel {
     instance: String,
     bridges: Option<Bridges>,
+    /// The number by which the kernel says that a change to the firewall is ours; 0 before there
+    /// was one.
+    port: Arc<AtomicU32>,
     /// The firewall's table is there, as far as is known.
     has_table: bool,
 }
 
 impl Kernel {
-    pub(super) fn new(instance: &str) -> Self {
+    pub(super) fn new(instance: &str, port: Arc<AtomicU32>) -> Self {
         Self {
             instance: instance.to_owned(),
             bridges: None,
+            port,
             has_table: false,
         }
     }
@@ -32,9 +37,15 @@ impl Kernel {
     fn bridges(&mut self) -> Result<&mut Bridges, net::Error> {
         let opened = match self.bridges.take() {
             Some(bridges) => bridges,
-            None => Bridges::open(&self.instance)?,
+            None => self.open()?,
         };
         Ok(self.bridges.insert(opened))
+    }
+
+    fn open(&self) -> Result<Bridges, net::Error> {
+        let bridges = Bridges::open(&self.instance)?;
+        self.port.store(bridges.firewall_port()?, Ordering::Release);
+        Ok(bridges)
     }
 
     pub(super) fn routes(&mut self) -> Result<Vec<net::Subnet>, net::Error> {
@@ -115,14 +126,9 @@ impl Registry {
         self.restore_with(kernel)
     }
 
-    /// The number by which the kernel says that a change to the firewall is ours; `None` if
-    /// there is no table of ours.
-    pub(crate) fn firewall_port(&self) -> Option<u32> {
-        let mut kernel = self.kernel();
-        match kernel.has_table {
-            true => kernel.bridges().ok()?.firewall_port().ok(),
-            false => None,
-        }
+    /// The number by which the kernel says that a change to the firewall is ours.
+    pub(crate) fn firewall_port(&self) -> u32 {
+        self.firewall_port.load(Ordering::Acquire)
     }
 
     /// Makes the firewall's table as it must be, after somebody has damaged it.

@@ -314,15 +314,23 @@ impl Registry {
         }
     }
 
-    /// Remembers the first process of a container, with which its share ends.
-    pub(crate) fn started(&self, container: &ContainerId, pid: u32) -> Result<(), Error> {
-        let share = {
-            let mut inner = self.inner();
-            let Some(state) = inner.live.get(container).cloned() else {
+    /// Remembers the first process of a container.
+    pub(crate) fn started(&self, container: &ContainerId, pid: u32) {
+        let mut inner = self.inner();
+        if inner.live.contains_key(container) {
+            inner.pids.insert(container.clone(), pid);
+        }
+    }
+
+    /// Has a container's share end with its first process, if it runs still.
+    pub(crate) fn end_with_process(&self, container: &ContainerId) -> Result<(), Error> {
+        let (share, pid) = {
+            let inner = self.inner();
+            let found = (inner.live.get(container), inner.pids.get(container));
+            let (Some(state), Some(pid)) = found else {
                 return Ok(());
             };
-            inner.pids.insert(container.clone(), pid);
-            inner.share(container, &state)
+            (inner.share(container, state), *pid)
         };
         let watched = match &mut self.proxy().client {
             Some(client) if !share.is_empty() => watch(client, container, pid),
@@ -371,17 +379,20 @@ fn give(
     sockets: &[OwnedFd],
     (netns, names): (BorrowedFd<'_>, Option<Sockets>),
 ) -> Result<(), Error> {
-    if let Some(sandbox) = share.sandbox {
-        let opened = names.map_or_else(|| net::nameserver::open(netns), Ok);
-        let own = opened.map_err(NetworkError::kernel("serve names in", "every"))?;
-        let descriptors = [own.udp.as_fd(), own.tcp.as_fd(), netns];
-        client
-            .ask(&Request::Put(sandbox), &descriptors)
-            .map_err(refused)?;
-    }
     let sockets: Vec<_> = sockets.iter().map(|socket| socket.as_fd()).collect();
-    let held = client.hold(container.as_str(), &share.ports, &sockets);
-    held.map_err(refused)
+    let ports = (&*share.ports, &*sockets);
+    let Some(sandbox) = share.sandbox else {
+        return client
+            .give(container.as_str(), None, ports)
+            .map_err(refused);
+    };
+    let opened = names.map_or_else(|| net::nameserver::open(netns), Ok);
+    let own = opened.map_err(NetworkError::kernel("serve names in", "every"))?;
+    let descriptors = [own.udp.as_fd(), own.tcp.as_fd(), netns];
+    let names = (&Request::Put(sandbox), &descriptors[..]);
+    client
+        .give(container.as_str(), Some(names), ports)
+        .map_err(refused)
 }
 
 fn watch(client: &mut Client, container: &ContainerId, pid: u32) -> Result<(), Error> {

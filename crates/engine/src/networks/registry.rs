@@ -12,6 +12,7 @@ use crate::{
 use metadata::{Batch, Database};
 use net::pool::Addresses;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{ContainerId, Resource};
 
@@ -21,6 +22,8 @@ use types::{ContainerId, Resource};
 pub(crate) struct Registry {
     pub(super) inner: Mutex<Inner>,
     pub(super) kernel: Mutex<Kernel>,
+    /// The kernel's number of what changes the firewall for us.
+    pub(super) firewall_port: Arc<AtomicU32>,
     pub(super) proxy: Mutex<Proxy>,
     pub(super) prepared: Mutex<Pool>,
     pub(super) settings: NetworkSettings,
@@ -118,9 +121,11 @@ impl Registry {
         for (id, record) in stored {
             inner.networks.insert(id, Held::new(Arc::new(record)));
         }
+        let firewall_port = Arc::new(AtomicU32::new(0));
         let registry = Self {
             inner: Mutex::new(inner),
-            kernel: Mutex::new(Kernel::new(instance)),
+            kernel: Mutex::new(Kernel::new(instance, Arc::clone(&firewall_port))),
+            firewall_port,
             proxy: Mutex::new(Proxy::new(config.proxy.clone(), config.paths.proxy())),
             prepared: Mutex::default(),
             settings: config.networks.clone(),

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 const ACTION: &str = "record a container's networks";
 
-/// How long after a container has joined its networks the next one's namespace is made: the
-/// container goes first, to its end if that is near.
+/// How long after a container has joined its networks what can wait for that is done, as making
+/// the next one's namespace: the container goes first, to its end if that is near.
 const AFTER_JOIN: Duration = Duration::from_millis(10);
 
 /// The same after it has left them.
@@ -279,18 +279,19 @@ impl Owner {
             .await
     }
 
-    /// Tells which process is the first of a container that runs in networks. Nobody waits for
-    /// that: it is for a time without a daemon.
+    /// Tells which process is the first of a container that runs in networks. The proxy hears of
+    /// it after a while, for a time without a daemon: nobody waits for that.
     pub(super) fn tell_networks(&self, pid: u32) {
         if self.now().state.network.endpoints.is_empty() {
             return;
         }
         let (context, id) = (Arc::clone(&self.context), self.id().clone());
-        drop(self.context.tracker.spawn_blocking(move || {
-            if let Err(error) = context.networks.started(&id, pid) {
+        context.networks.started(&id, pid);
+        self.context.later(AFTER_JOIN, move || {
+            if let Err(error) = context.networks.end_with_process(&id) {
                 tracing::warn!(container.id = %id, %error, "the end of a container may be missed");
             }
-        }));
+        });
     }
 
     /// Makes a changed record and state durable together.

@@ -37,18 +37,24 @@ impl Watch {
         })
     }
 
-    /// Whether somebody but the maker `own` has removed something of the table since the last
-    /// call; also if that may be.
+    /// Whether somebody but the maker that is `own` at the end has removed something of the table
+    /// since the last call; also if that may be.
     ///
     /// # Errors
     /// If the kernel tells nothing.
-    pub fn is_damaged(&mut self, own: u32) -> Result<bool, Error> {
-        let mut damaged = false;
+    pub fn is_damaged(&mut self, own: impl FnOnce() -> u32) -> Result<bool, Error> {
+        let mut makers = Vec::new();
         let instance = &self.instance;
         let whole = self.socket.changes(|kind, port, body| {
-            damaged |= port != own && removes(kind, body, instance);
+            if removes(kind, body, instance) {
+                makers.push(port);
+            }
         });
-        Ok(!whole.map_err(ask)? || damaged)
+        if !whole.map_err(ask)? {
+            return Ok(true);
+        }
+        let own = own();
+        Ok(makers.into_iter().any(|maker| maker != own))
     }
 }
 
