@@ -70,7 +70,7 @@ impl Bridges {
     pub fn ensure(&mut self, network: &Network) -> Result<(), Error> {
         let alias = format!("{}:{}", self.instance, network.id);
         match link::alias(&mut self.route, &network.bridge) {
-            Ok((_, Some(found))) if found == alias => Ok(()),
+            Ok((_, Some(found))) if found == alias => settle(&mut self.route, &network.bridge),
             Ok(_) => Err(Error::Link {
                 action: "make bridge",
                 name: network.bridge.clone(),
@@ -149,6 +149,7 @@ impl Bridges {
     }
 
     fn dress(&mut self, network: &Network, bridge: Link) -> Result<(), Error> {
+        settle(&mut self.route, &network.bridge)?;
         let ipv6 = network.addressing.iter().any(|own| own.subnet.is_ipv6());
         // As inside: the bridge's addresses are its own. It has IPv6 if the network does, also
         // on a host whose links have none by default.
@@ -424,6 +425,16 @@ fn configure_child(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<(), Err
 }
 
 /// What others flushed, and what is gone with its table, needs no removal.
+/// Keeps a bridge's Ethernet address as it is now. By itself it has the lowest of its ports', and
+/// another one when that port goes: what containers send to the one they know would be lost.
+fn settle(route: &mut Socket, name: &str) -> Result<(), Error> {
+    let found = link::details(route, name)?;
+    match found.mac {
+        Some(mac) => link::set_mac(route, found.link, mac),
+        None => Ok(()),
+    }
+}
+
 fn unless_gone(outcome: Result<(), Error>) -> Result<(), Error> {
     match outcome {
         Err(Error::Firewall { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),

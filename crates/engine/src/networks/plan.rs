@@ -159,7 +159,6 @@ impl Inner {
             network: record.id.clone(),
             name: name.to_owned(),
             id: create::hex(&crate::containers::random()?),
-            mac: parse_mac(&asked.mac).unwrap_or_else(|| random_mac(&random)),
             link_local: link_local(asked)?,
             link,
             host_link,
@@ -207,6 +206,7 @@ impl Inner {
                 }
             }
         }
+        place.mac = ethernet(asked, &place, &random);
         Ok(place)
     }
 
@@ -340,6 +340,20 @@ fn no_address(network: &str, source: NetError) -> NetworkError {
         _ => format!("no available addresses on network {network}"),
     };
     NetworkError::Address { message, source }
+}
+
+/// The Ethernet address: the one that is asked for, or on a bridge the one that goes with the
+/// IPv4 address. What neighbours remember of the container that had that address before holds
+/// for the next one then; else they would send to nobody until they ask again.
+fn ethernet(asked: &EndpointSpec, place: &EndpointState, random: &[u8; 32]) -> [u8; 6] {
+    match (parse_mac(&asked.mac), place.ipv4) {
+        (Some(mac), _) => mac,
+        (None, Some((own, _))) if place.is_bridged() => {
+            let [a, b, c, d] = own.octets();
+            [0x02, 0x42, a, b, c, d]
+        }
+        (None, _) => random_mac(random),
+    }
 }
 
 /// A locally administered address of one station.

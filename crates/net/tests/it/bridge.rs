@@ -347,3 +347,39 @@ fn links_made_ahead_join_whichever_network_is_wanted() {
         .expect("it joins");
     assert_eq!(place("v50-4")[0], "br50");
 }
+
+#[test]
+fn a_bridge_keeps_its_ethernet_address_whichever_ports_it_has() {
+    if !isolated("bridge::a_bridge_keeps_its_ethernet_address_whichever_ports_it_has") {
+        return;
+    }
+    let own = |name: &str| {
+        sh(&format!(
+            "ip -br link show {name} | grep -o ..:..:..:..:..:.."
+        ))
+    };
+    let join = |name: &str, mac: &str| {
+        sh(&format!(
+            "ip link add {name} address {mac} type veth peer name {name}p; ip link set {name} \
+             master br53 up"
+        ));
+    };
+    let mut bridges = Bridges::open("corten-test").expect("netlink");
+    let net = network(53, NAT, Peers::Reachable);
+    bridges.restore([], []).expect("an empty table");
+    bridges.add(&net).expect("a network");
+    let first = own("br53");
+    join("low", "02:00:00:00:00:01");
+    assert_eq!(own("br53"), first);
+
+    // One that an earlier daemon made, whose address is that of a port.
+    sh(
+        "ip link del br53; ip link add br53 type bridge; ip link set br53 alias corten-test:net53 up",
+    );
+    join("lower", "02:00:00:00:00:02");
+    assert_eq!(own("br53"), "02:00:00:00:00:02\n");
+    bridges.ensure(&net).expect("it is ours");
+    sh("ip link del lower");
+    join("other", "02:00:00:00:00:03");
+    assert_eq!(own("br53"), "02:00:00:00:00:02\n");
+}

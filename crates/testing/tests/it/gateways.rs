@@ -294,3 +294,39 @@ fn datagrams_of_one_who_goes_on_asking_reach_a_container_that_was_made_anew() {
     web(&host, "n4", &PUBLISHED);
     assert!(ask(), "once it is another");
 }
+
+#[test]
+fn who_gets_the_address_of_another_is_reached_at_once_by_who_knew_that_one() {
+    let host = TestHost::start();
+    host.cli(&["network", "create", "--subnet", "10.91.0.0/24", "known"])
+        .success();
+    let run = |name: &str| {
+        host.cli(&[
+            "run",
+            "-d",
+            "--name",
+            name,
+            "--network",
+            "known",
+            "busybox",
+            "sleep",
+            "600",
+        ])
+        .success();
+    };
+    run("neighbour");
+    for _ in 0..3 {
+        run("next");
+        let place = host.inspect(
+            "next",
+            "{{.NetworkSettings.Networks.known.IPAddress}} {{.NetworkSettings.Networks.known.MacAddress}}",
+        );
+        assert_eq!(place, "10.91.0.3 02:42:0a:5b:00:03");
+        // Both directions: the neighbour's cache, and that of whoever had the address.
+        host.cli(&["exec", "neighbour", "ping", "-c1", "-W3", "10.91.0.3"])
+            .success();
+        host.cli(&["exec", "next", "ping", "-c1", "-W3", "10.91.0.1"])
+            .success();
+        host.cli(&["rm", "-f", "next"]).success();
+    }
+}
