@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::query;
 use docker_schema::build::PruneReport;
+use engine::EventType;
 use http_body_util::BodyExt as _;
 
 /// Whoever asks for a build is told that there is none, once what it sends was taken: a client
@@ -19,15 +20,32 @@ pub(crate) async fn refuse(mut call: Call) -> Result<Response> {
 
 /// COMPAT: `docker system prune` asks this too, whatever else it is about.
 pub(crate) async fn prune(call: Call) -> Result<Response> {
-    let filters = call.query.filters(&FILTERS)?;
-    let until = query::until(&filters);
-    until.map_err(|error| {
-        let words = "failed to prune build cache: \"until\" filter expects a duration (e.g., \
-                     '24h') or a timestamp: ";
-        Error::prefixed(error, words)
+    for name in SIZES {
+        let size = call.query.text(name);
+        if !size.is_empty() && size.parse::<i64>().is_err() {
+            return Err(Error::bad_request(format!(
+                "{name} is in bytes and expects an integer, got {size}: strconv.Atoi: parsing \
+                 {size:?}: invalid syntax"
+            )));
+        }
+    }
+    let failed = |error: Error| error.prefixed("failed to prune build cache: ");
+    let filters = call.query.filters(&FILTERS).map_err(failed)?;
+    query::until(&filters).map_err(|error| {
+        failed(error.prefixed("\"until\" filter expects a duration (e.g., '24h') or a timestamp: "))
     })?;
+    let events = call.api.engine.events();
+    events.record_prune(EventType::Builder, 0);
     Ok(body::ok(&PruneReport::default()))
 }
+
+/// What may stay, in bytes.
+const SIZES: [&str; 4] = [
+    "keep-storage",
+    "reserved-space",
+    "max-used-space",
+    "min-free-space",
+];
 
 const FILTERS: [&str; 11] = [
     "description",

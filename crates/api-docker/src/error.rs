@@ -49,6 +49,7 @@ fn missing(resource: &Resource) -> String {
     match resource.kind {
         "image" => format!("No such image: {}", with_tag(name)),
         "exec" | "exec instance" => format!("No such exec instance: {name}"),
+        "process" => format!("NotFound: process does not exist {name}: not found"),
         "network" => format!("network {name} not found"),
         "volume" => format!("get {name}: no such volume"),
         kind => format!("No such {kind}: {name}"),

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use docker_schema::IdResponse;
 use docker_schema::exec::{CreateRequest, Inspect, ProcessConfig, StartRequest};
-use engine::{Attach, DetachKeys, Exec, ExecSpec, ExecStart, Framing, Size};
+use engine::{Attach, DetachKeys, Exec, ExecSpec, ExecStart, Framing, Problem, Size};
 use http::StatusCode;
 use types::ExecId;
 
@@ -54,7 +54,7 @@ pub(crate) async fn create(call: Call) -> Result<Response> {
     let created = api.engine.execs().create(&container, spec).await;
     let id = created.map_err(|error| match error {
         engine::Error::State {
-            problem: engine::Problem::Paused,
+            problem: Problem::Paused,
             ..
         } => Error::from(error).worded(format!(
             "Container {name} is paused, unpause the container before exec"
@@ -74,25 +74,14 @@ pub(crate) async fn start(mut call: Call) -> Result<Response> {
         docker_schema::decode(&bytes).map_err(|error| body::invalid(&error))?
     };
     let exec = call.exec()?;
-    if exec.running || exec.exit_code.is_some() {
-        let status = StatusCode::CONFLICT;
-        let what = if exec.running {
-            "is already running"
-        } else {
-            "has already run"
-        };
-        return Err(Error::new(
-            status,
-            format!("exec command {} {what}", exec.id),
-        ));
-    }
     let size = request.console_size.and_then(containers::console_size);
     let size = size.map(|(height, width)| Size { height, width });
     let execs = call.api.engine.execs().clone();
     execs.startable(&exec)?;
     if request.detach {
         let start = ExecStart { attach: None, size };
-        execs.start(&exec.id, start).await?;
+        let started = execs.start(&exec.id, start).await;
+        started.map_err(|error| containers::exec_failure(&exec.id, error))?;
         return Ok(body::empty(StatusCode::OK));
     }
     let keys = containers::detach_keys(&exec.spec.detach_keys)?;
@@ -146,7 +135,8 @@ async fn run(
         size,
     };
     if let (Err(error), Ok(report)) = (execs.start(&exec.id, start).await, report) {
-        let message = containers::exec_failure(&error) + "\r\n";
+        let error = containers::exec_failure(&exec.id, error);
+        let message = format!("{}\r\n", error.message());
         // A client that is gone needs to hear nothing.
         drop(containers::report_failure(report, raw, &message));
     }

@@ -271,7 +271,7 @@ pub(crate) async fn df(call: Call) -> Result<Response> {
     if wants("image") {
         let store = call.api.engine.images().clone();
         let usage = blocking(move || store.usage()).await?;
-        document.layers_size = i64::try_from(usage.total).unwrap_or(i64::MAX);
+        document.layers_size = Some(i64::try_from(usage.total).unwrap_or(i64::MAX));
         let mut summaries = images::summaries(&call.api, &Filters::default(), call.version).await?;
         for summary in &mut summaries {
             let found = usage
@@ -299,6 +299,8 @@ pub(crate) async fn df(call: Call) -> Result<Response> {
     }
     if call.version >= disk_usage::SINCE {
         disk_usage::sum_up(&mut document, call.query.flag("verbose"));
+    } else {
+        document.layers_size.get_or_insert_default();
     }
     Ok(compat::ok(&document, call.version, &disk_usage::RULES))
 }

@@ -139,6 +139,9 @@ fn truth(filters: &Filters, name: &str) -> Result<Option<bool>> {
         [] => Ok(None),
         ["1" | "true"] => Ok(Some(true)),
         ["0" | "false"] => Ok(Some(false)),
+        [value] if name == "all" => Err(Error::bad_request(format!(
+            "invalid filter '{name}': strconv.ParseBool: parsing {value:?}: invalid syntax"
+        ))),
         values => Err(Error::bad_request(format!(
             "invalid filter '{name}=[{}]'",
             values.join(" ")

@@ -273,8 +273,8 @@ pub struct Actor {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DiskUsage {
-    #[serde(skip_serializing_if = "is_empty")]
-    pub layers_size: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers_size: Option<i64>,
     pub images: List<image::Summary>,
     pub containers: List<container::Summary>,
     pub volumes: List<volume::Volume>,

@@ -179,17 +179,22 @@ impl Containers {
     /// Sets the size of a container's terminal.
     ///
     /// # Errors
-    /// [`Problem::NotRunning`]; [`Problem::NoTerminal`].
+    /// [`Problem::NotRunning`].
     pub async fn resize(&self, id: &ContainerId, size: Size) -> Result<(), Error> {
         let container = self.find(id)?;
         if !container.state.status.is_live() {
             return Err(Error::state("resize", id, Problem::NotRunning));
         }
-        if !container.record.spec.streams.tty {
-            return Err(Error::state("resize", id, Problem::NoTerminal));
+        // COMPAT: who has no terminal is resized, too, in words.
+        if container.record.spec.streams.tty {
+            let resized = self.context.tasks.resize(id, None, size).await;
+            resized.map_err(Error::task("resize", id))?;
         }
-        let resized = self.context.tasks.resize(id, None, size).await;
-        resized.map_err(Error::task("resize", id))
+        let (height, width) = (size.height.to_string(), size.width.to_string());
+        let attributes = [("height", height.as_str()), ("width", width.as_str())];
+        let event = container.record.event("resize", attributes);
+        self.context.events.record(event);
+        Ok(())
     }
 
     /// Removes a container. What it left on disk is removed after this returns, or by the

@@ -290,6 +290,9 @@ pub enum Error {
         /// Why.
         source: container::Error,
     },
+    /// An exec that was to be resized is not started. COMPAT: dockerd's words.
+    #[error("timeout waiting for exec session ready")]
+    NotReady,
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -316,10 +319,10 @@ pub enum Problem {
     Removing,
     /// Its removal failed half-way.
     Dead,
-    /// The exec was started before.
+    /// The exec was started before, and runs.
+    Executing,
+    /// The exec was started before, and has ended.
     AlreadyExecuted,
-    /// It has no terminal.
-    NoTerminal,
     /// Its output is not kept where it could be read.
     NoLog,
     /// Its files are being read or written from outside.
@@ -340,8 +343,8 @@ impl std::fmt::Display for Problem {
             Self::Restarting => "container is restarting, wait until the container is running",
             Self::Removing => "container is marked for removal",
             Self::Dead => "container is dead",
+            Self::Executing => "exec is running already",
             Self::AlreadyExecuted => "exec was started already",
-            Self::NoTerminal => "container has no terminal",
             Self::FilesInUse => "its files are being read or written from outside",
             Self::NoLog => "configured logging driver does not support reading",
         })
@@ -515,6 +518,7 @@ impl Kind for Error {
             Self::Networking { source } => source.kind(),
             Self::Io { source, .. } => source.kind().into(),
             Self::Join { .. } | Self::Link { .. } | Self::Unmet { .. } => ErrorKind::Internal,
+            Self::NotReady => ErrorKind::DeadlineExceeded,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

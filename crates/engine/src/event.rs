@@ -17,6 +17,8 @@ pub enum EventType {
     Volume,
     /// The daemon itself.
     Daemon,
+    /// What builds images.
+    Builder,
 }
 
 impl EventType {
@@ -28,6 +30,7 @@ impl EventType {
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Daemon => "daemon",
+            Self::Builder => "builder",
         }
     }
 }

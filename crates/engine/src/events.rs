@@ -52,9 +52,9 @@ impl Events {
         }
     }
 
-    /// Records that images without use were removed.
-    pub fn record_prune_of_images(&self, reclaimed: u64) {
-        self.record(Event::prune(EventType::Image, reclaimed));
+    /// Records that objects without use were removed.
+    pub fn record_prune(&self, of: EventType, reclaimed: u64) {
+        self.record(Event::prune(of, reclaimed));
     }
 
     /// How many events this daemon has told, and how many listen now.

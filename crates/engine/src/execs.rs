@@ -9,10 +9,14 @@ use crate::{Container, Error, Problem, Status};
 use std::sync::Arc;
 use std::time::Duration;
 use task::{Attach, Size, StdinPolicy};
-use types::{ContainerId, ExecId};
+use types::{ContainerId, ExecId, Resource};
 
 /// How long news of a process that has ended may be on the way.
 const SETTLING: Duration = Duration::from_secs(1);
+/// COMPAT: how long a client that tells a terminal's size waits for the start.
+const STARTING: Duration = Duration::from_secs(10);
+/// COMPAT: the exit code of what has no directory to begin in.
+const NOT_BEGUN: u8 = 128;
 
 /// What is to be executed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -179,7 +183,13 @@ impl Execs {
             .console_size
             .map(|(height, width)| Size { height, width }));
         let links = crate::links::running(record, &self.context.index);
-        let process = crate::spec::exec_process(record, &links, spec, size)?;
+        let process = match crate::spec::exec_process(record, &links, spec, size) {
+            Ok(process) => process,
+            Err(error) => {
+                self.context.execs.ended(id, NOT_BEGUN);
+                return Err(error);
+            }
+        };
         let stdin = match start.attach {
             Some(_) if spec.attach_stdin => StdinPolicy::Once,
             _ => StdinPolicy::Null,
@@ -214,18 +224,23 @@ impl Execs {
         }
     }
 
-    /// Sets the size of an exec's terminal.
+    /// Sets the size of an exec's terminal, once the exec has begun.
     ///
     /// # Errors
-    /// [`Problem::NotRunning`]; [`Problem::NoTerminal`].
+    /// [`Error::NotFound`] if it has ended; [`Error::NotReady`] if nobody starts it.
     pub async fn resize(&self, id: &ExecId, size: Size) -> Result<(), Error> {
-        let exec = self.context.execs.find(id)?;
+        let begun = tokio::time::timeout(STARTING, self.context.execs.begun(id)).await;
+        let exec = begun.map_err(|_| Error::NotReady)??;
         let container = &exec.container;
         if !exec.running {
-            return Err(Error::state("resize", container, Problem::NotRunning));
+            return Err(Error::NotFound(Resource {
+                kind: "process",
+                name: id.to_string(),
+            }));
         }
+        // COMPAT: who has no terminal can be resized, too.
         if !exec.spec.tty {
-            return Err(Error::state("resize", container, Problem::NoTerminal));
+            return Ok(());
         }
         let resized = self.context.tasks.resize(container, Some(id), size).await;
         resized.map_err(Error::task("resize", container))

@@ -81,5 +81,5 @@ pub use oci::image::{ExecConfig, Healthcheck};
 pub use system::{Counts, System};
 pub use task::{Attach, DetachKeys, Framing, Size};
 pub use volume::Name as VolumeName;
-pub use volume_record::{VolumeRecord, VolumeSpec};
+pub use volume_record::{ANONYMOUS, VolumeRecord, VolumeSpec};
 pub use volumes::{Absent, Named, VolumeFilter, Volumes, VolumesPruned};

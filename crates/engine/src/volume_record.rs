@@ -7,7 +7,7 @@ use types::Timestamp;
 use volume::Name;
 
 /// The label of volumes that nobody named. COMPAT: clients and prune know them by it.
-pub(crate) const ANONYMOUS: &str = "com.docker.volume.anonymous";
+pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
 /// The driver whose volumes are directories of ours.
 pub(crate) const LOCAL: &str = "local";

@@ -87,7 +87,7 @@ fn made(
         ..(*parent.config).clone()
     };
     // What is known of how the parent was made is not so of this one.
-    config.other.clear();
+    config.other = crate::import::maker();
     let empty = layer.diff_id.to_string() == EMPTY;
     config.history.push(History {
         created: Some(created),

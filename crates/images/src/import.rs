@@ -79,6 +79,7 @@ fn made(import: &Import, exec: ExecConfig, layer: LayerRecord) -> Result<Made, E
         os_features: platform.os_features,
         variant: platform.variant,
         config: exec,
+        other: maker(),
         rootfs: RootFs {
             diff_ids: vec![layer.diff_id.clone()],
             ..RootFs::default()
@@ -92,6 +93,12 @@ fn made(import: &Import, exec: ExecConfig, layer: LayerRecord) -> Result<Made, E
     };
     let names = import.reference.iter().cloned().collect();
     package(config, vec![layer], names)
+}
+
+/// Who made an image, as Docker writes it into the configuration.
+pub(crate) fn maker() -> serde_json::Map<String, serde_json::Value> {
+    let version = env!("CARGO_PKG_VERSION").into();
+    serde_json::Map::from_iter([("docker_version".to_owned(), version)])
 }
 
 /// The documents of an image made here.

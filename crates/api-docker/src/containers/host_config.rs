@@ -309,6 +309,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
     super::resources::show(&mut host, &spec.resources);
     show_empty_lists(&mut host, &spec.empty_lists);
     super::given::show_host(&mut host, &spec.given);
+    super::mounts::mark(host.mounts.as_deref_mut().unwrap_or_default());
     host
 }
 

@@ -156,11 +156,7 @@ pub(crate) fn size(call: &Call) -> Result<Size> {
 pub(crate) async fn resize(call: Call) -> Result<Response> {
     let size = size(&call)?;
     let id = call.container()?;
-    match call.api.engine.containers().resize(&id, size).await {
-        // COMPAT: dockerd lets a container without terminal be resized.
-        Err(error) if problem(&error) == Some(Problem::NoTerminal) => {}
-        resized => resized?,
-    }
+    call.api.engine.containers().resize(&id, size).await?;
     Ok(body::empty(StatusCode::OK))
 }
 

@@ -5,7 +5,7 @@ use docker_schema::mount::{
     BindOptions, ImageOptions, Mount as Asked, TmpfsOptions, VolumeOptions,
 };
 use docker_schema::volume::DriverConfig;
-use engine::{Mount, MountKind, ParseError, ReadOnlyRecursion};
+use engine::{ANONYMOUS, Mount, MountKind, ParseError, ReadOnlyRecursion};
 
 /// A mount that is asked for.
 pub(crate) fn read(asked: &Asked) -> error::Result<Mount> {
@@ -206,6 +206,17 @@ pub(crate) fn show(from: &Mount) -> Asked {
         }
     }
     shown
+}
+
+/// COMPAT: dockerd marks volumes without a name in what it was asked for.
+pub(super) fn mark(mounts: &mut [Asked]) {
+    let unnamed = |asked: &&mut Asked| asked.r#type == "volume" && asked.source.is_empty();
+    for asked in mounts.iter_mut().filter(unnamed) {
+        let options = asked.volume_options.as_mut();
+        if let Some(labels) = options.and_then(|options| options.labels.as_mut()) {
+            labels.insert(ANONYMOUS.to_owned(), String::new());
+        }
+    }
 }
 
 fn bind_options(kind: &MountKind) -> Option<BindOptions> {

@@ -3,6 +3,7 @@
 use crate::error::{Error, chain};
 use engine::Problem;
 use http::StatusCode;
+use types::ExecId;
 
 /// The error in dockerd's words.
 pub(crate) fn phrase(error: &engine::Error) -> Error {
@@ -81,9 +82,26 @@ const SENTENCES: [&str; 26] = [
     "HostConfig.AutoRemove",
 ];
 
+/// The sentence about a path in a volume that leads to nothing.
+fn absent(words: &str) -> Option<String> {
+    let (_, rest) = words.split_once("error mounting \"/")?;
+    let (volume, rest) = rest.split_once("\" to rootfs at ")?;
+    let (_, rest) = rest.split_once(": find the subpath ")?;
+    let (path, reason) = rest.rsplit_once(": ")?;
+    let (path, reason) = (path.trim_matches('"'), in_go_words(reason));
+    let path = format!("/{volume}/{path}");
+    (reason == NOTHING).then(|| format!("cannot access path {path}: lstat {path}: {NOTHING}"))
+}
+
+/// The kernel's word for a path that leads to nothing.
+const NOTHING: &str = "no such file or directory";
+
 /// A supervisor's error; who is not in the container's files is told in dockerd's words alone.
 fn of_supervisor(error: &engine::Error) -> Error {
     let (told, words) = (Error::of(error), chain(error));
+    if let Some(words) = absent(&words) {
+        return Error::new(StatusCode::NOT_FOUND, words);
+    }
     let words = match (account(&words), shares(&words), set_up(&words)) {
         (Some(words), ..) => words.to_owned(),
         (None, Some(words), _) => {
@@ -104,11 +122,7 @@ fn of_supervisor(error: &engine::Error) -> Error {
 }
 
 /// Words by which docker tells a program that is not there or cannot be executed.
-const EXECUTED: [&str; 3] = [
-    "executable file not found",
-    "no such file or directory",
-    "permission denied",
-];
+const EXECUTED: [&str; 3] = ["executable file not found", NOTHING, "permission denied"];
 
 /// Why a container could not be set up, without the words of those who passed it on.
 fn set_up(text: &str) -> Option<&str> {
@@ -226,31 +240,45 @@ impl From<engine::Error> for Error {
     }
 }
 
-/// The words of an exec that could not be started, which go to its stream.
-pub(crate) fn exec_failure(error: &engine::Error) -> String {
-    match error {
+/// Why an exec could not be started, which goes to its stream or is the answer.
+pub(crate) fn exec_failure(id: &ExecId, error: engine::Error) -> Error {
+    let words = match &error {
+        engine::Error::State {
+            problem: Problem::Executing,
+            ..
+        } => format!("exec command {id} is already running"),
+        engine::Error::State {
+            problem: Problem::AlreadyExecuted,
+            ..
+        } => format!("exec command {id} has already run"),
         engine::Error::Command { message, .. } => {
-            let message = in_go_words(message);
             format!(
-                "OCI runtime exec failed: exec failed: unable to start container process: {message}"
+                "{EXEC}unable to start container process: {}",
+                in_go_words(message)
             )
         }
-        error => {
-            let words = chain(error);
-            match (account(&words), words.split_once(ENTER)) {
-                (Some(words), _) => words.to_owned(),
-                (None, Some((_, rest))) => {
-                    let rest = in_go_words(rest);
-                    let (dir, reason) = rest.split_once(": ").unwrap_or((&rest, ""));
-                    format!(
-                        "OCI runtime exec failed: exec failed: unable to start container process: \
-                         chdir to cwd ({dir}) set in config.json failed: {reason}"
-                    )
-                }
-                (None, None) => words,
-            }
-        }
-    }
+        engine::Error::Unmet { reason, .. } => format!("{EXEC}{reason}"),
+        engine::Error::Task { .. } => match directory(&chain(&error)) {
+            Some(words) => return Error::bad_request(words),
+            None => return error.into(),
+        },
+        _ => return error.into(),
+    };
+    Error::of(&error).worded(words)
+}
+
+/// What dockerd says before what runc said of an exec.
+const EXEC: &str = "OCI runtime exec failed: exec failed: ";
+
+/// The sentence about a working directory that cannot be entered.
+fn directory(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once(ENTER)?;
+    let rest = in_go_words(rest);
+    let (dir, reason) = rest.split_once(": ").unwrap_or((&rest, ""));
+    Some(format!(
+        "{EXEC}unable to start container process: chdir to cwd ({dir}) set in config.json failed: \
+         {reason}"
+    ))
 }
 
 /// What the supervisor says before a working directory that cannot be entered.

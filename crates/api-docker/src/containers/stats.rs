@@ -29,9 +29,13 @@ struct Sample {
 }
 
 pub(crate) async fn stats(call: Call) -> Result<Response> {
-    let id = call.container()?;
     let once = !call.query.flag_or("stream", true);
-    let primed = once && !call.query.flag("one-shot");
+    let primed = !call.query.flag("one-shot");
+    if !once && !primed {
+        let words = "cannot have stream=true and one-shot=true";
+        return Err(Error::bad_request(words));
+    }
+    let id = call.container()?;
     let api = call.api.clone();
     if once {
         let mut before = Sample::default();

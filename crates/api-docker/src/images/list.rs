@@ -9,7 +9,7 @@ use crate::server::Api;
 use crate::version::ApiVersion;
 use docker_schema::filters::Filters;
 use docker_schema::image::{PruneReport, Summary};
-use engine::{ContainerFilter, LabelFilter};
+use engine::{ContainerFilter, EventType, LabelFilter};
 use images::{Image, Reference, Remove};
 use std::collections::{BTreeMap, HashMap};
 
@@ -200,7 +200,7 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
     // What images share with others stays.
     report.space_reclaimed = before.saturating_sub(taken().await?);
     let events = call.api.engine.events();
-    events.record_prune_of_images(report.space_reclaimed);
+    events.record_prune(EventType::Image, report.space_reclaimed);
     Ok(body::ok(&report))
 }
 

@@ -27,7 +27,7 @@ pub(super) fn sum_up(document: &mut DiskUsage, verbose: bool) {
     if verbose {
         *document = DiskUsage::default();
     }
-    let total = lists.layers_size;
+    let total = lists.layers_size.unwrap_or_default();
     document.image_usage = lists.images.map(|items| {
         let unused = items.iter().filter(|image| image.containers == 0);
         Usage {

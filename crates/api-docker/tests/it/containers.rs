@@ -8,14 +8,14 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-fn create(host: &Host, name: &str, body: &Value) -> String {
+pub(crate) fn create(host: &Host, name: &str, body: &Value) -> String {
     let answer = host.post(&format!("/containers/create?name={name}"), body);
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()["Id"].as_str().unwrap().to_owned()
 }
 
 /// Pieces of a multiplexed stream: stdout's and stderr's.
-fn demultiplex(mut bytes: &[u8]) -> (String, String) {
+pub(crate) fn demultiplex(mut bytes: &[u8]) -> (String, String) {
     let mut streams = (Vec::new(), Vec::new());
     while let [stream, 0, 0, 0, a, b, c, d, rest @ ..] = bytes {
         let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap();
@@ -32,8 +32,14 @@ fn demultiplex(mut bytes: &[u8]) -> (String, String) {
     (text(streams.0), text(streams.1))
 }
 
+/// The next second, until which what happened so far is told.
+pub(crate) fn soon() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap().as_secs() + 1
+}
+
 /// Reads an answer's head from a connection that goes on.
-fn head(stream: &mut impl Read) -> String {
+pub(crate) fn head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -130,10 +136,7 @@ fn events_are_told_in_order() {
     host.post("/containers/told/start", &Value::Null);
     wait.read_to_end(&mut Vec::new()).unwrap();
     host.request("DELETE", "/containers/told", b"");
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    let now = now.as_secs() + 1;
+    let now = soon();
     let filter = "filters=%7B%22container%22%3A%5B%22told%22%5D%7D";
     let lines = host
         .get(&format!("/events?since=1&until={now}&{filter}"))
@@ -486,4 +489,57 @@ fn what_cannot_be_executed_is_an_error_of_the_start() {
     let ended = Answer::parse(&[waiting.as_bytes(), &rest].concat());
     assert_eq!(ended.json(), json!({"StatusCode": 127}));
     assert_eq!(host.get("/containers/removed/json").status, 404);
+}
+
+#[test]
+fn a_resize_is_an_event_also_where_there_is_no_terminal() {
+    let host = Host::new();
+    let Some(image) = host.busybox() else { return };
+    for (name, tty) in [("plain", false), ("terminal", true)] {
+        let body = json!({"Image": image, "Cmd": ["sleep", "600"], "Tty": tty});
+        create(&host, name, &body);
+        host.post(&format!("/containers/{name}/start"), &Value::Null);
+        let resized = host.post(
+            &format!("/containers/{name}/resize?h=12&w=34"),
+            &Value::Null,
+        );
+        assert_eq!(resized.status, 200, "{}", resized.text());
+        let filters = json!({"container": [name], "event": ["resize"]}).to_string();
+        let filters = filters.replace('"', "%22");
+        let told = host.get(&format!(
+            "/events?since=1&until={}&filters={filters}",
+            soon()
+        ));
+        let told = told.text();
+        let event: Event = docker_schema::decode(told.lines().next().unwrap().as_bytes()).unwrap();
+        let attribute = |name: &str| event.actor.attributes.get(name).map(String::as_str);
+        assert_eq!(event.action, "resize");
+        assert_eq!(attribute("height"), Some("12"));
+        assert_eq!(attribute("width"), Some("34"));
+    }
+}
+
+#[test]
+fn a_volume_without_a_name_is_marked_in_what_it_was_asked_for() {
+    let host = Host::new();
+    let Some(image) = host.busybox() else { return };
+    let mount = |target: &str, options: Value| json!({"Type": "volume", "Target": target, "VolumeOptions": options});
+    let labels = json!({"Labels": {"k": "v"}});
+    let named =
+        json!({"Type": "volume", "Source": "named", "Target": "/c", "VolumeOptions": labels});
+    let mounts = [
+        mount("/a", labels.clone()),
+        mount("/b", json!({"NoCopy": true})),
+        named,
+    ];
+    let body = json!({"Image": image, "Cmd": ["true"], "HostConfig": {"Mounts": mounts}});
+    create(&host, "marked", &body);
+    let shown = host.get("/containers/marked/json").json();
+    let shown = shown["HostConfig"]["Mounts"].as_array().unwrap();
+    let labels: Vec<&Value> = shown
+        .iter()
+        .map(|m| &m["VolumeOptions"]["Labels"])
+        .collect();
+    let marked = json!({"k": "v", "com.docker.volume.anonymous": ""});
+    assert_eq!(labels, [&marked, &Value::Null, &json!({"k": "v"})]);
 }

@@ -16,6 +16,9 @@ fn an_image_is_imported_named_shown_and_removed() {
     let inspect: Inspect = host.get(&format!("/images/{name}/json")).document();
     assert_eq!(inspect.id, image.id);
     assert_eq!(inspect.root_fs.layers.len(), 1);
+    // Who made it is said, as by docker.
+    let version = host.get("/version").json()["Version"].clone();
+    assert_eq!(Value::from(inspect.docker_version), version);
     let tagged = host.post(
         &format!("/images/{name}/tag?repo=a/b/c&tag=d"),
         &Value::Null,

@@ -8,7 +8,9 @@
 
 mod containers;
 mod docker;
+mod execs;
 mod host;
 mod images;
 mod protocol;
 mod routes;
+mod system;

@@ -65,14 +65,9 @@ fn images(usage: &DiskUsage) -> Row {
         .iter()
         .map(|image| image.size - image.shared_size.max(0))
         .sum();
-    let free = (usage.layers_size - used).max(0);
-    line(
-        "Images",
-        images.len(),
-        active.len(),
-        usage.layers_size,
-        free,
-    )
+    let size = usage.layers_size.unwrap_or_default();
+    let free = (size - used).max(0);
+    line("Images", images.len(), active.len(), size, free)
 }
 
 fn containers(usage: &DiskUsage) -> Row {

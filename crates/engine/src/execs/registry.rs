@@ -79,10 +79,15 @@ impl Registry {
             .get_mut(id)
             .ok_or_else(|| Error::no_exec(id.as_str()))?;
         if entry.begun {
-            let problem = Problem::AlreadyExecuted;
+            let problem = match entry.ended {
+                Some(_) => Problem::AlreadyExecuted,
+                None => Problem::Executing,
+            };
             return Err(Error::state("execute in", &entry.exec.container, problem));
         }
         entry.begun = true;
+        // COMPAT: it runs from now on, for who asks or starts it again.
+        entry.exec.running = true;
         Ok(entry.exec.clone())
     }
 
@@ -101,6 +106,18 @@ impl Registry {
             let news = self.changed.notified();
             let exec = self.find(id)?;
             if !self.is_on_its_way(id) {
+                return Ok(exec);
+            }
+            news.await;
+        }
+    }
+
+    /// Waits until an exec has a process, or has ended without one.
+    pub(crate) async fn begun(&self, id: &ExecId) -> Result<Exec, Error> {
+        loop {
+            let news = self.changed.notified();
+            let exec = self.find(id)?;
+            if exec.pid != 0 || exec.exit_code.is_some() {
                 return Ok(exec);
             }
             news.await;

@@ -61,10 +61,10 @@ pub(crate) fn exec(
     let cwd = match exec.working_dir.as_str() {
         "" => cwd(spec),
         dir if dir.starts_with('/') => dir.to_owned(),
-        dir => {
-            return Err(Error::invalid(
-                "WorkingDir",
-                format!("Cwd must be an absolute path: {dir}"),
+        _ => {
+            return Err(Error::unmet(
+                "Exec.WorkingDir",
+                "Cwd must be an absolute path",
             ));
         }
     };
