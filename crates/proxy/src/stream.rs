@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 /// What is passed on at a time. A read of so much makes it worth a pipe.
 const CHUNK: usize = 16 * 1024;
-/// What is moved at a time; the kernel takes as much as its pipe holds.
+/// What is moved at a time, and what a pipe holds.
 const MOST: usize = 1024 * 1024;
 
 /// Passes on both ways until both ended, or one failed.
@@ -69,6 +69,8 @@ async fn copy_few(from: &TcpStream, to: &TcpStream) -> io::Result<Flow> {
 /// Moves until the end, through a pipe.
 async fn move_many(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    // In a smaller one it takes more turns.
+    let _ = rustix::pipe::fcntl_setpipe_size(&write, MOST);
     loop {
         let mut held = through(from, Interest::READABLE, from, &write, MOST).await?;
         if held == 0 {

@@ -5,13 +5,16 @@ use super::output;
 use crate::build;
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// How many
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Where the executables are; without it they are built, optimised
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Containers started one after another and left running
     #[arg(long, default_value_t = 100)]
     containers: usize,
@@ -24,7 +27,7 @@ const IMAGE: &str = "corten-bench:busybox";
 
 /// Starts them, and prints start times, shim and daemon memory.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let binaries = build::release()?;
+    let binaries = build::release_unless(options.binaries.as_deref())?;
     super::at_home(|home| measure(options, &binaries, home))
 }
 

@@ -4,13 +4,16 @@ use super::daemon::{Daemon, busybox};
 use super::{Contestant, installed, interleave, of, print};
 use crate::build;
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 /// What to time
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Where the executables are; without it they are built, optimised
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Counted runs of each engine
     #[arg(long, default_value_t = 40)]
     runs: usize,
@@ -39,7 +42,7 @@ const RUN: &[&str] = &[
 
 /// Imports one busybox image into every engine that is there, and times them.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let binaries = build::release()?;
+    let binaries = build::release_unless(options.binaries.as_deref())?;
     super::at_home(|home| compare(options, &binaries, home))
 }
 

@@ -8,12 +8,15 @@ use super::load::What;
 use super::{of, output};
 use crate::build;
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What to measure
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Where the executables are; without it they are built, optimised
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Rounds of every measurement
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -55,7 +58,7 @@ enum Way {
 
 /// Starts a server in every engine, and measures each way to it in turns.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let binaries = build::release()?;
+    let binaries = build::release_unless(options.binaries.as_deref())?;
     super::at_home(|home| compare(options, &binaries, home))
 }
 

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// What to time
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Where the executables are; without it they are built, optimised
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Counted runs of each runtime
     #[arg(long, default_value_t = 60)]
     runs: usize,
@@ -19,7 +22,7 @@ pub(crate) struct Options {
 
 /// Makes a busybox bundle and times every runtime that is there on it.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let binaries = build::release()?;
+    let binaries = build::release_unless(options.binaries.as_deref())?;
     super::at_home(|home| {
         std::fs::create_dir_all(home.join("rootfs/bin"))?;
         compare(options, &binaries, home)
