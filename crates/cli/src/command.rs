@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::failure::Result;
 use crate::help;
+use crate::options::Words;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, builder::BoolishValueParser};
 use std::mem::ManuallyDrop;
 
@@ -14,6 +15,14 @@ pub(crate) trait Action: Args {
     const USAGE: &'static str;
     /// How many positional arguments it takes.
     const TAKES: Takes = Takes::Any;
+    /// Tells clap of its flags, as far as they may be among the words.
+    fn add(command: Command, _words: Words<'_>) -> Command {
+        Self::augment_args(command)
+    }
+    /// Reads what clap was told of by [`Self::add`].
+    fn read(matches: &mut ArgMatches, _words: Words<'_>) -> std::result::Result<Self, clap::Error> {
+        Self::from_arg_matches_mut(matches)
+    }
     /// The status to exit with if the daemon refuses or the arguments are wrong.
     async fn run(self, cx: &Context) -> Result;
 }
@@ -81,8 +90,8 @@ pub(crate) struct Leaf {
     pub(crate) usage: &'static str,
     /// How many positional arguments.
     pub(crate) takes: Takes,
-    build: fn(Command) -> Command,
-    run: fn(ArgMatches, &Context) -> Result,
+    add: fn(Command, Words<'_>) -> Command,
+    run: fn(ArgMatches, Words<'_>, &Context) -> Result,
 }
 
 /// The entry of command `A`.
@@ -102,7 +111,7 @@ pub(crate) const fn alias<A: Action>(
         node: Node::Leaf(Leaf {
             usage: A::USAGE,
             takes: A::TAKES,
-            build: A::augment_args,
+            add: A::add,
             run: run::<A>,
         }),
     }
@@ -122,8 +131,8 @@ pub(crate) const fn group(
     }
 }
 
-fn run<A: Action>(mut matches: ArgMatches, cx: &Context) -> Result {
-    let action = A::from_arg_matches_mut(&mut matches)
+fn run<A: Action>(mut matches: ArgMatches, words: Words<'_>, cx: &Context) -> Result {
+    let action = A::read(&mut matches, words)
         .map_err(|error| crate::failure::Failure::text(125, error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -135,15 +144,15 @@ fn run<A: Action>(mut matches: ArgMatches, cx: &Context) -> Result {
 }
 
 impl Leaf {
-    /// clap's command, called `path` (all names from the program's on).
-    pub(crate) fn command(&self, path: &str, about: &'static str) -> Command {
+    /// clap's command, called `path` (all names from the program's on), that reads `words`.
+    pub(crate) fn command(&self, path: &str, about: &'static str, words: Words<'_>) -> Command {
         let command = Command::new("corten")
             .bin_name(path.to_owned())
             .about(about)
             .disable_help_flag(true)
             .args_override_self(true)
             .override_usage(format!("{path} {}", self.usage).trim_end().to_owned());
-        (self.build)(command)
+        (self.add)(command, words)
             .about(about)
             .mut_args(like_docker)
             .arg(
@@ -156,12 +165,12 @@ impl Leaf {
 
     /// What `--help` prints.
     pub(crate) fn help(&self, path: &str, about: &'static str) -> String {
-        help::text(path, self.usage, &self.command(path, about))
+        help::text(path, self.usage, &self.command(path, about, Words::Any))
     }
 
     /// Runs it.
-    pub(crate) fn run(&self, matches: ArgMatches, cx: &Context) -> Result {
-        (self.run)(matches, cx)
+    pub(crate) fn run(&self, matches: ArgMatches, words: Words<'_>, cx: &Context) -> Result {
+        (self.run)(matches, words, cx)
     }
 }
 

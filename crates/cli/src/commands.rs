@@ -14,6 +14,7 @@ use crate::cmd::{
 use crate::command::{Entry, Leaf, Node, alias, group, leaf};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::options::Words;
 use crate::{output, usage};
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
@@ -269,11 +270,13 @@ fn run_leaf(
     args: impl Iterator<Item = OsString>,
     cx: Result<Context>,
 ) -> Result {
-    let args = std::iter::once(OsString::from("corten")).chain(args);
+    let args: Vec<OsString> = args.collect();
+    let words = Words::Given(&args);
     // It takes longer to take apart than the process lives.
-    let mut command = ManuallyDrop::new(leaf.command(path, about));
-    match command.try_get_matches_from_mut(args) {
-        Ok(matches) => leaf.run(matches, &cx?),
+    let mut command = ManuallyDrop::new(leaf.command(path, about, words));
+    let name = OsString::from("corten");
+    match command.try_get_matches_from_mut(std::iter::once(&name).chain(&args)) {
+        Ok(matches) => leaf.run(matches, words, &cx?),
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             output::text(&leaf.help(path, about))?;
             Ok(0)

@@ -3,6 +3,7 @@
 mod block_io;
 mod container;
 mod device;
+mod group;
 mod health;
 pub(crate) mod key_value;
 mod mount;
@@ -13,6 +14,7 @@ mod security;
 mod ulimit;
 
 pub(crate) use container::ContainerOptions;
+pub(crate) use group::Words;
 pub(crate) use key_value::environment;
 pub(crate) use network::restart_policy;
 pub(crate) use request::Attached;

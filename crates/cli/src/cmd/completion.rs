@@ -4,6 +4,7 @@ use crate::command::{Action, Node, Takes};
 use crate::commands;
 use crate::context::Context;
 use crate::failure::Result;
+use crate::options::Words;
 use crate::output;
 use clap::Command;
 use clap_complete::Shell;
@@ -39,7 +40,9 @@ fn tree(path: &str, name: &str) -> Command {
         }
         command = command.subcommand(match &entry.node {
             Node::Group(_) => tree(&below, entry.name).about(entry.about),
-            Node::Leaf(leaf) => leaf.command(&below, entry.about).name(entry.name),
+            Node::Leaf(leaf) => leaf
+                .command(&below, entry.about, Words::Any)
+                .name(entry.name),
         });
     }
     command

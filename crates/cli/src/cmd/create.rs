@@ -4,8 +4,9 @@ use super::pull;
 use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::options::ContainerOptions;
+use crate::options::{ContainerOptions, Words};
 use crate::output;
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use client::{Call, Client};
 use docker_schema::container::{CreateRequest, CreateResponse};
 use std::fs::OpenOptions;
@@ -14,7 +15,7 @@ use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Create {
-    #[command(flatten)]
+    #[arg(skip)]
     options: ContainerOptions,
     #[arg(required = true, trailing_var_arg = true, hide = true)]
     image_and_command: Vec<String>,
@@ -24,6 +25,17 @@ impl Action for Create {
     const ABOUT: &'static str = "Create a new container";
     const USAGE: &'static str = "[OPTIONS] IMAGE [COMMAND] [ARG...]";
     const TAKES: Takes = Takes::AtLeast(1);
+
+    fn add(command: Command, words: Words<'_>) -> Command {
+        ContainerOptions::add(Self::augment_args(command), words)
+    }
+
+    fn read(matches: &mut ArgMatches, words: Words<'_>) -> std::result::Result<Self, clap::Error> {
+        Ok(Self {
+            options: ContainerOptions::read(matches, words)?,
+            ..Self::from_arg_matches_mut(matches)?
+        })
+    }
 
     async fn run(self, cx: &Context) -> Result {
         let wrong = |text: String| Failure::text(125, text).with_help("create");

@@ -6,10 +6,11 @@ use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::detach_keys::DetachKeys;
 use crate::failure::{Failure, Result};
-use crate::options::ContainerOptions;
+use crate::options::{ContainerOptions, Words};
 use crate::output;
 use crate::session::{self, End, Session, Target};
 use crate::signals::Forwarded;
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use client::{Call, Client, JsonStream};
 use docker_schema::container::WaitResponse;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(crate) struct Run {
     /// Proxy received signals to the process (default true)
     #[arg(long, action = clap::ArgAction::SetFalse)]
     sig_proxy: bool,
-    #[command(flatten)]
+    #[arg(skip)]
     options: ContainerOptions,
     #[arg(required = true, trailing_var_arg = true, hide = true)]
     image_and_command: Vec<String>,
@@ -38,6 +39,17 @@ impl Action for Run {
     const ABOUT: &'static str = "Create and run a new container from an image";
     const USAGE: &'static str = "[OPTIONS] IMAGE [COMMAND] [ARG...]";
     const TAKES: Takes = Takes::AtLeast(1);
+
+    fn add(command: Command, words: Words<'_>) -> Command {
+        ContainerOptions::add(Self::augment_args(command), words)
+    }
+
+    fn read(matches: &mut ArgMatches, words: Words<'_>) -> std::result::Result<Self, clap::Error> {
+        Ok(Self {
+            options: ContainerOptions::read(matches, words)?,
+            ..Self::from_arg_matches_mut(matches)?
+        })
+    }
 
     async fn run(self, cx: &Context) -> Result {
         let wrong = |text: String| Failure::text(125, text).with_help("run");

@@ -1,7 +1,8 @@
 //! The flags themselves, as docker names them.
 
+use super::group::{Group, Words};
 use crate::units;
-use clap::Args;
+use clap::{ArgMatches, Args, Command, FromArgMatches as _};
 use std::path::PathBuf;
 
 const LIMITS: &str = "Limits";
@@ -11,8 +12,9 @@ const STORAGE: &str = "Storage";
 const HEALTH: &str = "Health";
 const WINDOWS: &str = "Windows only";
 
-/// All that `run` and `create` have in common.
-#[derive(Debug, Args)]
+/// All that `run` and `create` have in common: what most commands give, and groups of which they
+/// give a few.
+#[derive(Debug, Default, Args)]
 pub(crate) struct ContainerOptions {
     /// Attach to STDIN, STDOUT or STDERR
     #[arg(short, long, value_name = "list")]
@@ -20,36 +22,9 @@ pub(crate) struct ContainerOptions {
     /// Write the container ID to the file
     #[arg(long, value_name = "string")]
     pub(crate) cidfile: Option<PathBuf>,
-    /// Overwrite the default ENTRYPOINT of the image
-    #[arg(long, value_name = "string")]
-    pub(super) entrypoint: Option<String>,
-    /// Set environment variables
-    #[arg(short, long, value_name = "list")]
-    pub(super) env: Vec<String>,
-    /// Read in a file of environment variables
-    #[arg(long, value_name = "list")]
-    pub(super) env_file: Vec<PathBuf>,
-    /// Run an init inside the container that forwards signals and reaps processes
-    #[arg(long)]
-    pub(super) init: bool,
     /// Keep STDIN open even if not attached
     #[arg(short, long)]
     pub(crate) interactive: bool,
-    /// Set meta data on a container
-    #[arg(short, long, value_name = "list")]
-    pub(super) label: Vec<String>,
-    /// Read in a line delimited file of labels
-    #[arg(long, value_name = "list")]
-    pub(super) label_file: Vec<PathBuf>,
-    /// Add an annotation to the container (passed through to the OCI runtime)
-    #[arg(long, value_name = "map")]
-    pub(super) annotation: Vec<String>,
-    /// Logging driver for the container
-    #[arg(long, value_name = "string")]
-    pub(super) log_driver: Option<String>,
-    /// Log driver options
-    #[arg(long, value_name = "list")]
-    pub(super) log_opt: Vec<String>,
     /// Assign a name to the container
     #[arg(long, value_name = "string")]
     pub(crate) name: Option<String>,
@@ -68,6 +43,89 @@ pub(crate) struct ContainerOptions {
     /// Automatically remove the container and its associated anonymous volumes when it exits
     #[arg(long)]
     pub(crate) rm: bool,
+    /// Allocate a pseudo-TTY
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Skip image verification
+    #[arg(long, hide = true, default_value = "true", value_name = "")]
+    pub(super) disable_content_trust: String,
+
+    #[arg(skip)]
+    pub(super) process: Process,
+    #[arg(skip)]
+    pub(super) labels: Labels,
+    #[arg(skip)]
+    pub(super) log: Log,
+    #[arg(skip)]
+    pub(super) limits: Limits,
+    #[arg(skip)]
+    pub(super) processors: Processors,
+    #[arg(skip)]
+    pub(super) block_io: BlockIo,
+    #[arg(skip)]
+    pub(super) network: Network,
+    #[arg(skip)]
+    pub(super) security: Security,
+    #[arg(skip)]
+    pub(super) storage: Storage,
+    #[arg(skip)]
+    pub(super) health: Health,
+    #[arg(skip)]
+    pub(super) windows: Windows,
+}
+
+impl ContainerOptions {
+    /// Tells clap of the flags, as far as they may be among the words.
+    pub(crate) fn add(mut command: Command, words: Words<'_>) -> Command {
+        command = Self::augment_args(command);
+        command = words.add::<Process>(command);
+        command = words.add::<Labels>(command);
+        command = words.add::<Log>(command);
+        command = words.add::<Limits>(command);
+        command = words.add::<Processors>(command);
+        command = words.add::<BlockIo>(command);
+        command = words.add::<Network>(command);
+        command = words.add::<Security>(command);
+        command = words.add::<Storage>(command);
+        command = words.add::<Health>(command);
+        command = words.add::<Windows>(command);
+        command.next_help_heading(None)
+    }
+
+    /// Reads what clap was told of by [`Self::add`].
+    pub(crate) fn read(matches: &mut ArgMatches, words: Words<'_>) -> Result<Self, clap::Error> {
+        Ok(Self {
+            process: words.read(matches)?,
+            labels: words.read(matches)?,
+            log: words.read(matches)?,
+            limits: words.read(matches)?,
+            processors: words.read(matches)?,
+            block_io: words.read(matches)?,
+            network: words.read(matches)?,
+            security: words.read(matches)?,
+            storage: words.read(matches)?,
+            health: words.read(matches)?,
+            windows: words.read(matches)?,
+            ..Self::from_arg_matches_mut(matches)?
+        })
+    }
+}
+
+/// What its first process is.
+#[derive(Debug, Default, Args)]
+pub(super) struct Process {
+    /// Overwrite the default ENTRYPOINT of the image
+    #[arg(long, value_name = "string")]
+    pub(super) entrypoint: Option<String>,
+    /// Set environment variables
+    #[arg(short, long, value_name = "list")]
+    pub(super) env: Vec<String>,
+    /// Read in a file of environment variables
+    #[arg(long, value_name = "list")]
+    pub(super) env_file: Vec<PathBuf>,
+    /// Run an init inside the container that forwards signals and reaps processes
+    #[arg(long)]
+    pub(super) init: bool,
     /// Runtime to use for this container
     #[arg(long, value_name = "string")]
     pub(super) runtime: Option<String>,
@@ -77,35 +135,66 @@ pub(crate) struct ContainerOptions {
     /// Timeout (in seconds) to stop a container
     #[arg(long, value_name = "int")]
     pub(super) stop_timeout: Option<i64>,
-    /// Allocate a pseudo-TTY
-    #[arg(short, long)]
-    pub(crate) tty: bool,
     /// Username or UID (format: <name|uid>[:<group|gid>])
     #[arg(short, long, value_name = "string")]
     pub(super) user: Option<String>,
     /// Working directory inside the container
     #[arg(short, long, value_name = "string")]
     pub(super) workdir: Option<String>,
-    /// Skip image verification
-    #[arg(long, hide = true, default_value = "true", value_name = "")]
-    pub(super) disable_content_trust: String,
+}
 
-    #[command(flatten)]
-    pub(super) limits: Limits,
-    #[command(flatten)]
-    pub(super) network: Network,
-    #[command(flatten)]
-    pub(super) security: Security,
-    #[command(flatten)]
-    pub(super) storage: Storage,
-    #[command(flatten)]
-    pub(super) health: Health,
-    #[command(flatten)]
-    pub(super) windows: Windows,
+impl Group for Process {
+    const NAMES: &'static [&'static str] = &[
+        "entrypoint",
+        "env",
+        "e",
+        "env-file",
+        "init",
+        "runtime",
+        "stop-signal",
+        "stop-timeout",
+        "user",
+        "u",
+        "workdir",
+        "w",
+    ];
+}
+
+/// What is said of a container.
+#[derive(Debug, Default, Args)]
+pub(super) struct Labels {
+    /// Add an annotation to the container (passed through to the OCI runtime)
+    #[arg(long, value_name = "map")]
+    pub(super) annotation: Vec<String>,
+    /// Set meta data on a container
+    #[arg(short, long, value_name = "list")]
+    pub(super) label: Vec<String>,
+    /// Read in a line delimited file of labels
+    #[arg(long, value_name = "list")]
+    pub(super) label_file: Vec<PathBuf>,
+}
+
+impl Group for Labels {
+    const NAMES: &'static [&'static str] = &["annotation", "label", "l", "label-file"];
+}
+
+/// Where its output goes.
+#[derive(Debug, Default, Args)]
+pub(super) struct Log {
+    /// Logging driver for the container
+    #[arg(long, value_name = "string")]
+    pub(super) log_driver: Option<String>,
+    /// Log driver options
+    #[arg(long, value_name = "list")]
+    pub(super) log_opt: Vec<String>,
+}
+
+impl Group for Log {
+    const NAMES: &'static [&'static str] = &["log-driver", "log-opt"];
 }
 
 /// What a container may use.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = LIMITS)]
 pub(super) struct Limits {
     /// Memory limit
@@ -117,9 +206,9 @@ pub(super) struct Limits {
     /// Swap limit equal to memory plus swap: '-1' to enable unlimited swap
     #[arg(long, value_name = "bytes", value_parser = units::bytes_or_unlimited)]
     pub(super) memory_swap: Option<i64>,
-    /// Tune container memory swappiness (0 to 100)
-    #[arg(long, value_name = "int", default_value = "-1")]
-    pub(super) memory_swappiness: i64,
+    /// Tune container memory swappiness (0 to 100) (default -1)
+    #[arg(long, value_name = "int")]
+    pub(super) memory_swappiness: Option<i64>,
     /// Kernel memory limit
     #[arg(long, value_name = "bytes", hide = true, value_parser = units::bytes)]
     pub(super) kernel_memory: Option<i64>,
@@ -132,6 +221,43 @@ pub(super) struct Limits {
     /// Tune container pids limit (set -1 for unlimited)
     #[arg(long, value_name = "int")]
     pub(super) pids_limit: Option<i64>,
+    /// Optional parent cgroup for the container
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(super) cgroup_parent: String,
+    /// Ulimit options
+    #[arg(long, value_name = "ulimit")]
+    pub(super) ulimit: Vec<String>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "bytes", value_parser = units::bytes)]
+    pub(super) shm_size: Option<i64>,
+}
+
+impl Group for Limits {
+    const NAMES: &'static [&'static str] = &[
+        "memory",
+        "m",
+        "memory-reservation",
+        "memory-swap",
+        "memory-swappiness",
+        "kernel-memory",
+        "oom-kill-disable",
+        "oom-score-adj",
+        "pids-limit",
+        "cgroup-parent",
+        "ulimit",
+        "shm-size",
+    ];
+}
+
+/// Which processors a container may use, and how much of them.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = LIMITS)]
+pub(super) struct Processors {
     /// Number of CPUs
     #[arg(long, value_name = "decimal", value_parser = units::processors)]
     pub(super) cpus: Option<i64>,
@@ -166,6 +292,26 @@ pub(super) struct Limits {
         hide_default_value = true
     )]
     pub(super) cpuset_mems: String,
+}
+
+impl Group for Processors {
+    const NAMES: &'static [&'static str] = &[
+        "cpus",
+        "cpu-shares",
+        "c",
+        "cpu-period",
+        "cpu-quota",
+        "cpu-rt-period",
+        "cpu-rt-runtime",
+        "cpuset-cpus",
+        "cpuset-mems",
+    ];
+}
+
+/// How a container may use block devices.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = LIMITS)]
+pub(super) struct BlockIo {
     /// Block IO (relative weight), between 10 and 1000, or 0 to disable
     #[arg(long, value_name = "uint16", default_value = "0")]
     pub(super) blkio_weight: u16,
@@ -184,24 +330,21 @@ pub(super) struct Limits {
     /// Limit write rate (IO per second) to a device
     #[arg(long, value_name = "list")]
     pub(super) device_write_iops: Vec<String>,
-    /// Optional parent cgroup for the container
-    #[arg(
-        long,
-        value_name = "string",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(super) cgroup_parent: String,
-    /// Ulimit options
-    #[arg(long, value_name = "ulimit")]
-    pub(super) ulimit: Vec<String>,
-    /// Size of /dev/shm
-    #[arg(long, value_name = "bytes", value_parser = units::bytes)]
-    pub(super) shm_size: Option<i64>,
+}
+
+impl Group for BlockIo {
+    const NAMES: &'static [&'static str] = &[
+        "blkio-weight",
+        "blkio-weight-device",
+        "device-read-bps",
+        "device-read-iops",
+        "device-write-bps",
+        "device-write-iops",
+    ];
 }
 
 /// How a container is reached and reaches others.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = NETWORK)]
 pub(super) struct Network {
     /// Add a custom host-to-IP mapping (host:ip)
@@ -254,8 +397,35 @@ pub(super) struct Network {
     pub(super) publish_all: bool,
 }
 
+impl Group for Network {
+    const NAMES: &'static [&'static str] = &[
+        "add-host",
+        "dns",
+        "dns-option",
+        "dns-opt",
+        "dns-search",
+        "domainname",
+        "expose",
+        "hostname",
+        "h",
+        "ip",
+        "ip6",
+        "link",
+        "link-local-ip",
+        "mac-address",
+        "network",
+        "net",
+        "network-alias",
+        "net-alias",
+        "publish",
+        "p",
+        "publish-all",
+        "P",
+    ];
+}
+
 /// What a container may do, and what it shares.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = SECURITY)]
 pub(super) struct Security {
     /// Add Linux capabilities
@@ -338,8 +508,29 @@ pub(super) struct Security {
     pub(super) use_api_socket: bool,
 }
 
+impl Group for Security {
+    const NAMES: &'static [&'static str] = &[
+        "cap-add",
+        "cap-drop",
+        "cgroupns",
+        "device",
+        "device-cgroup-rule",
+        "gpus",
+        "group-add",
+        "ipc",
+        "isolation",
+        "pid",
+        "privileged",
+        "security-opt",
+        "sysctl",
+        "userns",
+        "uts",
+        "use-api-socket",
+    ];
+}
+
 /// A container's files.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = STORAGE)]
 pub(super) struct Storage {
     /// Attach a filesystem mount to the container
@@ -370,8 +561,21 @@ pub(super) struct Storage {
     pub(super) volumes_from: Vec<String>,
 }
 
+impl Group for Storage {
+    const NAMES: &'static [&'static str] = &[
+        "mount",
+        "read-only",
+        "storage-opt",
+        "tmpfs",
+        "volume",
+        "v",
+        "volume-driver",
+        "volumes-from",
+    ];
+}
+
 /// How a container's health is asked for.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = HEALTH)]
 pub(super) struct Health {
     /// Command to run to check health
@@ -397,8 +601,20 @@ pub(super) struct Health {
     pub(super) no_healthcheck: bool,
 }
 
+impl Group for Health {
+    const NAMES: &'static [&'static str] = &[
+        "health-cmd",
+        "health-interval",
+        "health-retries",
+        "health-start-interval",
+        "health-start-period",
+        "health-timeout",
+        "no-healthcheck",
+    ];
+}
+
 /// Sent as they are; a Linux daemon refuses them.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = WINDOWS)]
 pub(super) struct Windows {
     /// CPU count (Windows only)
@@ -413,4 +629,77 @@ pub(super) struct Windows {
     /// Maximum IOps limit for the system drive (Windows only)
     #[arg(long, value_name = "uint", default_value = "0", hide = true)]
     pub(super) io_maxiops: u64,
+}
+
+impl Group for Windows {
+    const NAMES: &'static [&'static str] =
+        &["cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops"];
+}
+
+#[cfg(test)]
+pub(super) use tests::GROUPS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A group, in what the tests of groups look at.
+    pub(in super::super) struct Shown {
+        pub(in super::super) built: fn() -> Vec<String>,
+        pub(in super::super) named: fn() -> Vec<String>,
+        pub(in super::super) read: fn() -> String,
+        pub(in super::super) default: fn() -> String,
+    }
+
+    pub(in super::super) const GROUPS: &[Shown] = &[
+        shown::<Process>(),
+        shown::<Labels>(),
+        shown::<Log>(),
+        shown::<Limits>(),
+        shown::<Processors>(),
+        shown::<BlockIo>(),
+        shown::<Network>(),
+        shown::<Security>(),
+        shown::<Storage>(),
+        shown::<Health>(),
+        shown::<Windows>(),
+    ];
+
+    const fn shown<T: Group + std::fmt::Debug>() -> Shown {
+        Shown {
+            built: built::<T>,
+            named: named::<T>,
+            read: read::<T>,
+            default: || format!("{:?}", T::default()),
+        }
+    }
+
+    fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn named<T: Group>() -> Vec<String> {
+        sorted(T::NAMES.iter().map(ToString::to_string))
+    }
+
+    fn built<T: Group>() -> Vec<String> {
+        let command = T::augment_args(Command::new("x").disable_help_flag(true));
+        let names = command.get_arguments().flat_map(|arg| {
+            let letters = arg.get_short_and_visible_aliases().unwrap_or_default();
+            let longs = arg.get_long().into_iter().map(str::to_owned);
+            let aliases = arg.get_all_aliases().unwrap_or_default();
+            let aliases = aliases.into_iter().map(str::to_owned);
+            let letters = letters.into_iter().map(String::from);
+            longs.chain(aliases).chain(letters).collect::<Vec<_>>()
+        });
+        sorted(names)
+    }
+
+    fn read<T: Group + std::fmt::Debug>() -> String {
+        let command = T::augment_args(Command::new("x").disable_help_flag(true));
+        let mut matches = command.get_matches_from(["x"]);
+        format!("{:?}", T::from_arg_matches_mut(&mut matches).unwrap())
+    }
 }

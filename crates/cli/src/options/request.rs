@@ -1,6 +1,6 @@
 //! Flags to the request.
 
-use super::container::{ContainerOptions, Limits, Security, Storage};
+use super::container::{BlockIo, ContainerOptions, Limits, Processors, Security, Storage};
 use super::{block_io, device, health, key_value, mount, network, ports, security, ulimit};
 use crate::terminal;
 use docker_schema::container::{Config, CreateRequest, HostConfig, LogConfig};
@@ -67,18 +67,19 @@ impl ContainerOptions {
         let volumes = mount::volumes(&self.storage.volume)?;
         let ports = ports::parse(&self.network.publish, &self.network.expose)?;
         let (network_mode, networking_config) = network::networks(&self.network)?;
-        let entrypoint = self
-            .entrypoint
-            .as_ref()
-            .map(|entrypoint| match entrypoint.as_str() {
-                // An empty list would leave the image's command.
-                "" => vec![String::new()],
-                entrypoint => vec![entrypoint.to_owned()],
-            });
+        let entrypoint =
+            self.process
+                .entrypoint
+                .as_ref()
+                .map(|entrypoint| match entrypoint.as_str() {
+                    // An empty list would leave the image's command.
+                    "" => vec![String::new()],
+                    entrypoint => vec![entrypoint.to_owned()],
+                });
         let config = Config {
             hostname: self.network.hostname.clone().unwrap_or_default(),
             domainname: self.network.domainname.clone().unwrap_or_default(),
-            user: self.user.clone().unwrap_or_default(),
+            user: self.process.user.clone().unwrap_or_default(),
             attach_stdin: attached.stdin,
             attach_stdout: attached.stdout,
             attach_stderr: attached.stderr,
@@ -86,17 +87,23 @@ impl ContainerOptions {
             tty: self.tty,
             open_stdin: self.interactive,
             stdin_once: self.interactive && attached.stdin,
-            env: list(&key_value::environment(&self.env_file, &self.env)?),
+            env: list(&key_value::environment(
+                &self.process.env_file,
+                &self.process.env,
+            )?),
             cmd: list(command),
             healthcheck: health::config(&self.health)?,
             image: image.to_owned(),
             volumes: (!volumes.anonymous.is_empty()).then_some(volumes.anonymous),
-            working_dir: self.workdir.clone().unwrap_or_default(),
+            working_dir: self.process.workdir.clone().unwrap_or_default(),
             entrypoint,
             mac_address: self.network.mac_address.clone().unwrap_or_default(),
-            labels: Some(key_value::labels(&self.label_file, &self.label)?),
-            stop_signal: self.stop_signal.clone().unwrap_or_default(),
-            stop_timeout: self.stop_timeout,
+            labels: Some(key_value::labels(
+                &self.labels.label_file,
+                &self.labels.label,
+            )?),
+            stop_signal: self.process.stop_signal.clone().unwrap_or_default(),
+            stop_timeout: self.process.stop_timeout,
             ..Config::default()
         };
         let mut host = HostConfig {
@@ -108,6 +115,8 @@ impl ContainerOptions {
         };
         self.apply(&mut host)?;
         apply_limits(&self.limits, &mut host)?;
+        apply_processors(&self.processors, &mut host);
+        apply_block_io(&self.block_io, &mut host)?;
         apply_security(&self.security, &mut host)?;
         apply_storage(&self.storage, &mut host)?;
         Ok(CreateRequest {
@@ -134,18 +143,18 @@ impl ContainerOptions {
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let log_options = key_value::strict_map("--log-opt", &self.log_opt)?;
+        let log_options = key_value::strict_map("--log-opt", &self.log.log_opt)?;
         host.log_config = LogConfig {
-            r#type: self.log_driver.clone().unwrap_or_default(),
+            r#type: self.log.log_driver.clone().unwrap_or_default(),
             config: Some(log_options),
         };
-        if host.log_config.r#type == "none" && !self.log_opt.is_empty() {
+        if host.log_config.r#type == "none" && !self.log.log_opt.is_empty() {
             return Err("invalid logging opts for driver none".into());
         }
-        let annotations = key_value::strict_map("--annotation", &self.annotation)?;
+        let annotations = key_value::strict_map("--annotation", &self.labels.annotation)?;
         host.annotations = (!annotations.is_empty()).then_some(annotations);
-        host.runtime = self.runtime.clone().unwrap_or_default();
-        host.init = self.init.then_some(true);
+        host.runtime = self.process.runtime.clone().unwrap_or_default();
+        host.init = self.process.init.then_some(true);
         host.console_size = match self.tty {
             true => terminal::size().unwrap_or_default(),
             false => [0, 0],
@@ -166,14 +175,11 @@ impl ContainerOptions {
 }
 
 fn apply_limits(limits: &Limits, host: &mut HostConfig) -> Result<(), String> {
-    if limits.memory_swappiness != -1 {
-        if !(0..=100).contains(&limits.memory_swappiness) {
-            return Err(format!(
-                "invalid value: {}. Valid memory swappiness range is 0-100",
-                limits.memory_swappiness
-            ));
-        }
-        host.memory_swappiness = Some(limits.memory_swappiness);
+    host.memory_swappiness = limits.memory_swappiness.filter(|given| *given != -1);
+    if let Some(wrong) = host.memory_swappiness.filter(|v| !(0..=100).contains(v)) {
+        return Err(format!(
+            "invalid value: {wrong}. Valid memory swappiness range is 0-100"
+        ));
     }
     host.memory = limits.memory.unwrap_or_default();
     host.memory_reservation = limits.memory_reservation.unwrap_or_default();
@@ -182,26 +188,33 @@ fn apply_limits(limits: &Limits, host: &mut HostConfig) -> Result<(), String> {
     host.oom_kill_disable = limits.oom_kill_disable.then_some(true);
     host.oom_score_adj = limits.oom_score_adj;
     host.pids_limit = limits.pids_limit;
-    host.nano_cpus = limits.cpus.unwrap_or_default();
-    host.cpu_shares = limits.cpu_shares;
-    host.cpu_period = limits.cpu_period;
-    host.cpu_quota = limits.cpu_quota;
-    host.cpu_realtime_period = limits.cpu_rt_period;
-    host.cpu_realtime_runtime = limits.cpu_rt_runtime;
-    limits.cpuset_cpus.clone_into(&mut host.cpuset_cpus);
-    limits.cpuset_mems.clone_into(&mut host.cpuset_mems);
-    host.blkio_weight = limits.blkio_weight;
-    let weights = block_io::weights(&limits.blkio_weight_device)?;
-    host.blkio_weight_device = Some(weights);
-    host.blkio_device_read_bps = Some(block_io::bytes(&limits.device_read_bps)?);
-    host.blkio_device_write_bps = Some(block_io::bytes(&limits.device_write_bps)?);
-    host.blkio_device_read_iops = Some(block_io::operations(&limits.device_read_iops)?);
-    host.blkio_device_write_iops = Some(block_io::operations(&limits.device_write_iops)?);
     limits.cgroup_parent.clone_into(&mut host.cgroup_parent);
     let ulimits = limits.ulimit.iter().map(|text| ulimit::parse(text));
     let ulimits: Vec<_> = ulimits.collect::<Result<_, _>>()?;
     host.ulimits = Some(ulimits);
     host.shm_size = limits.shm_size.unwrap_or_default();
+    Ok(())
+}
+
+fn apply_processors(flags: &Processors, host: &mut HostConfig) {
+    host.nano_cpus = flags.cpus.unwrap_or_default();
+    host.cpu_shares = flags.cpu_shares;
+    host.cpu_period = flags.cpu_period;
+    host.cpu_quota = flags.cpu_quota;
+    host.cpu_realtime_period = flags.cpu_rt_period;
+    host.cpu_realtime_runtime = flags.cpu_rt_runtime;
+    flags.cpuset_cpus.clone_into(&mut host.cpuset_cpus);
+    flags.cpuset_mems.clone_into(&mut host.cpuset_mems);
+}
+
+fn apply_block_io(flags: &BlockIo, host: &mut HostConfig) -> Result<(), String> {
+    host.blkio_weight = flags.blkio_weight;
+    let weights = block_io::weights(&flags.blkio_weight_device)?;
+    host.blkio_weight_device = Some(weights);
+    host.blkio_device_read_bps = Some(block_io::bytes(&flags.device_read_bps)?);
+    host.blkio_device_write_bps = Some(block_io::bytes(&flags.device_write_bps)?);
+    host.blkio_device_read_iops = Some(block_io::operations(&flags.device_read_iops)?);
+    host.blkio_device_write_iops = Some(block_io::operations(&flags.device_write_iops)?);
     Ok(())
 }
 
