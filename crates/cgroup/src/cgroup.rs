@@ -4,8 +4,8 @@ use crate::group::{self, Group, Origin};
 use crate::hierarchy::Version;
 use crate::resctrl::{self, Class, Resctrl};
 use crate::systemd::{self, Attachment, Holder, Scope};
-use crate::{Error, Hierarchies, Hierarchy, Property, limits};
-use oci::runtime::{IntelRdt, Resources};
+use crate::{Error, Hierarchies, Hierarchy, Property, devices, limits};
+use oci::runtime::{DeviceRule, IntelRdt, Resources};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -97,6 +97,8 @@ pub struct Cgroup {
     holder: Option<Holder>,
     /// Where version 2 is mounted, as its maker found it.
     unified_mount: Option<PathBuf>,
+    /// The rules for devices that were applied ahead.
+    pub(crate) devices: Option<Vec<DeviceRule>>,
 }
 
 /// How a child comes into version 2's group.
@@ -139,6 +141,7 @@ impl Cgroup {
             unit: scope.as_ref().map(|scope| scope.unit.clone()),
             holder: None,
             unified_mount: hierarchies.find("").map(|whole| whole.mount.clone()),
+            devices: None,
         };
         let place = Place::of(hierarchies, request, scope.as_ref());
         if let Some(scope) = &scope {
@@ -189,6 +192,17 @@ impl Cgroup {
             return limits::apply(self, &systemd::rounded(resources), limits::When::Create);
         }
         limits::apply(self, resources, limits::When::Create)
+    }
+
+    /// Applies rules for devices to a new group of version 1, before its limits. If these are the
+    /// same they are there then, and others take their place; a program of version 2 would stay.
+    pub fn limit_devices(&mut self, rules: Vec<DeviceRule>) -> Result<(), Error> {
+        if self.group("devices").is_none() {
+            return Ok(());
+        }
+        devices::apply(self, &rules)?;
+        self.devices = Some(rules);
+        Ok(())
     }
 
     fn make(
@@ -257,6 +271,7 @@ impl Cgroup {
             },
             holder: None,
             unified_mount: None,
+            devices: None,
         })
     }
 
@@ -314,6 +329,7 @@ impl Cgroup {
             unit: self.unit.clone(),
             holder: None,
             unified_mount: self.unified_mount.clone(),
+            devices: None,
         })
     }
 

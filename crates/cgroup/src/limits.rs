@@ -17,7 +17,7 @@ pub(crate) enum When {
 
 /// Writes every limit that is given.
 pub(crate) fn apply(cgroup: &Cgroup, resources: &Resources, when: When) -> Result<(), Error> {
-    if when == When::Create {
+    if when == When::Create && cgroup.devices.as_ref() != Some(&resources.devices) {
         devices::apply(cgroup, &resources.devices)?;
     }
     if let Some(pids) = resources.pids.as_ref().and_then(|pids| pids.limit) {

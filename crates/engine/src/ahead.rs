@@ -40,6 +40,7 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Image
     };
     Ahead {
         mounts: crate::spec::likely_mounts(),
+        devices: crate::spec::likely_device_rules(),
         cgroup_parent: match config.cgroup_driver {
             CgroupDriver::Cgroupfs => Some(config.cgroup_parent()),
             CgroupDriver::Systemd => None,

@@ -11,6 +11,7 @@ mod process;
 mod resources;
 mod security;
 
+pub(crate) use devices::likely_rules as likely_device_rules;
 pub(crate) use environment::inherit as inherit_env;
 pub(crate) use mounts::likely as likely_mounts;
 pub(crate) use process::exec as exec_process;

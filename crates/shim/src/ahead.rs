@@ -63,8 +63,12 @@ impl Sandbox {
         let planned = Cgroup::planned(&hierarchies, &request)?;
         let document = self.described(&id, Path::new(&asked.directory), planned);
         record::replace(bundle, run::PREPARED, &document)?;
-        let cgroup = Cgroup::create_in(&hierarchies, &request)?;
+        let mut cgroup = Cgroup::create_in(&hierarchies, &request)?;
         cgroup.open_doors();
+        if !asked.devices.is_empty() {
+            let rules = serde_json::from_slice(&asked.devices);
+            cgroup.limit_devices(rules.map_err(Error::invalid("devices"))?)?;
+        }
         self.hierarchies = Some(hierarchies);
         let mut stock = Stock::default();
         let namespaces = Namespaces::make(|| stock = Stock::make(&mounts, Some(&cgroup)))?;

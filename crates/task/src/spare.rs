@@ -21,6 +21,8 @@ const KEPT: Duration = Duration::from_secs(10);
 pub struct Ahead {
     /// The configuration's mounts that are likely.
     pub mounts: Vec<oci::runtime::Mount>,
+    /// Its rules for devices that are.
+    pub devices: Vec<oci::runtime::DeviceRule>,
     /// What a cgroup's path begins with, before the container's id; `None`: another makes groups,
     /// and nothing is made ahead.
     pub cgroup_parent: Option<String>,
@@ -195,6 +197,7 @@ impl Held {
             mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
             rootfs: rootfs.unwrap_or_default(),
             descriptors: u32::try_from(layers.len()).unwrap_or(u32::MAX),
+            devices: serde_json::to_vec(&self.ahead.devices).unwrap_or_default(),
         };
         let id = id.clone();
         tokio::spawn(async move {

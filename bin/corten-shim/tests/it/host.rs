@@ -251,6 +251,7 @@ pub fn client(framing: Framing) -> (UnixStream, Attach) {
 fn ahead() -> Ahead {
     Ahead {
         mounts: Vec::new(),
+        devices: Vec::new(),
         cgroup_parent: Some(String::new()),
         directory: Directory {
             make: Box::new(|_| ()),

@@ -69,9 +69,7 @@ impl Action for Run {
         let client = cx.client().await.map_err(|f| f.with_status(125))?;
         let created = create::create(client, &self.options, &request);
         let created = match attached.any() {
-            // Attaching, waiting and starting follow each other closely: the connections are made
-            // while the daemon makes the container. One that cannot be is missed when it is used.
-            true => tokio::join!(created, client.open(2)).0,
+            true => tokio::join!(created, open_more(client)).0,
             false => created.await,
         };
         let created = created.map_err(|failure| failure.with_status(125).with_help("run"))?;
@@ -80,6 +78,17 @@ impl Action for Run {
             false => self.background(client, created).await,
         }
     }
+}
+
+/// Makes the connections for what follows the creation closely: attaching, waiting and starting.
+/// The daemon makes the container meanwhile.
+async fn open_more(client: &Client) {
+    // By then the request was handed over, and sent.
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
+    // One that cannot be made is missed when it is used.
+    drop(client.open(2).await);
 }
 
 impl Run {

@@ -95,8 +95,14 @@ impl Namespaces {
 }
 
 fn open(field: &str, kind: Kind, path: &str) -> Result<(Kind, OwnedFd, CString), Error> {
-    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| Error::host("open namespace", path)(errno.into()))?;
+    let ours = path.strip_prefix("/proc/self/fd/");
+    let ours = ours.and_then(|number| sys::fds::borrow(number.parse().ok()?));
+    let opened = match ours {
+        // Without a walk through procfs.
+        Some(fd) => rustix::io::fcntl_dupfd_cloexec(fd, 3),
+        None => rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
+    };
+    let fd = opened.map_err(|errno| Error::host("open namespace", path)(errno.into()))?;
     let file = rustix::fs::fstatfs(&fd)
         .map_err(|errno| Error::host("look at namespace", path)(errno.into()))?;
     const NSFS: u64 = 0x6e73_6673;

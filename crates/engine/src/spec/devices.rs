@@ -20,24 +20,39 @@ pub(super) fn nodes(spec: &ContainerSpec) -> Result<Vec<Device>, Error> {
     Ok(nodes)
 }
 
-/// What may be done to devices, the later rule wins.
-pub(super) fn rules(spec: &ContainerSpec) -> Result<Vec<DeviceRule>, Error> {
-    let rule = |allow, kind, major, minor, access: &str| DeviceRule {
+/// The rules of a container that asks for no device.
+pub(crate) fn likely_rules() -> Vec<DeviceRule> {
+    let character = DeviceRuleKind::Character;
+    // zero, null, urandom, random, tty, console
+    let usual = [(1, 5), (1, 3), (1, 9), (1, 8), (5, 0), (5, 1)];
+    let usual = usual.map(|(major, minor)| rule(true, character, Some(major), Some(minor), "rwm"));
+    let none = rule(false, DeviceRuleKind::All, None, None, "rwm");
+    std::iter::once(none).chain(usual).collect()
+}
+
+fn rule(
+    allow: bool,
+    kind: DeviceRuleKind,
+    major: Option<i64>,
+    minor: Option<i64>,
+    access: &str,
+) -> DeviceRule {
+    DeviceRule {
         allow,
         kind: Some(kind),
         major,
         minor,
         access: access.to_owned(),
-    };
+    }
+}
+
+/// What may be done to devices, the later rule wins.
+pub(super) fn rules(spec: &ContainerSpec) -> Result<Vec<DeviceRule>, Error> {
     if spec.security.privileged {
         return Ok(vec![rule(true, DeviceRuleKind::All, None, None, "rwm")]);
     }
     let character = DeviceRuleKind::Character;
-    let mut rules = vec![rule(false, DeviceRuleKind::All, None, None, "rwm")];
-    // zero, null, urandom, random, tty, console
-    for (major, minor) in [(1, 5), (1, 3), (1, 9), (1, 8), (5, 0), (5, 1)] {
-        rules.push(rule(true, character, Some(major), Some(minor), "rwm"));
-    }
+    let mut rules = likely_rules();
     for device in &spec.resources.devices {
         let access = match device.permissions.as_str() {
             "" => "rwm",
