@@ -53,10 +53,12 @@ impl Images {
         let named = commit.reference.clone();
         let run = |operation: Arc<Operation>| async move {
             let intake = Intake::begin(&operation, Expected::unknown())?;
-            give_all(&intake, layer).await?;
-            whole
-                .await
-                .map_err(Error::io("read the container's files"))?;
+            let taken = give_all(&intake, layer).await?;
+            match whole.await {
+                // Who was not listened to any more knows no more than that.
+                Err(error) if taken => return Err(Error::io("read the container's files")(error)),
+                _ => {}
+            }
             let layer = intake.end().await?;
             let finish = move |operation: &Arc<Operation>| {
                 operation.commit(made(&commit, &parent, exec, layer)?)

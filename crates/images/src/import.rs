@@ -52,14 +52,17 @@ impl Images {
     }
 }
 
-/// Gives everything that comes from `input`.
-pub(crate) async fn give_all(intake: &Intake, mut input: Input) -> Result<(), Error> {
+/// Gives everything that comes from `input`; says whether it was taken to the end.
+pub(crate) async fn give_all(intake: &Intake, mut input: Input) -> Result<bool, Error> {
     loop {
         let mut buffer = BytesMut::with_capacity(CHUNK);
         let read = input.read_buf(&mut buffer).await;
         let count = read.map_err(Error::io("read the archive"))?;
-        if count == 0 || !intake.give(buffer.freeze()).await {
-            return Ok(());
+        if count == 0 {
+            return Ok(true);
+        }
+        if !intake.give(buffer.freeze()).await {
+            return Ok(false);
         }
     }
 }

@@ -203,6 +203,63 @@ fn a_full_disk_is_told_and_harms_nothing_that_runs() {
     works_again(&host);
 }
 
+/// The bytes of the disk that are free.
+fn free(host: &TestHost) -> u64 {
+    let disk = rustix::fs::statvfs(host.seen("")).expect("it is there");
+    disk.f_bfree * disk.f_frsize
+}
+
+#[test]
+fn what_outgrows_the_disk_on_its_way_in_is_refused_and_leaves_nothing() {
+    let test = "disks::what_outgrows_the_disk_on_its_way_in_is_refused_and_leaves_nothing";
+    let Some(host) = prepared(test) else {
+        return;
+    };
+    let _registry = save(&host).expect("a daemon");
+    let remote = remote();
+    let saved = host.scratch().join("large.tar");
+    let saved = saved.to_str().expect("UTF-8");
+    host.cli(&["pull", &remote]).success();
+    host.cli(&["save", "-o", saved, &remote]).success();
+    host.cli(&["rmi", &remote]).success();
+    let grow = "head -c 3000000 /dev/urandom > /large";
+    host.cli(&["exec", "beside", "sh", "-c", grow]).success();
+    fill(&host);
+    let mut open = fs::OpenOptions::new();
+    let balloon = open.write(true).open(host.seen("balloon"));
+    let balloon = balloon.expect("it is there");
+    let length = balloon.metadata().expect("it is there").len();
+    // Less than any of them takes, and enough to begin with.
+    balloon.set_len(length - (3 << 19)).expect("a file of ours");
+    drop(balloon);
+    let before = free(&host);
+    let archive = host.scratch().join("remote.tar");
+    let archive = archive.to_str().expect("UTF-8");
+    let root = host.paths().root.to_str().expect("UTF-8");
+    for command in [
+        &["pull", &remote][..],
+        &["load", "-i", saved],
+        &["import", archive, "new"],
+        &["commit", "beside", "new"],
+    ] {
+        let ran = host.cli(command);
+        assert_ne!(ran.code, 0, "{command:?}: {ran}");
+        let told = ran.error();
+        assert!(
+            told.contains("No space left on device"),
+            "{command:?}: {ran}"
+        );
+        assert!(told.contains(root), "{command:?}: {ran}");
+        let lost = before.saturating_sub(free(&host));
+        assert!(lost < 256 << 10, "{command:?} left {lost} bytes");
+        let scratch = fs::read_dir(host.seen("content/scratch")).map_or(0, Iterator::count);
+        assert_eq!(scratch, 0, "{command:?}");
+    }
+    goes_on(&host);
+    fs::remove_file(host.seen("balloon")).expect("it is there");
+    works_again(&host);
+}
+
 #[test]
 fn a_disk_that_takes_no_write_is_told_and_harms_nothing_that_runs() {
     let test = "disks::a_disk_that_takes_no_write_is_told_and_harms_nothing_that_runs";

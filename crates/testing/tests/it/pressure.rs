@@ -2,6 +2,7 @@
 //! stays bounded.
 
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use testing::{PATIENCE, TestHost};
@@ -193,6 +194,84 @@ fn clients_that_do_not_read_hold_up_nobody() {
     }
     drop(silent);
     host.cli(&["rm", "-f", "one"]).success();
+}
+
+#[test]
+fn who_attaches_and_does_not_read_holds_up_no_one_else_and_has_it_all_at_last() {
+    let host = TestHost::start();
+    let script = "yes 0123456789012345678901234567890123456789 | head -c 30000000";
+    let words = [
+        "create",
+        "--network",
+        "none",
+        "--name",
+        "one",
+        "--log-opt",
+        "max-size=1g",
+    ];
+    host.cli(&[&words[..], &["busybox", "sh", "-c", script]].concat())
+        .success();
+    let mut silent = connect(&host);
+    let attach = "POST /containers/one/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\n";
+    silent.write_all(attach.as_bytes()).unwrap();
+    assert_eq!(status(&mut silent), "HTTP/1.1 200 OK");
+    host.cli(&["start", "one"]).success();
+    for _ in 0..20 {
+        host.cli(&["run", "--rm", "--network", "none", "busybox", "true"])
+            .success();
+        // It waits for its reader, and can be looked at.
+        host.inspect("one", "{{.State.Status}}");
+    }
+    let held = resident(&host);
+    assert!(held < MOST, "{held} kB");
+    let mut all = Vec::new();
+    silent.read_to_end(&mut all).unwrap();
+    assert!(all.len() > 30_000_000, "{} bytes", all.len());
+    assert_eq!(host.cli(&["wait", "one"]).success().text(), "0\n");
+    host.cli(&["rm", "-f", "one"]).success();
+}
+
+#[test]
+fn requests_that_are_never_finished_hold_nobody_up_and_leave_nothing() {
+    let host = TestHost::start();
+    host.cli(&["ps"]).success();
+    let before = files(&host);
+    let begun = [
+        "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Le",
+        "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n\
+         Content-Length: 500\r\n\r\n{\"Image\":",
+        "POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    ];
+    let open = |text: &str| {
+        let mut stream = connect(&host);
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let all: Vec<_> = begun
+        .iter()
+        .cycle()
+        .take(150)
+        .map(|text| open(text))
+        .collect();
+    for _ in 0..5 {
+        host.cli(&["run", "--rm", "--network", "none", "busybox", "true"])
+            .success();
+    }
+    // Half of them say that no more comes, the others are gone.
+    for (index, mut stream) in all.into_iter().enumerate() {
+        if index % 2 == 0 {
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            // Some are told that it is no request; it may be closed before that is read.
+            stream.read_to_string(&mut answer).ok();
+            assert!(!answer.starts_with("HTTP/1.1 201"), "{answer}");
+        }
+    }
+    host.until("their descriptors are given back", |host| {
+        files(host) <= before + 8
+    });
+    assert_eq!(host.cli(&["ps", "-aq"]).success().text(), "");
+    host.cli(&["system", "doctor"]).success();
 }
 
 #[test]
