@@ -84,12 +84,16 @@ pub(crate) async fn prune(call: Call) -> Result<Response> {
 /// Every volume with what it takes, for `system df`.
 pub(crate) async fn usage(api: &Api) -> Result<Vec<Volume>> {
     let volumes = api.engine.volumes();
+    let counts = volumes.use_counts();
     let mut documents = Vec::new();
     for record in volumes.list(&VolumeFilter::default()) {
         // One that cannot be counted, or is gone meanwhile, has an unknown size.
         let bytes = volumes.usage(&record).await.ok().flatten();
         let size = bytes.and_then(|bytes| i64::try_from(bytes).ok());
-        let users = volumes.users(&record.name).len();
+        let users = counts
+            .get(record.name.as_str())
+            .copied()
+            .unwrap_or_default();
         documents.push(Volume {
             usage_data: Some(UsageData {
                 ref_count: i64::try_from(users).unwrap_or(i64::MAX),

@@ -16,7 +16,7 @@ use crate::context::{Context, blocking};
 use crate::volume_record::{ANONYMOUS, LOCAL};
 use crate::{Error, LabelFilter, Pattern, VolumeRecord, VolumeSpec};
 use metadata::Batch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use types::{ContainerId, Timestamp};
 use volume::{Local, Name};
@@ -87,21 +87,27 @@ impl Volumes {
     /// The volumes that match, by name.
     pub fn list(&self, filter: &VolumeFilter) -> Vec<Arc<VolumeRecord>> {
         let mut found = self.context.shelf.all();
-        found.retain(|record| self.matches(record, filter));
+        found.retain(|record| matches(record, filter));
+        if let Some(wanted) = filter.dangling {
+            let used = self.use_counts();
+            found.retain(|record| used.contains_key(record.name.as_str()) != wanted);
+        }
         found
     }
 
-    fn matches(&self, record: &VolumeRecord, filter: &VolumeFilter) -> bool {
-        let none = BTreeMap::new();
-        let labels = record.labels.as_ref().unwrap_or(&none);
-        let name = record.name.as_str();
-        let has = |label: &LabelFilter| label.matches(labels);
-        let dangling = || self.users(&record.name).is_empty();
-        (filter.names.is_empty() || filter.names.iter().any(|pattern| pattern.matches(name)))
-            && (filter.drivers.is_empty() || filter.drivers.contains(&record.driver))
-            && filter.labels.iter().all(has)
-            && !filter.without_labels.iter().any(has)
-            && filter.dangling.is_none_or(|wanted| wanted == dangling())
+    /// How many containers have each of the volumes that any has, by their names.
+    pub fn use_counts(&self) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        for container in self.context.index.snapshots() {
+            let points = container.record.mounts.iter();
+            let names = points.filter(|point| point.is_volume());
+            // One that is mounted twice is one that is had.
+            let names: BTreeSet<&str> = names.filter_map(|point| point.name.as_deref()).collect();
+            for name in names {
+                *counts.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// The containers that have it, whether they run or not.
@@ -262,6 +268,18 @@ impl Context {
             .map(|container| container.id().clone())
             .collect()
     }
+}
+
+/// Whether a volume is as wanted, whoever has it.
+fn matches(record: &VolumeRecord, filter: &VolumeFilter) -> bool {
+    let none = BTreeMap::new();
+    let labels = record.labels.as_ref().unwrap_or(&none);
+    let name = record.name.as_str();
+    let has = |label: &LabelFilter| label.matches(labels);
+    (filter.names.is_empty() || filter.names.iter().any(|pattern| pattern.matches(name)))
+        && (filter.drivers.is_empty() || filter.drivers.contains(&record.driver))
+        && filter.labels.iter().all(has)
+        && !filter.without_labels.iter().any(has)
 }
 
 type Labels = Option<BTreeMap<String, String>>;

@@ -195,3 +195,41 @@ fn doctor_finds_a_volumes_directory_without_a_record() {
     fs::remove_dir(&stray).unwrap();
     host.cli(&["volume", "rm", &name]).success();
 }
+
+#[test]
+fn volumes_are_chosen_by_whether_anyone_has_them_and_their_users_are_counted() {
+    let host = TestHost::start();
+    for name in ["free", "once", "twice"] {
+        host.cli(&["volume", "create", name]).success();
+    }
+    // One that is mounted at two places is had by one.
+    for mounts in [
+        &["-v", "once:/a", "-v", "twice:/b"][..],
+        &["-v", "twice:/a", "-v", "twice:/b"],
+    ] {
+        host.cli(&[&["create"], mounts, &["busybox"]].concat())
+            .success();
+    }
+    let chosen = |dangling: &str| {
+        let filter = format!("dangling={dangling}");
+        let ran = host.cli(&["volume", "ls", "-q", "-f", &filter]).success();
+        let text = ran.text();
+        let mut names: Vec<String> = text.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(chosen("true"), ["free"]);
+    assert_eq!(chosen("false"), ["once", "twice"]);
+    let usage = host
+        .http("GET", "/v1.51/system/df?type=volume", None)
+        .json();
+    let volumes = usage["Volumes"].as_array().expect("a list");
+    let count = |name: &str| {
+        let found = volumes.iter().find(|volume| volume["Name"] == name);
+        found.expect("it is listed")["UsageData"]["RefCount"].as_i64()
+    };
+    assert_eq!(
+        ["free", "once", "twice"].map(count),
+        [Some(0), Some(1), Some(2)]
+    );
+}
