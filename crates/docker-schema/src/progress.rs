@@ -25,7 +25,7 @@ pub struct Message {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aux: Option<serde_json::Value>,
+    pub aux: Option<Pushed>,
 }
 
 /// Figures of a step.
@@ -71,4 +71,13 @@ impl Message {
             ..Self::default()
         }
     }
+}
+
+/// What was pushed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Pushed {
+    pub tag: String,
+    pub digest: String,
+    pub size: u64,
 }

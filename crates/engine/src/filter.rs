@@ -2,6 +2,7 @@
 
 use crate::{Container, Status};
 use regex::Regex;
+use std::collections::BTreeSet;
 
 /// A label that must be there, with a value if one is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +80,8 @@ pub struct ContainerFilter {
     pub without_labels: Vec<LabelFilter>,
     /// What they do.
     pub statuses: Vec<Status>,
-    /// Their images, by reference or id.
-    pub ancestors: Vec<String>,
+    /// Made of one of these images, by id; any if `None`.
+    pub ancestors: Option<BTreeSet<String>>,
     /// Made before this one.
     pub before: Option<String>,
     /// Made after this one.
@@ -101,21 +102,25 @@ impl ContainerFilter {
         self.all || self.limit.is_some() || !self.statuses.is_empty() || !self.exit_codes.is_empty()
     }
 
-    /// Whether `container` matches, by what is known of it alone; `before`, `since`,
-    /// `ancestors` and `limit` need the others.
+    /// Whether `container` matches, by what is known of it alone; `before`, `since`
+    /// and `limit` need the others.
     pub(crate) fn matches(&self, container: &Container) -> bool {
         let (record, state) = (&container.record, &container.state);
         let spec = &record.spec;
         let one_of = |empty: bool, any: bool| empty || any;
-        one_of(
-            self.ids.is_empty(),
-            self.ids.iter().any(|id| record.id.as_str().starts_with(id)),
-        ) && one_of(
-            self.names.is_empty(),
-            self.names
-                .iter()
-                .any(|pattern| pattern.matches_slashed(&record.name)),
-        ) && self.labels.iter().all(|label| label.matches(&spec.labels))
+        let made_of = |ids: &BTreeSet<String>| ids.contains(&record.image_id);
+        self.ancestors.as_ref().is_none_or(made_of)
+            && one_of(
+                self.ids.is_empty(),
+                self.ids.iter().any(|id| record.id.as_str().starts_with(id)),
+            )
+            && one_of(
+                self.names.is_empty(),
+                self.names
+                    .iter()
+                    .any(|pattern| pattern.matches_slashed(&record.name)),
+            )
+            && self.labels.iter().all(|label| label.matches(&spec.labels))
             && !self
                 .without_labels
                 .iter()

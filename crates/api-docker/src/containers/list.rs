@@ -14,7 +14,8 @@ use docker_schema::container::{PruneReport, Summary, SummaryHostConfig, SummaryN
 use docker_schema::filters::Filters;
 use docker_schema::network::EndpointSettings;
 use engine::{Container, ContainerFilter, LabelFilter, Networks, Pattern, Status};
-use std::collections::BTreeMap;
+use images::Image;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use types::Timestamp;
 
@@ -40,6 +41,7 @@ pub(crate) async fn list(call: Call) -> Result<Response> {
     let filters = call.query.filters(&FILTERS)?;
     let mut filter = ContainerFilter {
         all: call.query.flag("all"),
+        ancestors: ancestors(&call.api, &filters).await?,
         ..filter(&filters)?
     };
     let limit = call.query.number("limit")?;
@@ -180,7 +182,6 @@ fn filter(filters: &Filters) -> Result<ContainerFilter> {
         names: filters.values("name").map(Pattern::from).collect(),
         labels: labels(filters, "label"),
         statuses: statuses.collect::<Result<_>>()?,
-        ancestors: texts(filters, "ancestor"),
         before: filters.values("before").next().map(str::to_owned),
         since: filters.values("since").next().map(str::to_owned),
         exit_codes: codes.collect::<Result<_>>()?,
@@ -188,6 +189,37 @@ fn filter(filters: &Filters) -> Result<ContainerFilter> {
         networks: texts(filters, "network"),
         ..ContainerFilter::default()
     })
+}
+
+/// The images that `ancestor` names, whatever a container's request called them, and those made
+/// of them here. COMPAT: a name that no image has is that of none.
+async fn ancestors(api: &Api, filters: &Filters) -> Result<Option<BTreeSet<String>>> {
+    let names = texts(filters, "ancestor");
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let images = api.engine.images().clone();
+    let found = crate::images::blocking(move || {
+        let named = names.iter().filter_map(|name| images.resolve(name).ok());
+        let mut found: BTreeSet<String> = named.map(|image| image.id.to_string()).collect();
+        let all = images.list()?;
+        let mut known = 0;
+        while known < found.len() {
+            known = found.len();
+            let is_child = |image: &&Image| {
+                let parent = image.parent.as_ref();
+                parent.is_some_and(|parent| found.contains(&parent.to_string()))
+            };
+            let children = all
+                .iter()
+                .filter(is_child)
+                .map(|image| image.id.to_string());
+            let children: Vec<String> = children.collect();
+            found.extend(children);
+        }
+        Ok::<_, images::Error>(found)
+    });
+    found.await.map(Some)
 }
 
 /// The filters that the engine has no notion of: ports, health, and swarm, which is not there.

@@ -1,6 +1,6 @@
 //! Progress in the API's lines.
 
-use docker_schema::progress::{Detail, Message};
+use docker_schema::progress::{Detail, Message, Pushed};
 use images::Event;
 
 /// A line of progress.
@@ -21,11 +21,11 @@ pub(crate) fn message(event: Event) -> Message {
         }
         Event::Pushed { tag, digest, size } => Message {
             progress_detail: Some(Detail::default()),
-            aux: Some(serde_json::json!({
-                "Tag": tag,
-                "Digest": digest.to_string(),
-                "Size": size,
-            })),
+            aux: Some(Pushed {
+                tag,
+                digest: digest.to_string(),
+                size,
+            }),
             ..Message::default()
         },
         Event::Advance {

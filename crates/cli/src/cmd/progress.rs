@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::{output, units};
 use client::JsonStream;
-use docker_schema::progress::Message;
+use docker_schema::progress::{Message, Pushed};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::{IsTerminal, stderr, stdout};
@@ -21,7 +21,7 @@ pub(crate) enum To {
 }
 
 /// Shows all messages of `stream`; an error in it is a failure. Gives the last `aux` object.
-pub(crate) async fn show(mut stream: JsonStream, to: To) -> Result<Option<serde_json::Value>> {
+pub(crate) async fn show(mut stream: JsonStream, to: To) -> Result<Option<Pushed>> {
     let mut shown = Shown::new(to);
     let mut last = None;
     while let Some(message) = stream.next::<Message>().await? {

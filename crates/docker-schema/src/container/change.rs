@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct FilesystemChange {
+    pub path: String,
     /// 0: modified, 1: added, 2: deleted.
     pub kind: u8,
-    pub path: String,
 }

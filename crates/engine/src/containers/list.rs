@@ -21,7 +21,6 @@ impl Containers {
             (limited || filter.wants_stopped() || container.state.status.is_live())
                 && before.is_none_or(|before| created < before)
                 && since.is_none_or(|since| created > since)
-                && self.descends(container, &filter.ancestors)
                 && filter.matches(container)
         });
         found.truncate(filter.limit.unwrap_or(usize::MAX));
@@ -32,19 +31,5 @@ impl Containers {
         let Some(name) = name else { return Ok(None) };
         let id = self.resolve(name)?;
         Ok(Some(self.find(&id)?.record.created))
-    }
-
-    fn descends(&self, container: &Container, ancestors: &[String]) -> bool {
-        let record = &container.record;
-        let hex = record
-            .image_id
-            .strip_prefix("sha256:")
-            .unwrap_or(&record.image_id);
-        ancestors.is_empty()
-            || ancestors.iter().any(|ancestor| {
-                *ancestor == record.spec.image
-                    || *ancestor == record.image_id
-                    || (ancestor.len() >= 12 && hex.starts_with(ancestor.as_str()))
-            })
     }
 }

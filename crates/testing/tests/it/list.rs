@@ -179,3 +179,36 @@ fn names_are_filtered_by_regular_expressions() {
     host.cli(&["volume", "rm", &one]).success();
     host.cli(&["network", "rm", &one]).success();
 }
+
+#[test]
+fn containers_are_chosen_by_their_image_whatever_it_is_called_and_what_it_was_made_of() {
+    let host = TestHost::start();
+    let made = |name: &str, image: &str| {
+        host.cli(&["create", "--name", name, image, "true"])
+            .success();
+    };
+    made("plain", "busybox");
+    host.cli(&["tag", "busybox", "other:1"]).success();
+    host.cli(&["commit", "plain", "child"]).success();
+    made("of-child", "child");
+    let chosen = |image: &str| {
+        let ancestor = format!("ancestor={image}");
+        let format = ["--format", "{{.Names}}"];
+        let ran = host.cli(&[&["ps", "-a", "-f", &ancestor], &format[..]].concat());
+        let text = ran.success().text();
+        let mut names: Vec<String> = text.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let id = host.cli(&["image", "inspect", "-f", "{{.Id}}", "busybox"]);
+    let id = id.success().text().trim().to_owned();
+    let short = id.trim_start_matches("sha256:").split_at(12).0;
+    for image in ["busybox", "busybox:latest", "other:1", &id, short] {
+        assert_eq!(chosen(image), ["of-child", "plain"], "{image}");
+    }
+    assert_eq!(chosen("child"), ["of-child"]);
+    assert!(chosen("nosuch").is_empty());
+    // The name is another image's now.
+    host.cli(&["tag", "child", "other:1"]).success();
+    assert_eq!(chosen("other:1"), ["of-child"]);
+}
