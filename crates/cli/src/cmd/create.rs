@@ -81,14 +81,15 @@ pub(crate) async fn create(
     options: &ContainerOptions,
     request: &CreateRequest,
 ) -> Result<Created> {
-    let file = options.cidfile.as_deref().map(id_file).transpose()?;
+    let file = options.labels.cidfile.as_deref().map(id_file).transpose()?;
     let image = &request.config.image;
-    let platform = options.platform.as_deref();
-    let fetch = async || match options.quiet {
+    let platform = options.image.platform.as_deref();
+    let fetch = async || match options.image.quiet {
         true => pull::silently(client, image, platform).await,
         false => pull::to_standard_error(client, image, platform).await,
     };
-    match options.pull.as_str() {
+    let pull = options.image.pull.as_deref().unwrap_or("missing");
+    match pull {
         "always" => fetch().await?,
         "missing" | "never" => {}
         other => {
@@ -101,7 +102,7 @@ pub(crate) async fn create(
         }
     }
     let mut answer = post(client, options, request).await;
-    if options.pull == "missing"
+    if pull == "missing"
         && answer
             .as_ref()
             .is_err_and(|error| misses_image(error, image))
@@ -114,7 +115,7 @@ pub(crate) async fn create(
         answer = post(client, options, request).await;
     }
     let answer = answer.inspect_err(|_| {
-        if let Some(path) = &options.cidfile {
+        if let Some(path) = &options.labels.cidfile {
             drop(std::fs::remove_file(path));
         }
     })?;
@@ -134,7 +135,7 @@ async fn post(
 ) -> client::Result<CreateResponse> {
     let call = Call::post("/containers/create")
         .optional("name", options.name.as_deref())
-        .optional("platform", options.platform.as_deref())
+        .optional("platform", options.image.platform.as_deref())
         .json(request)?;
     client.json(call).await
 }

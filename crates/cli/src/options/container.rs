@@ -16,44 +16,25 @@ const WINDOWS: &str = "Windows only";
 /// give a few.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ContainerOptions {
-    /// Attach to STDIN, STDOUT or STDERR
-    #[arg(short, long, value_name = "list")]
-    pub(super) attach: Vec<String>,
-    /// Write the container ID to the file
-    #[arg(long, value_name = "string")]
-    pub(crate) cidfile: Option<PathBuf>,
     /// Keep STDIN open even if not attached
     #[arg(short, long)]
     pub(crate) interactive: bool,
     /// Assign a name to the container
     #[arg(long, value_name = "string")]
     pub(crate) name: Option<String>,
-    /// Set platform if server is multi-platform capable
-    #[arg(long, value_name = "string")]
-    pub(crate) platform: Option<String>,
-    /// Pull image before running ("always", "missing", "never")
-    #[arg(long, value_name = "string", default_value = "missing")]
-    pub(crate) pull: String,
-    /// Suppress the pull output
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// Restart policy to apply when a container exits
-    #[arg(long, value_name = "string", default_value = "no")]
-    pub(super) restart: String,
     /// Automatically remove the container and its associated anonymous volumes when it exits
     #[arg(long)]
     pub(crate) rm: bool,
     /// Allocate a pseudo-TTY
     #[arg(short, long)]
     pub(crate) tty: bool,
-    /// Skip image verification
-    #[arg(long, hide = true, default_value = "true", value_name = "")]
-    pub(super) disable_content_trust: String,
 
+    #[arg(skip)]
+    pub(crate) image: Image,
     #[arg(skip)]
     pub(super) process: Process,
     #[arg(skip)]
-    pub(super) labels: Labels,
+    pub(crate) labels: Labels,
     #[arg(skip)]
     pub(super) log: Log,
     #[arg(skip)]
@@ -64,6 +45,10 @@ pub(crate) struct ContainerOptions {
     pub(super) block_io: BlockIo,
     #[arg(skip)]
     pub(super) network: Network,
+    #[arg(skip)]
+    pub(super) names: Names,
+    #[arg(skip)]
+    pub(super) addresses: Addresses,
     #[arg(skip)]
     pub(super) security: Security,
     #[arg(skip)]
@@ -78,6 +63,7 @@ impl ContainerOptions {
     /// Tells clap of the flags, as far as they may be among the words.
     pub(crate) fn add(mut command: Command, words: Words<'_>) -> Command {
         command = Self::augment_args(command);
+        command = words.add::<Image>(command);
         command = words.add::<Process>(command);
         command = words.add::<Labels>(command);
         command = words.add::<Log>(command);
@@ -85,6 +71,8 @@ impl ContainerOptions {
         command = words.add::<Processors>(command);
         command = words.add::<BlockIo>(command);
         command = words.add::<Network>(command);
+        command = words.add::<Names>(command);
+        command = words.add::<Addresses>(command);
         command = words.add::<Security>(command);
         command = words.add::<Storage>(command);
         command = words.add::<Health>(command);
@@ -95,6 +83,7 @@ impl ContainerOptions {
     /// Reads what clap was told of by [`Self::add`].
     pub(crate) fn read(matches: &mut ArgMatches, words: Words<'_>) -> Result<Self, clap::Error> {
         Ok(Self {
+            image: words.read(matches)?,
             process: words.read(matches)?,
             labels: words.read(matches)?,
             log: words.read(matches)?,
@@ -102,6 +91,8 @@ impl ContainerOptions {
             processors: words.read(matches)?,
             block_io: words.read(matches)?,
             network: words.read(matches)?,
+            names: words.read(matches)?,
+            addresses: words.read(matches)?,
             security: words.read(matches)?,
             storage: words.read(matches)?,
             health: words.read(matches)?,
@@ -111,9 +102,37 @@ impl ContainerOptions {
     }
 }
 
-/// What its first process is.
+/// How a container's image is had.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Image {
+    /// Set platform if server is multi-platform capable
+    #[arg(long, value_name = "string")]
+    pub(crate) platform: Option<String>,
+    /// Pull image before running ("always", "missing", "never") (default "missing")
+    #[arg(long, value_name = "string")]
+    pub(crate) pull: Option<String>,
+    /// Suppress the pull output
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Skip image verification
+    #[arg(long, hide = true, value_name = "")]
+    pub(super) disable_content_trust: Option<String>,
+}
+
+impl Group for Image {
+    const NAMES: &'static [&'static str] =
+        &["platform", "pull", "quiet", "q", "disable-content-trust"];
+}
+
+/// What its first process is, and what becomes of it.
 #[derive(Debug, Default, Args)]
 pub(super) struct Process {
+    /// Attach to STDIN, STDOUT or STDERR
+    #[arg(short, long, value_name = "list")]
+    pub(super) attach: Vec<String>,
+    /// Restart policy to apply when a container exits (default "no")
+    #[arg(long, value_name = "string")]
+    pub(super) restart: Option<String>,
     /// Overwrite the default ENTRYPOINT of the image
     #[arg(long, value_name = "string")]
     pub(super) entrypoint: Option<String>,
@@ -145,6 +164,9 @@ pub(super) struct Process {
 
 impl Group for Process {
     const NAMES: &'static [&'static str] = &[
+        "attach",
+        "a",
+        "restart",
         "entrypoint",
         "env",
         "e",
@@ -162,7 +184,10 @@ impl Group for Process {
 
 /// What is said of a container.
 #[derive(Debug, Default, Args)]
-pub(super) struct Labels {
+pub(crate) struct Labels {
+    /// Write the container ID to the file
+    #[arg(long, value_name = "string")]
+    pub(crate) cidfile: Option<PathBuf>,
     /// Add an annotation to the container (passed through to the OCI runtime)
     #[arg(long, value_name = "map")]
     pub(super) annotation: Vec<String>,
@@ -175,7 +200,7 @@ pub(super) struct Labels {
 }
 
 impl Group for Labels {
-    const NAMES: &'static [&'static str] = &["annotation", "label", "l", "label-file"];
+    const NAMES: &'static [&'static str] = &["cidfile", "annotation", "label", "l", "label-file"];
 }
 
 /// Where its output goes.
@@ -347,6 +372,44 @@ impl Group for BlockIo {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = NETWORK)]
 pub(super) struct Network {
+    /// Expose a port or a range of ports
+    #[arg(long, value_name = "list")]
+    pub(super) expose: Vec<String>,
+    /// Container host name
+    #[arg(short = 'h', long, value_name = "string")]
+    pub(super) hostname: Option<String>,
+    /// Connect a container to a network
+    #[arg(long, value_name = "network", alias = "net")]
+    pub(super) network: Vec<String>,
+    /// Publish a container's port(s) to the host
+    #[arg(short, long, value_name = "list")]
+    pub(super) publish: Vec<String>,
+    /// Publish all exposed ports to random ports
+    #[arg(short = 'P', long)]
+    pub(super) publish_all: bool,
+}
+
+impl Group for Network {
+    const NAMES: &'static [&'static str] = &[
+        "expose",
+        "hostname",
+        "h",
+        "network",
+        "net",
+        "publish",
+        "p",
+        "publish-all",
+        "P",
+    ];
+}
+
+/// How a container finds others.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = NETWORK)]
+pub(super) struct Names {
+    /// Add link to another container
+    #[arg(long, value_name = "list")]
+    pub(super) link: Vec<String>,
     /// Add a custom host-to-IP mapping (host:ip)
     #[arg(long, value_name = "list")]
     pub(super) add_host: Vec<String>,
@@ -362,65 +425,49 @@ pub(super) struct Network {
     /// Container NIS domain name
     #[arg(long, value_name = "string")]
     pub(super) domainname: Option<String>,
-    /// Expose a port or a range of ports
-    #[arg(long, value_name = "list")]
-    pub(super) expose: Vec<String>,
-    /// Container host name
-    #[arg(short = 'h', long, value_name = "string")]
-    pub(super) hostname: Option<String>,
-    /// IPv4 address (e.g., 172.30.100.104)
-    #[arg(long, value_name = "string")]
-    pub(super) ip: Option<String>,
-    /// IPv6 address (e.g., 2001:db8::33)
-    #[arg(long, value_name = "string")]
-    pub(super) ip6: Option<String>,
-    /// Add link to another container
-    #[arg(long, value_name = "list")]
-    pub(super) link: Vec<String>,
-    /// Container IPv4/IPv6 link-local addresses
-    #[arg(long, value_name = "list")]
-    pub(super) link_local_ip: Vec<String>,
-    /// Container MAC address (e.g., 92:d0:c6:0a:29:33)
-    #[arg(long, value_name = "string")]
-    pub(super) mac_address: Option<String>,
-    /// Connect a container to a network
-    #[arg(long, value_name = "network", alias = "net")]
-    pub(super) network: Vec<String>,
-    /// Add network-scoped alias for the container
-    #[arg(long, value_name = "list", alias = "net-alias")]
-    pub(super) network_alias: Vec<String>,
-    /// Publish a container's port(s) to the host
-    #[arg(short, long, value_name = "list")]
-    pub(super) publish: Vec<String>,
-    /// Publish all exposed ports to random ports
-    #[arg(short = 'P', long)]
-    pub(super) publish_all: bool,
 }
 
-impl Group for Network {
+impl Group for Names {
     const NAMES: &'static [&'static str] = &[
+        "link",
         "add-host",
         "dns",
         "dns-option",
         "dns-opt",
         "dns-search",
         "domainname",
-        "expose",
-        "hostname",
-        "h",
+    ];
+}
+
+/// How others find a container.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = NETWORK)]
+pub(super) struct Addresses {
+    /// IPv4 address (e.g., 172.30.100.104)
+    #[arg(long, value_name = "string")]
+    pub(super) ip: Option<String>,
+    /// IPv6 address (e.g., 2001:db8::33)
+    #[arg(long, value_name = "string")]
+    pub(super) ip6: Option<String>,
+    /// Container IPv4/IPv6 link-local addresses
+    #[arg(long, value_name = "list")]
+    pub(super) link_local_ip: Vec<String>,
+    /// Container MAC address (e.g., 92:d0:c6:0a:29:33)
+    #[arg(long, value_name = "string")]
+    pub(super) mac_address: Option<String>,
+    /// Add network-scoped alias for the container
+    #[arg(long, value_name = "list", alias = "net-alias")]
+    pub(super) network_alias: Vec<String>,
+}
+
+impl Group for Addresses {
+    const NAMES: &'static [&'static str] = &[
         "ip",
         "ip6",
-        "link",
         "link-local-ip",
         "mac-address",
-        "network",
-        "net",
         "network-alias",
         "net-alias",
-        "publish",
-        "p",
-        "publish-all",
-        "P",
     ];
 }
 
@@ -652,6 +699,7 @@ mod tests {
     }
 
     pub(in super::super) const GROUPS: &[Shown] = &[
+        shown::<Image>(),
         shown::<Process>(),
         shown::<Labels>(),
         shown::<Log>(),
@@ -659,6 +707,8 @@ mod tests {
         shown::<Processors>(),
         shown::<BlockIo>(),
         shown::<Network>(),
+        shown::<Names>(),
+        shown::<Addresses>(),
         shown::<Security>(),
         shown::<Storage>(),
         shown::<Health>(),

@@ -1,6 +1,6 @@
 //! Networks, hosts and restart policies.
 
-use super::container::Network;
+use super::container::{Addresses, Names, Network};
 use super::key_value::fields;
 use docker_schema::container::RestartPolicy;
 use docker_schema::network::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};
@@ -51,15 +51,19 @@ fn is_address(text: &str) -> bool {
 }
 
 /// The network that is the container's mode, and the endpoints in all of them.
-pub(super) fn networks(flags: &Network) -> Result<(String, Option<NetworkingConfig>), String> {
+pub(super) fn networks(
+    flags: &Network,
+    addresses: &Addresses,
+    names: &Names,
+) -> Result<(String, Option<NetworkingConfig>), String> {
     let mut endpoints = BTreeMap::new();
     let mut mode = String::from("default");
     for (index, text) in flags.network.iter().enumerate() {
         let (name, mut endpoint) = endpoint(text)?;
         if index == 0 {
-            apply(flags, &mut endpoint);
-            if !flags.link.is_empty() && is_made(&name) {
-                endpoint.links = Some(flags.link.clone());
+            apply(addresses, &mut endpoint);
+            if !names.link.is_empty() && is_made(&name) {
+                endpoint.links = Some(names.link.clone());
             }
             mode.clone_from(&name);
         }
@@ -67,7 +71,7 @@ pub(super) fn networks(flags: &Network) -> Result<(String, Option<NetworkingConf
     }
     if flags.network.is_empty() {
         let mut endpoint = EndpointSettings::default();
-        apply(flags, &mut endpoint);
+        apply(addresses, &mut endpoint);
         endpoints.insert(mode.clone(), endpoint);
     }
     // An endpoint that says nothing is implied by the mode.
@@ -131,7 +135,7 @@ fn endpoint(text: &str) -> Result<(String, EndpointSettings), String> {
 }
 
 /// The flags that are about the first network.
-fn apply(flags: &Network, endpoint: &mut EndpointSettings) {
+fn apply(flags: &Addresses, endpoint: &mut EndpointSettings) {
     if !flags.network_alias.is_empty() {
         let aliases = endpoint.aliases.get_or_insert_default();
         aliases.extend_from_slice(&flags.network_alias);

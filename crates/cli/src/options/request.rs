@@ -31,7 +31,7 @@ impl ContainerOptions {
     /// The streams that `-a` names, else all that there are.
     pub(crate) fn attached(&self, detach: bool) -> Result<Attached, String> {
         let mut attached = Attached::default();
-        for stream in &self.attach {
+        for stream in &self.process.attach {
             match stream.to_ascii_lowercase().as_str() {
                 "stdin" => attached.stdin = true,
                 "stdout" => attached.stdout = true,
@@ -43,7 +43,7 @@ impl ContainerOptions {
                 }
             }
         }
-        match (detach, self.attach.is_empty()) {
+        match (detach, self.process.attach.is_empty()) {
             (true, true) => {}
             (true, false) => return Err("Conflicting options: -a and -d".into()),
             (false, true) => {
@@ -66,7 +66,8 @@ impl ContainerOptions {
     ) -> Result<CreateRequest, String> {
         let volumes = mount::volumes(&self.storage.volume)?;
         let ports = ports::parse(&self.network.publish, &self.network.expose)?;
-        let (network_mode, networking_config) = network::networks(&self.network)?;
+        let (network_mode, networking_config) =
+            network::networks(&self.network, &self.addresses, &self.names)?;
         let entrypoint =
             self.process
                 .entrypoint
@@ -78,7 +79,7 @@ impl ContainerOptions {
                 });
         let config = Config {
             hostname: self.network.hostname.clone().unwrap_or_default(),
-            domainname: self.network.domainname.clone().unwrap_or_default(),
+            domainname: self.names.domainname.clone().unwrap_or_default(),
             user: self.process.user.clone().unwrap_or_default(),
             attach_stdin: attached.stdin,
             attach_stdout: attached.stdout,
@@ -97,7 +98,7 @@ impl ContainerOptions {
             volumes: (!volumes.anonymous.is_empty()).then_some(volumes.anonymous),
             working_dir: self.process.workdir.clone().unwrap_or_default(),
             entrypoint,
-            mac_address: self.network.mac_address.clone().unwrap_or_default(),
+            mac_address: self.addresses.mac_address.clone().unwrap_or_default(),
             labels: Some(key_value::labels(
                 &self.labels.label_file,
                 &self.labels.label,
@@ -127,18 +128,21 @@ impl ContainerOptions {
     }
 
     fn apply(&self, host: &mut HostConfig) -> Result<(), String> {
-        if !matches!(self.disable_content_trust.as_str(), "" | "true" | "1") {
+        let trusted = self.image.disable_content_trust.as_deref();
+        if !matches!(trusted, None | Some("" | "true" | "1")) {
             return Err(
                 "content trust is not supported: leave out --disable-content-trust=false".into(),
             );
         }
-        host.restart_policy = network::restart_policy(&self.restart)?;
+        host.restart_policy =
+            network::restart_policy(self.process.restart.as_deref().unwrap_or("no"))?;
         let restarts = !matches!(host.restart_policy.name.as_str(), "" | "no");
         if self.rm && restarts {
             return Err("conflicting options: cannot specify both --restart and --rm".into());
         }
         host.auto_remove = self.rm;
         host.container_id_file = self
+            .labels
             .cidfile
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned())
@@ -160,11 +164,11 @@ impl ContainerOptions {
             false => [0, 0],
         };
         // COMPAT: these lists are sent with nothing in them, where others are not sent.
-        host.dns = Some(self.network.dns.clone());
-        host.dns_options = Some(self.network.dns_option.clone());
-        host.dns_search = Some(self.network.dns_search.clone());
-        host.extra_hosts = list(&network::extra_hosts(&self.network.add_host)?);
-        host.links = list(&self.network.link);
+        host.dns = Some(self.names.dns.clone());
+        host.dns_options = Some(self.names.dns_option.clone());
+        host.dns_search = Some(self.names.dns_search.clone());
+        host.extra_hosts = list(&network::extra_hosts(&self.names.add_host)?);
+        host.links = list(&self.names.link);
         host.cpu_count = self.windows.cpu_count;
         host.cpu_percent = self.windows.cpu_percent;
         host.io_maximum_iops = self.windows.io_maxiops;
