@@ -3,6 +3,7 @@
 mod block_io;
 mod container;
 mod device;
+mod flags;
 mod group;
 mod health;
 pub(crate) mod key_value;

@@ -63,7 +63,7 @@ fn may_be(word: &[u8], names: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::container::GROUPS;
+    use crate::options::flags::GROUPS;
 
     #[test]
     fn every_name_of_every_group_is_known_and_defaults_are_what_is_read_of_nothing() {

@@ -1,6 +1,6 @@
 //! Health checks.
 
-use super::container::Health;
+use super::flags::Health;
 use docker_schema::container::HealthConfig;
 
 /// What the flags say, if they say anything.

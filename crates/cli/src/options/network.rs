@@ -1,6 +1,6 @@
 //! Networks, hosts and restart policies.
 
-use super::container::{Addresses, Names, Network};
+use super::flags::{Addresses, Names, Network};
 use super::key_value::fields;
 use docker_schema::container::RestartPolicy;
 use docker_schema::network::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};

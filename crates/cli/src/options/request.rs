@@ -1,6 +1,7 @@
 //! Flags to the request.
 
-use super::container::{BlockIo, ContainerOptions, Limits, Processors, Security, Storage};
+use super::container::ContainerOptions;
+use super::flags::{BlockIo, FurtherLimits, Limits, Processors, Security, Storage};
 use super::{block_io, device, health, key_value, mount, network, ports, security, ulimit};
 use crate::terminal;
 use docker_schema::container::{Config, CreateRequest, HostConfig, LogConfig};
@@ -65,7 +66,7 @@ impl ContainerOptions {
         attached: Attached,
     ) -> Result<CreateRequest, String> {
         let volumes = mount::volumes(&self.storage.volume)?;
-        let ports = ports::parse(&self.network.publish, &self.network.expose)?;
+        let ports = ports::parse(&self.network.publish, &self.exposure.expose)?;
         let (network_mode, networking_config) =
             network::networks(&self.network, &self.addresses, &self.names)?;
         let entrypoint =
@@ -78,7 +79,7 @@ impl ContainerOptions {
                     entrypoint => vec![entrypoint.to_owned()],
                 });
         let config = Config {
-            hostname: self.network.hostname.clone().unwrap_or_default(),
+            hostname: self.names.hostname.clone().unwrap_or_default(),
             domainname: self.names.domainname.clone().unwrap_or_default(),
             user: self.process.user.clone().unwrap_or_default(),
             attach_stdin: attached.stdin,
@@ -111,11 +112,12 @@ impl ContainerOptions {
             binds: list(&volumes.binds),
             network_mode,
             port_bindings: Some(ports.bindings),
-            publish_all_ports: self.network.publish_all,
+            publish_all_ports: self.exposure.publish_all,
             ..HostConfig::default()
         };
         self.apply(&mut host)?;
         apply_limits(&self.limits, &mut host)?;
+        apply_further_limits(&self.further_limits, &mut host)?;
         apply_processors(&self.processors, &mut host);
         apply_block_io(&self.block_io, &mut host)?;
         apply_security(&self.security, &mut host)?;
@@ -179,24 +181,28 @@ impl ContainerOptions {
 }
 
 fn apply_limits(limits: &Limits, host: &mut HostConfig) -> Result<(), String> {
-    host.memory_swappiness = limits.memory_swappiness.filter(|given| *given != -1);
+    host.memory = limits.memory.unwrap_or_default();
+    host.memory_swap = limits.memory_swap.unwrap_or_default();
+    host.pids_limit = limits.pids_limit;
+    let ulimits = limits.ulimit.iter().map(|text| ulimit::parse(text));
+    let ulimits: Vec<_> = ulimits.collect::<Result<_, _>>()?;
+    host.ulimits = Some(ulimits);
+    host.shm_size = limits.shm_size.unwrap_or_default();
+    Ok(())
+}
+
+fn apply_further_limits(flags: &FurtherLimits, host: &mut HostConfig) -> Result<(), String> {
+    host.memory_swappiness = flags.memory_swappiness.filter(|given| *given != -1);
     if let Some(wrong) = host.memory_swappiness.filter(|v| !(0..=100).contains(v)) {
         return Err(format!(
             "invalid value: {wrong}. Valid memory swappiness range is 0-100"
         ));
     }
-    host.memory = limits.memory.unwrap_or_default();
-    host.memory_reservation = limits.memory_reservation.unwrap_or_default();
-    host.memory_swap = limits.memory_swap.unwrap_or_default();
-    host.kernel_memory = limits.kernel_memory.unwrap_or_default();
-    host.oom_kill_disable = limits.oom_kill_disable.then_some(true);
-    host.oom_score_adj = limits.oom_score_adj;
-    host.pids_limit = limits.pids_limit;
-    limits.cgroup_parent.clone_into(&mut host.cgroup_parent);
-    let ulimits = limits.ulimit.iter().map(|text| ulimit::parse(text));
-    let ulimits: Vec<_> = ulimits.collect::<Result<_, _>>()?;
-    host.ulimits = Some(ulimits);
-    host.shm_size = limits.shm_size.unwrap_or_default();
+    host.memory_reservation = flags.memory_reservation.unwrap_or_default();
+    host.kernel_memory = flags.kernel_memory.unwrap_or_default();
+    host.oom_kill_disable = flags.oom_kill_disable.then_some(true);
+    host.oom_score_adj = flags.oom_score_adj;
+    flags.cgroup_parent.clone_into(&mut host.cgroup_parent);
     Ok(())
 }
 
