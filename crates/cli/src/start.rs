@@ -109,7 +109,7 @@ pub(crate) fn instead(args: &[OsString]) -> Result<()> {
 }
 
 /// The daemon's executable: beside this one.
-fn executable() -> anyhow::Result<PathBuf> {
+pub(crate) fn executable() -> anyhow::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("corten-daemon"))
 }
 

@@ -20,6 +20,7 @@ mod networks;
 mod notify;
 mod process;
 mod ready;
+pub mod records;
 mod registries;
 mod reload;
 mod rootless;

@@ -3,19 +3,16 @@
 use crate::command::{Action, Takes};
 use crate::context::{self, Context};
 use crate::failure::{Failure, Result};
-use crate::output;
+use crate::{output, start};
 use client::{Call, Client, Host};
 use docker_schema::container::Summary;
 use docker_schema::network::Network;
 use docker_schema::volume::ListResponse;
 use doctor::{Records, examine};
-use engine::{ContainerRecord, NetworkRecord, VolumeRecord};
-use metadata::Database;
-use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::fs::File;
-use types::Paths;
+use std::process::{Command, Stdio};
+use types::{ContainerId, Paths};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SystemDoctor {
@@ -74,28 +71,28 @@ impl Action for SystemDoctor {
     }
 }
 
-/// The containers on record, from the database of a daemon that does not run; `None` if one
-/// does, or it cannot be read. No daemon can start meanwhile.
+/// What is on record, in the daemon's words.
+#[derive(serde::Deserialize)]
+struct Recorded {
+    containers: BTreeSet<ContainerId>,
+    networks: BTreeSet<String>,
+    volumes: BTreeSet<String>,
+}
+
+/// What is on record in the database of a daemon that does not run; `None` if one does, or it
+/// cannot be read. The daemon's executable reads it, so that no command need carry a database.
 fn recorded(paths: &Paths) -> Option<Records> {
     if !paths.database().exists() {
         return Some(Records::Containers(BTreeSet::new()));
     }
-    let lock = File::open(paths.lock()).ok()?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-    let database = Database::open(&paths.database()).ok()?;
-    let list = |read: &metadata::Read| {
-        let containers = read.list::<ContainerRecord>()?;
-        let networks = read.list::<NetworkRecord>()?;
-        Ok::<_, metadata::Error>((containers, networks, read.list::<VolumeRecord>()?))
-    };
-    let (containers, networks, volumes) = database.read(list).ok()?;
+    let mut reader = Command::new(start::executable().ok()?);
+    reader.arg("records").arg(&paths.root).arg(&paths.run);
+    let read = reader.stderr(Stdio::null()).output().ok()?;
+    let recorded: Recorded = serde_json::from_slice(&read.stdout).ok()?;
     Some(Records::Objects {
-        containers: containers
-            .into_iter()
-            .map(|(_, record)| record.id)
-            .collect(),
-        networks: networks.into_iter().map(|(id, _)| id).collect(),
-        volumes: volumes.into_iter().map(|(name, _)| name).collect(),
+        containers: recorded.containers,
+        networks: recorded.networks,
+        volumes: recorded.volumes,
     })
 }
 

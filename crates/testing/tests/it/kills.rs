@@ -284,8 +284,10 @@ fn finish_with_shim(host: &TestHost, fault: Fault, removed: Step) -> Outcome {
     fault.finish()
 }
 
+/// The container's shim; one that is started ahead may be there as well.
 fn shim_pid(host: &TestHost) -> u32 {
-    let folder = used_shims(host).next().unwrap();
+    let id = host.inspect(NAME, "{{.Id}}");
+    let folder = host.paths().shims().join(id);
     let text = std::fs::read(folder.join("shim.json")).unwrap();
     let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
     u32::try_from(document["process"]["pid"].as_u64().unwrap()).unwrap()

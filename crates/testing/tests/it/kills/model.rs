@@ -201,7 +201,8 @@ pub(super) fn check_attached_prefix(ran: &Ran) -> Result<(), String> {
     let text = ran.text();
     // COMPAT: why a process was not executed comes where its output would have, and with a
     // container's end its execs are forgotten.
-    let refused = ran.code == 126 && text.starts_with("cannot execute in container ");
+    let ended = text.starts_with("container ") && text.trim_end().ends_with(" is not running");
+    let refused = ran.code == 126 && (ended || text.starts_with("cannot execute in container "));
     let refused = refused || text.starts_with("No such exec instance: ");
     let cut = i64::from(ran.code) != CODE && (output().starts_with(&text) || refused);
     match text == output() || cut {
