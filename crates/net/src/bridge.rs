@@ -424,7 +424,6 @@ fn configure_child(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<(), Err
     outcome
 }
 
-/// What others flushed, and what is gone with its table, needs no removal.
 /// Keeps a bridge's Ethernet address as it is now. By itself it has the lowest of its ports', and
 /// another one when that port goes: what containers send to the one they know would be lost.
 fn settle(route: &mut Socket, name: &str) -> Result<(), Error> {
@@ -435,6 +434,7 @@ fn settle(route: &mut Socket, name: &str) -> Result<(), Error> {
     }
 }
 
+/// What others flushed, and what is gone with its table, needs no removal.
 fn unless_gone(outcome: Result<(), Error>) -> Result<(), Error> {
     match outcome {
         Err(Error::Firewall { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
