@@ -145,20 +145,24 @@ fn a_body_that_is_too_large_is_refused_before_it_is_held() {
         .success();
 }
 
+/// A container that writes 30 MB and ends.
+const TALKATIVE: [&str; 10] = [
+    "--network",
+    "none",
+    "--name",
+    "one",
+    "--log-opt",
+    "max-size=1g",
+    "busybox",
+    "sh",
+    "-c",
+    "yes 0123456789012345678901234567890123456789 | head -c 30000000",
+];
+
 #[test]
 fn clients_that_do_not_read_hold_up_nobody() {
     let host = TestHost::start();
-    let script = "yes 0123456789012345678901234567890123456789 | head -c 30000000";
-    let options = [
-        "--network",
-        "none",
-        "--name",
-        "one",
-        "--log-opt",
-        "max-size=1g",
-    ];
-    let words = [&options[..], &["busybox", "sh", "-c", script]].concat();
-    host.run_detached(&words);
+    host.run_detached(&TALKATIVE);
     let mut silent = Vec::new();
     for path in [
         "/containers/one/logs?follow=1&stdout=1",
@@ -199,18 +203,7 @@ fn clients_that_do_not_read_hold_up_nobody() {
 #[test]
 fn who_attaches_and_does_not_read_holds_up_no_one_else_and_has_it_all_at_last() {
     let host = TestHost::start();
-    let script = "yes 0123456789012345678901234567890123456789 | head -c 30000000";
-    let words = [
-        "create",
-        "--network",
-        "none",
-        "--name",
-        "one",
-        "--log-opt",
-        "max-size=1g",
-    ];
-    host.cli(&[&words[..], &["busybox", "sh", "-c", script]].concat())
-        .success();
+    host.cli(&[&["create"], &TALKATIVE[..]].concat()).success();
     let mut silent = connect(&host);
     let attach = "POST /containers/one/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\n";
     silent.write_all(attach.as_bytes()).unwrap();
