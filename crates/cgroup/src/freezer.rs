@@ -1,6 +1,6 @@
 //! Stopping all processes of a group at once, and letting them go on.
 
-use crate::group::Group;
+use crate::group::{Group, gone};
 use crate::{Cgroup, Error};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,16 @@ impl Cgroup {
             None => self
                 .need("freezer", "thawing")?
                 .write("freezer.state", "THAWED"),
+        }
+    }
+
+    /// Lets those go on who are there to go on: a group that is gone has none, nor one that
+    /// cannot be frozen.
+    pub fn thaw_any(&self) -> Result<(), Error> {
+        match self.thaw() {
+            Err(Error::NoController { .. }) => Ok(()),
+            Err(Error::Write { source, .. }) if gone(&source) => Ok(()),
+            thawed => thawed,
         }
     }
 

@@ -141,11 +141,11 @@ impl Group {
             .map_err(|source| Error::io("read", &self.path.join(file))(source))
     }
 
-    /// Reads a file of the group; `None` if this kernel has no such file.
+    /// Reads a file of the group; `None` if this kernel has no such file, or the group is gone.
     pub(crate) fn find(&self, file: &str) -> Result<Option<String>, Error> {
         match self.try_read(file) {
             Ok(text) => Ok(Some(text)),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) if gone(&source) => Ok(None),
             // Files of this kind are there and answer so when the feature is off.
             Err(source) if source.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
                 Ok(None)
@@ -232,6 +232,13 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Whether a file could not be opened, read or written because its group was removed: before
+/// it was opened, or after.
+pub(crate) fn gone(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::NOENT | Errno::NODEV))
+}
+
 fn collect_pids(path: &Path, pids: &mut Vec<i32>) -> Result<(), Error> {
     let file = path.join("cgroup.procs");
     let text = match std::fs::read_to_string(&file) {
@@ -241,12 +248,7 @@ fn collect_pids(path: &Path, pids: &mut Vec<i32>) -> Result<(), Error> {
             let file = path.join("cgroup.threads");
             std::fs::read_to_string(&file).map_err(Error::io("read", &file))?
         }
-        Err(source)
-            if source.kind() == io::ErrorKind::NotFound
-                || source.raw_os_error() == Some(Errno::NODEV.raw_os_error()) =>
-        {
-            return Ok(());
-        }
+        Err(source) if gone(&source) => return Ok(()),
         Err(source) => return Err(Error::io("read", &file)(source)),
     };
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));

@@ -43,12 +43,8 @@ impl Cgroup {
         let frozen = self.freeze().is_ok();
         let sent = self.signal_each(signal);
         if frozen || signal == Signal::KILL {
-            // A frozen process dies only when it is thawed. A group that is gone needs neither, nor
-            // one that was not made whole.
-            match self.thaw() {
-                Err(Error::NoController { .. }) => sent,
-                thawed => sent.and(thawed),
-            }
+            // A frozen process dies only when it is thawed.
+            sent.and(self.thaw_any())
         } else {
             sent
         }

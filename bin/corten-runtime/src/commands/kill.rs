@@ -67,7 +67,7 @@ fn thaw(record: &Record) -> Result<()> {
     if let Some(state) = &record.cgroup {
         let cgroup = Cgroup::open(state)?;
         if cgroup.frozen()? {
-            cgroup.thaw()?;
+            cgroup.thaw_any()?;
         }
     }
     Ok(())

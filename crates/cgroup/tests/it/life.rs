@@ -38,6 +38,10 @@ fn a_process_joins_is_frozen_and_killed_and_the_group_goes() {
         assert!(!path.exists(), "{}", path.display());
     }
     again.delete().unwrap();
+    // As a service manager does: it removes the group while its last process is killed.
+    again.kill().unwrap();
+    assert!(!again.frozen().unwrap());
+    assert!(matches!(again.thaw(), Err(Error::Write { .. })));
 }
 
 #[test]
