@@ -3,6 +3,7 @@
 //! A configuration with a word that is not known here is left to the executable, whole:
 //! [`recognise`] says which word it is.
 
+mod args;
 mod bridge;
 mod document;
 mod firewall;
@@ -14,7 +15,6 @@ mod range;
 mod store;
 
 use crate::{Attachment, Capabilities, Code, Network, Success};
-use firewall::masked;
 pub(crate) use firewall::{Firewall, Placed};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -86,31 +86,12 @@ pub(crate) fn recognise(
     told: &Map<String, Value>,
     attachment: Option<&Attachment>,
 ) -> Result<Builtin, String> {
-    if let (Some(attachment), "bridge" | "ptp") = (attachment, kind) {
-        known(&attachment.args)?;
-    }
     match kind {
         "loopback" => document::read::<document::Plain>(told).map(|_| Builtin::Loopback),
-        "bridge" => bridge::Bridge::of(told).map(|own| Builtin::Bridge(Box::new(own))),
-        "ptp" => ptp::Ptp::of(told).map(|own| Builtin::Ptp(Box::new(own))),
+        "bridge" => bridge::Bridge::of(told, attachment).map(|own| Builtin::Bridge(Box::new(own))),
+        "ptp" => ptp::Ptp::of(told, attachment).map(|own| Builtin::Ptp(Box::new(own))),
         "portmap" => portmap::Portmap::of(told, &asked(told)?).map(Builtin::Portmap),
         _ => Err(format!("type {kind}")),
-    }
-}
-
-/// What `CNI_ARGS` asks of plugins that give addresses, or what they refuse in it, is theirs.
-fn known(args: &[(String, String)]) -> Result<(), String> {
-    let ignored = |(name, value): &(String, String)| {
-        name == "IgnoreUnknown" && matches!(value.as_str(), "1" | "true" | "TRUE" | "True")
-    };
-    let lenient = args.iter().any(ignored);
-    let strange = args.iter().find(|pair| {
-        let asks = pair.0 == "IP" || pair.0 == "MAC";
-        asks || !(lenient || ignored(pair))
-    });
-    match strange {
-        Some((name, _)) => Err(format!("CNI_ARGS {name}")),
-        None => Ok(()),
     }
 }
 
@@ -144,14 +125,12 @@ impl Builtin {
 
     /// What the firewall has of an attachment that was added.
     pub(crate) fn placed(&self, subject: &Subject<'_>) -> Result<Vec<Placed>, Failure> {
-        let masks = match self {
-            Self::Loopback => false,
-            Self::Bridge(own) => own.masks(),
-            Self::Ptp(own) => own.masks(),
-            Self::Portmap(own) => return own.placed(subject),
-        };
-        let success = subject.previous.filter(|_| masks);
-        Ok(success.map(masked).unwrap_or_default())
+        match self {
+            Self::Loopback => Ok(Vec::new()),
+            Self::Bridge(own) => Ok(own.placed(subject)),
+            Self::Ptp(own) => Ok(own.placed(subject)),
+            Self::Portmap(own) => own.placed(subject),
+        }
     }
 
     /// Gives back what belongs to none of the valid attachments.

@@ -20,6 +20,7 @@ pub mod reservation;
 pub mod route;
 mod subnet;
 mod transfer;
+pub mod vlan;
 
 pub use bridge::Bridges;
 pub use error::Error;

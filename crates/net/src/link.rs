@@ -23,6 +23,8 @@ const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const VETH_INFO_PEER: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_IPVLAN_MODE: u16 = 1;
@@ -121,7 +123,10 @@ fn create(
         .map_err(|refused| refused.source)
 }
 
-fn failed<'a>(action: &'static str, name: &'a str) -> impl FnOnce(io::Error) -> Error + use<'a> {
+pub(crate) fn failed<'a>(
+    action: &'static str,
+    name: &'a str,
+) -> impl FnOnce(io::Error) -> Error + use<'a> {
     move |source| Error::Link {
         action,
         name: name.to_owned(),
@@ -186,13 +191,13 @@ pub fn add_pair(
         .map_err(failed("make veth pair", host))
 }
 
-/// Whether a bridge sends packets back by the port that they came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hairpin {
-    /// It does.
-    On,
-    /// It does not.
-    Off,
+/// How a bridge treats one of its ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    /// It sends packets back by the port that they came by.
+    pub hairpin: bool,
+    /// It passes nothing on from one such port to another.
+    pub isolated: bool,
 }
 
 /// Makes a link a port of the bridge `master`, and changes nothing else of it.
@@ -200,18 +205,34 @@ pub fn set_master(
     socket: &mut Socket,
     link: Link,
     master: Link,
-    hairpin: Hairpin,
+    wanted: Port,
 ) -> Result<(), Error> {
-    let mode = u8::from(hairpin == Hairpin::On);
     let change = || Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false));
     let port = change().with_nested(IFLA_LINKINFO, |m| {
         m.with(IFLA_INFO_SLAVE_KIND, b"bridge")
-            .with_nested(IFLA_INFO_SLAVE_DATA, |m| m.with(IFLA_BRPORT_MODE, &[mode]))
+            .with_nested(IFLA_INFO_SLAVE_DATA, |m| {
+                m.with(IFLA_BRPORT_MODE, &[u8::from(wanted.hairpin)])
+                    .with(IFLA_BRPORT_ISOLATED, &[u8::from(wanted.isolated)])
+            })
     });
     let join = change().with_u32(IFLA_MASTER, master.index);
     socket
         .batch(vec![join, port])
         .map_err(|refused| failed("join", &link.index.to_string())(refused.source))
+}
+
+/// Has a bridge look at the VLANs of packets and ports.
+pub fn filter_vlans(socket: &mut Socket, bridge: Link) -> Result<(), Error> {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(bridge.index, false)).with_nested(
+        IFLA_LINKINFO,
+        |m| {
+            m.with(IFLA_INFO_KIND, b"bridge")
+                .with_nested(IFLA_INFO_DATA, |m| m.with(IFLA_BR_VLAN_FILTERING, &[1]))
+        },
+    );
+    socket
+        .request(message)
+        .map_err(failed("filter VLANs of", &bridge.index.to_string()))
 }
 
 /// Gives a link an Ethernet address; a bridge that has one does not take its ports'.

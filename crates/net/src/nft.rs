@@ -8,7 +8,7 @@ mod chains;
 mod expression;
 mod set;
 
-pub use batch::{Batch, Chain, Hook, elements};
+pub use batch::{Batch, Chain, Hook, Layer, Table, elements};
 pub use chains::{Based, based};
 pub use expression::{
     Checksum, Compare, Direction, Expression, Family, Field, Meta, Register, Verdict,

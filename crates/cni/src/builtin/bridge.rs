@@ -1,82 +1,48 @@
 //! bridge: a pair with one end on a bridge of the host.
 
-use super::links::{self, Netns, enter};
+mod document;
+mod gateway;
+mod vlans;
+
+use super::args::Args;
+use super::firewall::{Placed, bound, masked};
+use super::links::{self, Duplicates, Netns, enter};
 use super::range::Ranges;
-use super::{Failure, Subject, document};
-use crate::{Dns, Interface, Route, Success};
-use net::link::{self, Details, Hairpin, Link, Mac, Settings};
-use net::{Subnet, address};
+use super::{Failure, Subject};
+use crate::{Attachment, Interface, Route, Success};
+use document::Document;
+use net::link::{self, Details, Link, Mac, Port, Settings};
 use netlink::Socket;
-use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::net::IpAddr;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
-    #[serde(default = "usual")]
-    bridge: String,
-    #[serde(default)]
-    is_gateway: bool,
-    #[serde(default)]
-    is_default_gateway: bool,
-    #[serde(default)]
-    ip_masq: bool,
-    #[serde(default)]
-    mtu: u32,
-    #[serde(default)]
-    hairpin_mode: bool,
-    #[serde(default)]
-    ipam: Value,
-    #[serde(default)]
-    dns: Dns,
-    #[serde(default)]
-    force_address: bool,
-    #[serde(default)]
-    promisc_mode: bool,
-    // Known for what they are when off.
-    #[serde(default)]
-    vlan: u16,
-    #[serde(default)]
-    macspoofchk: bool,
-}
-
-fn usual() -> String {
-    "cni0".into()
-}
+use vlans::Vlans;
 
 /// A bridge's configuration.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     document: Document,
     mac: Option<Mac>,
+    vlans: Vlans,
     /// None for a network whose addresses others give.
     ranges: Option<Ranges>,
 }
 
 impl Bridge {
-    pub(crate) fn of(told: &Map<String, Value>) -> Result<Self, String> {
-        let mut document: Document = document::read_own(told)?;
-        for (name, on) in [
-            ("vlan", document.vlan != 0),
-            ("macspoofchk", document.macspoofchk),
-        ] {
-            if on {
-                return Err(format!("option {name}"));
-            }
-        }
+    pub(crate) fn of(
+        told: &Map<String, Value>,
+        attachment: Option<&Attachment>,
+    ) -> Result<Self, String> {
+        let mut document: Document = super::document::read_own(told)?;
+        let args = Args::of(told, attachment)?;
+        let trunk = document.vlan_trunk.as_deref();
+        let vlans = Vlans::of(document.vlan, trunk, document.preserve_default_vlan)?;
         let ipam = document.ipam.as_object().filter(|ipam| !ipam.is_empty());
-        let ranges = ipam.map(|_| Ranges::of(&document.ipam, told)).transpose()?;
+        let ranges = ipam.map(|_| Ranges::of(&document.ipam, told, args.ips));
         document.is_gateway |= document.is_default_gateway;
-        let asked = told.get("runtimeConfig").and_then(|all| all.get("mac"));
-        let mac = match asked.and_then(Value::as_str) {
-            None => None,
-            Some(text) => Some(links::mac(text).ok_or_else(|| format!("mac {text:?}"))?),
-        };
         Ok(Self {
+            ranges: ranges.transpose()?,
+            mac: args.mac,
+            vlans,
             document,
-            mac,
-            ranges,
         })
     }
 
@@ -88,16 +54,29 @@ impl Bridge {
         Some(self.document.mtu).filter(|mtu| *mtu != 0)
     }
 
-    /// Whether what pods send beyond their subnets is masqueraded.
-    pub(crate) fn masks(&self) -> bool {
-        self.document.ip_masq
+    /// What the firewall has of an attachment that was added.
+    pub(crate) fn placed(&self, subject: &Subject<'_>) -> Vec<Placed> {
+        let Some(success) = subject.previous else {
+            return Vec::new();
+        };
+        let mut placed = match self.document.ip_masq {
+            true => masked(success),
+            false => Vec::new(),
+        };
+        if self.document.macspoofchk {
+            let pods = success
+                .interfaces
+                .iter()
+                .filter(|link| !link.sandbox.is_empty());
+            let mac = pods.into_iter().find_map(|link| links::mac(&link.mac));
+            let bind = |link: &Interface| Some(bound(&link.name, mac?));
+            placed.extend(self.outside(subject).filter_map(bind).flatten());
+        }
+        placed
     }
 
     pub(crate) fn add(&self, subject: &Subject<'_>) -> Result<Success, Failure> {
-        if self.document.promisc_mode && self.document.hairpin_mode {
-            let reason = "cannot set hairpin mode and promiscuous mode at the same time";
-            return Err(Failure::new(reason));
-        }
+        self.coherent()?;
         let attachment = subject.attachment;
         let mut host = links::host()?;
         let netns = Netns::open(subject)?;
@@ -109,30 +88,29 @@ impl Bridge {
             alias: None,
         };
         let (own, name) = links::add_pair(&mut host, &netns, &wanted)?;
-        let hairpin = match self.document.hairpin_mode {
-            true => Hairpin::On,
-            false => Hairpin::Off,
-        };
-        link::set_master(&mut host, own.link, bridge, hairpin)?;
+        self.plug(&mut host, own.link, bridge)?;
         let mut success = self.addressed(subject)?;
-        let inside = enter(&netns, |socket| {
-            links::dress(socket, &attachment.interface, &success)?;
-            Ok(link::details(socket, &attachment.interface)?)
-        })?;
-        links::settled(&mut host, &name)?;
-        if self.document.is_gateway && self.ranges.is_some() {
-            self.be_gateway(&mut host, bridge, &success)?;
-            links::forward(&success)?;
+        let inside = self.inside(&netns, &attachment.interface, &success)?;
+        if !self.document.disable_container_interface {
+            links::settled(&mut host, &name)?;
         }
-        if self.document.ip_masq {
-            subject.firewall.mask(&success)?;
-        }
-        let bridge = link::details(&mut host, &self.document.bridge)?;
         let outside = |name: &str, mac| Interface {
             name: name.to_owned(),
             mac: links::shown(mac),
             ..Interface::default()
         };
+        let mut gateway = None;
+        if self.document.is_gateway && self.ranges.is_some() {
+            gateway = self.be_gateway(&mut host, bridge, &success)?;
+            links::forward(&success)?;
+        }
+        if self.document.ip_masq {
+            subject.firewall.mask(&success)?;
+        }
+        if let (true, Some(mac)) = (self.document.macspoofchk, inside.mac) {
+            subject.firewall.bind(&name, mac)?;
+        }
+        let bridge = link::details(&mut host, &self.document.bridge)?;
         success.interfaces = vec![
             outside(&self.document.bridge, bridge.mac),
             outside(&name, own.mac),
@@ -141,7 +119,48 @@ impl Bridge {
                 ..outside(&attachment.interface, inside.mac)
             },
         ];
+        let gateway = gateway.map(|(name, mac)| outside(&name, mac));
+        success.interfaces.extend(gateway);
         Ok(success)
+    }
+
+    /// Refuses options that exclude each other.
+    fn coherent(&self) -> Result<(), Failure> {
+        let own = &self.document;
+        let reason = match () {
+            () if own.disable_container_interface && self.ranges.is_some() => {
+                "cannot use IPAM when DisableContainerInterface flag is set"
+            }
+            () if own.promisc_mode && own.hairpin_mode => {
+                "cannot set hairpin mode and promiscuous mode at the same time"
+            }
+            () => return Ok(()),
+        };
+        Err(Failure::new(reason))
+    }
+
+    /// Makes the host's end a port of the bridge.
+    fn plug(&self, host: &mut Socket, own: Link, bridge: Link) -> Result<(), Failure> {
+        let wanted = Port {
+            hairpin: self.document.hairpin_mode,
+            isolated: self.document.port_isolation,
+        };
+        link::set_master(host, own, bridge, wanted)?;
+        self.vlans.give(host, own)
+    }
+
+    /// Sets the pod's end up.
+    fn inside(&self, netns: &Netns, name: &str, success: &Success) -> Result<Details, Failure> {
+        let duplicates = match self.document.enabledad {
+            true => Duplicates::Detected,
+            false => Duplicates::Ignored,
+        };
+        enter(netns, |socket| {
+            if !self.document.disable_container_interface {
+                links::dress(socket, name, success, duplicates)?;
+            }
+            Ok(link::details(socket, name)?)
+        })
     }
 
     /// The bridge, made if it is not there.
@@ -168,6 +187,10 @@ impl Bridge {
         links::sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0").ok();
         if self.document.promisc_mode {
             link::set_promiscuous(host, found.link)?;
+        }
+        if self.vlans.filtered {
+            // Also of one that others made: without it a VLAN would mean nothing.
+            link::filter_vlans(host, found.link)?;
         }
         if !found.up {
             link::set_up(host, found.link)?;
@@ -209,52 +232,21 @@ impl Bridge {
         Ok(success)
     }
 
-    /// Gives the bridge the gateways' addresses.
-    fn be_gateway(
-        &self,
-        host: &mut Socket,
-        bridge: Link,
-        success: &Success,
-    ) -> Result<(), Failure> {
-        let name = &self.document.bridge;
-        let there = address::lasting(host, bridge)?;
-        let mut changed = false;
-        for given in &success.ips {
-            let (Some(gateway), Some((_, prefix))) = (given.gateway, given.parts()) else {
-                continue;
-            };
-            if there.contains(&(gateway, prefix)) {
-                continue;
-            }
-            let own = Subnet::holding(gateway, prefix);
-            let clashes = |(ip, length): &(IpAddr, u8)| match (own, Subnet::holding(*ip, *length)) {
-                (Some(own), Some(other)) if own.is_ipv6() => own.overlaps(&other),
-                _ => ip.is_ipv4() && gateway.is_ipv4(),
-            };
-            for (ip, length) in there.iter().filter(|other| clashes(other)) {
-                if !self.document.force_address {
-                    return Err(Failure::new(format!(
-                        "{name:?} already has an IP address different from {gateway}/{prefix}"
-                    )));
-                }
-                address::remove(host, bridge, *ip, *length)?;
-            }
-            if gateway.is_ipv6() {
-                links::sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "0").ok();
-                links::sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0").ok();
-            }
-            address::add(host, bridge, gateway, prefix)?;
-            changed = true;
-        }
-        // It keeps its Ethernet address, whatever ports come and go.
-        if let (true, Some(mac)) = (changed, link::details(host, name)?.mac) {
-            link::set_mac(host, bridge, mac)?;
-        }
-        Ok(())
+    /// The host's end of an attachment's pair, as it was told when it was made.
+    fn outside<'a>(&'a self, subject: &'a Subject<'_>) -> impl Iterator<Item = &'a Interface> {
+        let links = subject.previous.map_or(&[][..], |all| &all.interfaces[..]);
+        links.iter().filter(|link| {
+            let others = [&self.document.bridge, &self.gateway_name()];
+            link.sandbox.is_empty() && !others.contains(&&link.name)
+        })
     }
 
     pub(crate) fn delete(&self, subject: &Subject<'_>) -> Result<(), Failure> {
         links::remove(subject)?;
+        if self.document.macspoofchk {
+            let links: Vec<_> = self.outside(subject).map(|link| &*link.name).collect();
+            subject.firewall.unbind(&links)?;
+        }
         release(subject, self.ranges.as_ref())
     }
 
@@ -270,17 +262,18 @@ impl Bridge {
             let found = link::details(&mut host, &link.name).ok()?;
             (links::shown(found.mac) == link.mac).then_some(found)
         };
-        let links = subject.previous.map_or(&[][..], |all| &all.interfaces[..]);
-        let others = links
-            .iter()
-            .filter(|link| link.sandbox.is_empty() && link.name != *name);
-        let mut found = others.filter_map(&mut port);
+        let mut found = self.outside(subject).filter_map(&mut port);
         if !found.any(|own| own.master == Some(bridge.link)) {
             let reason = format!(
                 "CNI veth created for bridge {name} and {} was not found",
                 inside.name
             );
             return Err(Failure::new(reason));
+        }
+        if self.document.macspoofchk {
+            let mac = links::mac(&inside.mac).unwrap_or_default();
+            let mut links = self.outside(subject);
+            links.try_for_each(|link| subject.firewall.is_bound(&link.name, mac))?;
         }
         match (self.document.ip_masq, subject.previous) {
             (true, Some(previous)) => subject.firewall.is_masked(previous),

@@ -16,16 +16,18 @@ pub(crate) struct Plain {
     capabilities: Option<IgnoredAny>,
     runtime_config: Option<IgnoredAny>,
     prev_result: Option<IgnoredAny>,
+    args: Option<IgnoredAny>,
 }
 
 /// The words of [`Plain`].
-const PLAIN: [&str; 6] = [
+const PLAIN: [&str; 7] = [
     "name",
     "cniVersion",
     "type",
     "capabilities",
     "runtimeConfig",
     "prevResult",
+    "args",
 ];
 
 /// Reads a configuration, or names what is not understood in it.

@@ -1,4 +1,5 @@
-//! One firewall table for mapped ports and for what pods send outside.
+//! One firewall table for mapped ports and for what pods send outside, and one of the same name
+//! on bridges for what pods may send as.
 //!
 //! The number of rules is constant: pods, subnets and ports are elements of sets and maps.
 //!
@@ -6,195 +7,33 @@
 //! |---|---|---|
 //! | `arriving`, `leaving` | nat prerouting, output | mapped ports to pods, but those of loopback addresses |
 //! | `masking` | nat postrouting | the host's address for what a pod sends beyond its subnet, and for what reaches a pod of the sender's subnet by a mapped port |
+//! | `arriving` of bridges | filter prerouting | drops what a pod sends by another Ethernet address than its own |
 //!
 //! Nothing of others' tables is touched, and no link is told to route loopback addresses.
 
-use super::Failure;
+mod family;
+mod senders;
+
+pub(crate) use senders::bound;
+
+use super::{Failure, links};
 use crate::{PortMapping, Success};
+use family::{Kind, V4, V6};
+use net::link::{self, Mac};
 use net::nft::{
-    Batch, Chain, Compare, Direction, Element, Expression as E, Family, Field, Hook, Key, Meta,
-    Register, Set, Verdict, elements,
+    Batch, Chain, Compare, Element, Expression as E, Hook, Layer, Register, Table, Verdict, based,
+    elements,
 };
 use net::{Subnet, conntrack};
 use netlink::Socket;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What differs between the families.
-struct Kind {
-    family: Family,
-    number: &'static [u8],
-    key: Key,
-    source: Field,
-    destination: Field,
-    /// Loopback and multicast destinations: these bits, and their value.
-    loopback: (&'static [u8], &'static [u8]),
-    multicast: (&'static [u8], &'static [u8]),
-    /// Registers that an address fills.
-    words: u32,
-    /// Pods that are masked.
-    masked: &'static str,
-    /// Pods and the subnets for which they are not.
-    inside: &'static str,
-    /// Senders' subnets and pods that they reach by a mapped port.
-    hairpin: &'static str,
-    any: &'static str,
-    bound: &'static str,
-}
-
-const V4: Kind = Kind {
-    family: Family::V4,
-    number: &[2],
-    key: Key::Address4,
-    source: Field::Source4,
-    destination: Field::Destination4,
-    loopback: (&[255, 0, 0, 0], &[127, 0, 0, 0]),
-    multicast: (&[240, 0, 0, 0], &[224, 0, 0, 0]),
-    words: 1,
-    masked: "masked4",
-    inside: "inside4",
-    hairpin: "hairpin4",
-    any: "any4",
-    bound: "bound4",
-};
-
-const V6: Kind = Kind {
-    family: Family::V6,
-    number: &[10],
-    key: Key::Address6,
-    source: Field::Source6,
-    destination: Field::Destination6,
-    loopback: (
-        &[255; 16],
-        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-    ),
-    multicast: (
-        &[255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        &[255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    ),
-    words: 4,
-    masked: "masked6",
-    inside: "inside6",
-    hairpin: "hairpin6",
-    any: "any6",
-    bound: "bound6",
-};
-
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
-/// Connections whose destination was translated.
-const TRANSLATED: &[u8] = &32_u32.to_ne_bytes();
 const LOCAL: &[u8] = &2_u32.to_ne_bytes();
-const ZERO: &[u8] = &[0; 4];
 const R: Register = Register(0);
-
-impl Kind {
-    const fn of(address: IpAddr) -> &'static Self {
-        match address {
-            IpAddr::V4(_) => &V4,
-            IpAddr::V6(_) => &V6,
-        }
-    }
-
-    fn sets(&self, mut batch: Batch<'static>) -> Batch<'static> {
-        let set = |batch: Batch<'static>, name, key: &[Key], data: &[Key], ranges| {
-            batch.set(&Set {
-                name,
-                key,
-                data,
-                ranges,
-            })
-        };
-        let port = [Key::Protocol, Key::Port];
-        let own = [self.key];
-        let pair = [self.key, self.key];
-        let bound = [self.key, Key::Protocol, Key::Port];
-        let target = [self.key, Key::Port];
-        batch = set(batch, self.masked, &own, &[], false);
-        batch = set(batch, self.inside, &pair, &[], true);
-        batch = set(batch, self.hairpin, &pair, &[], true);
-        batch = set(batch, self.any, &port, &target, false);
-        set(batch, self.bound, &bound, &target, false)
-    }
-
-    const fn names(&self) -> [&'static str; 5] {
-        [self.masked, self.inside, self.hairpin, self.any, self.bound]
-    }
-
-    fn only(&self) -> [E<'static>; 2] {
-        [
-            E::Meta(Meta::Family, R),
-            E::Compare(R, Compare::Is, self.number),
-        ]
-    }
-
-    /// Source and destination, one after the other.
-    fn pair(&self) -> [E<'static>; 2] {
-        [
-            E::Payload(self.source, R),
-            E::Payload(self.destination, Register(self.words)),
-        ]
-    }
-
-    fn rules(&self, batch: Batch<'static>) -> Batch<'static> {
-        let (bits, value) = self.loopback;
-        let loopback = [
-            &self.only()[..],
-            &[
-                E::Payload(self.destination, R),
-                E::Mask(R, bits),
-                E::Compare(R, Compare::Is, value),
-                E::Verdict(Verdict::Return),
-            ],
-        ];
-        let translate = |address: &[E<'static>], words, map| {
-            let (found, port) = (Register(8), Register(8 + self.words));
-            let tail = [
-                E::Meta(Meta::Protocol, Register(words)),
-                E::Payload(Field::DestinationPort, Register(words + 1)),
-                E::Map(R, map, found),
-                E::Translate(Direction::Destination, self.family, found, Some(port)),
-            ];
-            [&self.only()[..], address, &tail[..]].concat()
-        };
-        let hairpin = [
-            &[
-                E::Status(R),
-                E::Mask(R, TRANSLATED),
-                E::Compare(R, Compare::IsNot, ZERO),
-            ][..],
-            &self.only(),
-            &self.pair(),
-            &[E::In(R, self.hairpin), E::Masquerade],
-        ];
-        let (bits, value) = self.multicast;
-        let beyond = [
-            &self.only()[..],
-            &[E::Payload(self.source, R), E::In(R, self.masked)],
-            &self.pair(),
-            &[
-                E::NotIn(R, self.inside),
-                E::Payload(self.destination, R),
-                E::Mask(R, bits),
-                E::Compare(R, Compare::IsNot, value),
-                E::Masquerade,
-            ],
-        ];
-        let to = [E::Payload(self.destination, R)];
-        batch
-            .rule("mapped", &loopback.concat())
-            .rule("mapped", &translate(&to, self.words, self.bound))
-            .rule("mapped", &translate(&[], 0, self.any))
-            .rule("masking", &hairpin.concat())
-            .rule("masking", &beyond.concat())
-    }
-
-    /// A subnet's ends.
-    fn ends(subnet: Subnet) -> (Vec<u8>, Vec<u8>) {
-        (octets(subnet.first()), octets(subnet.last()))
-    }
-}
 
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
@@ -300,12 +139,31 @@ impl Firewall {
         Socket::netfilter().map_err(Failure::io("cannot ask the kernel about its firewall"))
     }
 
-    fn batch(&self) -> Batch<'static> {
-        Batch::new(self.table)
+    fn table(&self, layer: Layer) -> Table<'static> {
+        let name = self.table;
+        Table { layer, name }
+    }
+
+    /// The table that a set is of.
+    fn table_of(&self, set: &str) -> Table<'static> {
+        let bridged = senders::SETS.contains(&set);
+        self.table(if bridged {
+            Layer::Bridge
+        } else {
+            Layer::Internet
+        })
     }
 
     /// The table with its rules; elements that are there stay.
-    fn whole(&self) -> Batch<'static> {
+    fn whole(table: Table<'static>) -> Batch<'static> {
+        let batch = Batch::new(table).table();
+        match table.layer {
+            Layer::Internet => Self::translating(batch),
+            Layer::Bridge => senders::rules(batch),
+        }
+    }
+
+    fn translating(batch: Batch<'static>) -> Batch<'static> {
         let base = |name, hook, priority| Chain::Base {
             name,
             kind: "nat",
@@ -313,7 +171,7 @@ impl Firewall {
             priority,
         };
         let batch = V6
-            .sets(V4.sets(self.batch().table()))
+            .sets(V4.sets(batch))
             .chain(Chain::Regular("mapped"))
             .chain(base("arriving", Hook::Prerouting, -100))
             .chain(base("leaving", Hook::Output, -100))
@@ -329,39 +187,54 @@ impl Firewall {
         V6.rules(V4.rules(batch))
     }
 
-    /// Adds all elements or none; the table is made if it is not there.
+    /// Adds all elements or none; the table, one for all of them, is made if it is not there.
     fn add(&self, placed: &[Placed]) -> Result<(), net::Error> {
         let ask = |source| net::Error::Ask {
             what: "its firewall",
             source,
         };
+        let Some((set, _)) = placed.first() else {
+            return Ok(());
+        };
+        let table = self.table_of(set);
         let mut socket = Socket::netfilter().map_err(ask)?;
         let gone = |source: &std::io::Error| source.kind() == std::io::ErrorKind::NotFound;
-        match filled(self.batch(), placed).commit(&mut socket) {
+        match filled(Batch::new(table), placed).commit(&mut socket) {
             Err(net::Error::Firewall { source, .. }) if gone(&source) => {
-                filled(self.whole(), placed).commit(&mut socket)
+                filled(Self::whole(table), placed).commit(&mut socket)
             }
             done => done,
         }
     }
 
-    /// Has the table hold these elements and no others, all at once; without any it goes.
+    /// Has the tables hold these elements and no others; without any a table goes.
     pub(crate) fn restore(&self, placed: &[Placed]) -> Result<(), Failure> {
         let _turn = self.turn();
         let mut socket = Self::socket()?;
-        let batch = match placed.is_empty() {
-            true => self.batch().table().delete_table(),
-            false => {
-                let sets = V4.names().into_iter().chain(V6.names());
-                filled(sets.fold(self.whole(), Batch::empty), placed)
+        for layer in [Layer::Internet, Layer::Bridge] {
+            let table = self.table(layer);
+            let mut own = placed.to_vec();
+            own.retain(|(set, _)| self.table_of(set) == table);
+            // Not every kernel has tables of bridges.
+            if own.is_empty() && !is_there(&mut socket, table)? {
+                continue;
             }
-        };
-        batch.commit(&mut socket)?;
+            let batch = match own.is_empty() {
+                true => Batch::new(table).delete_table(),
+                false => filled(
+                    sets(layer)
+                        .into_iter()
+                        .fold(Self::whole(table), Batch::empty),
+                    &own,
+                ),
+            };
+            batch.commit(&mut socket)?;
+        }
         socket.close_behind();
         Ok(())
     }
 
-    /// Removes those elements of a set that `goes` names.
+    /// Removes those elements of sets of one table that `goes` names.
     fn remove(
         &self,
         sets: &[&'static str],
@@ -371,10 +244,11 @@ impl Firewall {
         let mut socket = Self::socket()?;
         let mut batch = None;
         for set in sets {
-            let mut all = elements(&mut socket, self.table, set)?;
+            let table = self.table_of(set);
+            let mut all = elements(&mut socket, table, set)?;
             all.retain(|element| goes(set, element));
             if !all.is_empty() {
-                batch = Some(batch.unwrap_or_else(|| self.batch()).remove(set, &all));
+                batch = Some(batch.unwrap_or_else(|| Batch::new(table)).remove(set, &all));
             }
         }
         if let Some(batch) = batch {
@@ -388,7 +262,7 @@ impl Firewall {
     fn has(&self, placed: &[Placed]) -> Result<bool, Failure> {
         let mut socket = Self::socket()?;
         for (set, element) in placed {
-            let all = elements(&mut socket, self.table, set)?;
+            let all = elements(&mut socket, self.table_of(set), set)?;
             let same =
                 |other: &Element| other.key() == element.key() && other.given() == element.given();
             if !all.iter().any(same) {
@@ -417,6 +291,31 @@ impl Firewall {
         let sets = [V4.masked, V4.inside, V6.masked, V6.inside];
         self.remove(&sets, |_, element| {
             pods.iter().any(|pod| element.key().starts_with(pod))
+        })
+    }
+
+    /// Has a link of the host pass on what bears this Ethernet address, and nothing else.
+    pub(crate) fn bind(&self, link: &str, mac: Mac) -> Result<(), Failure> {
+        let _turn = self.turn();
+        Ok(self.add(&bound(link, mac))?)
+    }
+
+    pub(crate) fn is_bound(&self, link: &str, mac: Mac) -> Result<(), Failure> {
+        match self.has(&bound(link, mac))? {
+            true => Ok(()),
+            false => Err(Failure::new(format!(
+                "the check of what {link} sends is gone"
+            ))),
+        }
+    }
+
+    /// Takes back what there is of these links, and of links that are gone.
+    pub(crate) fn unbind(&self, links: &[&str]) -> Result<(), Failure> {
+        let mut there = link::list(&mut links::host()?)?;
+        there.retain(|(_, name, _)| !links.contains(&&**name));
+        let there: Vec<_> = there.iter().map(|(_, own, _)| senders::name(own)).collect();
+        self.remove(&senders::SETS, |_, element| {
+            !there.iter().any(|link| element.key().starts_with(link))
         })
     }
 
@@ -449,7 +348,7 @@ impl Firewall {
     fn taken(&self, placed: &[Placed]) -> Option<u16> {
         let mut socket = Self::socket().ok()?;
         placed.iter().find_map(|(set, element)| {
-            let all = elements(&mut socket, self.table, set).ok()?;
+            let all = elements(&mut socket, self.table_of(set), set).ok()?;
             let other =
                 |other: &&Element| other.key() == element.key() && other.given() != element.given();
             all.iter().find(other)?;
@@ -484,6 +383,21 @@ impl Firewall {
             false => Err(Failure::new("a mapped port is gone")),
         }
     }
+}
+
+/// Every set of a table.
+fn sets(layer: Layer) -> Vec<&'static str> {
+    match layer {
+        Layer::Internet => [V4.names(), V6.names()].concat(),
+        Layer::Bridge => senders::SETS.to_vec(),
+    }
+}
+
+fn is_there(socket: &mut Socket, table: Table<'_>) -> Result<bool, Failure> {
+    let chains = based(socket)?;
+    Ok(chains
+        .iter()
+        .any(|chain| chain.family == table.layer as u8 && chain.table == table.name))
 }
 
 fn filled(batch: Batch<'static>, placed: &[Placed]) -> Batch<'static> {

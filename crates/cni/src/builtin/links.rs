@@ -28,6 +28,20 @@ impl Netns {
         let failed = |error| Failure::new(format!("failed to open netns {path:?}: {error}"));
         File::open(path).map(Self).map_err(failed)
     }
+
+    /// The host's own.
+    pub(crate) fn host() -> Result<Self, Failure> {
+        let own = File::open("/proc/thread-self/ns/net");
+        own.map(Self)
+            .map_err(Failure::io("cannot open the host's own network namespace"))
+    }
+}
+
+/// Whether a pod's link looks for others with its addresses of IPv6 before it uses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duplicates {
+    Ignored,
+    Detected,
 }
 
 /// The same for a deletion: none if it is gone.
@@ -133,10 +147,23 @@ fn subnet(text: &str) -> Result<Subnet, Failure> {
 }
 
 /// Gives the pod's link its addresses and routes, and sets it up.
-pub(crate) fn dress(socket: &mut Socket, name: &str, success: &Success) -> Result<(), Failure> {
+pub(crate) fn dress(
+    socket: &mut Socket,
+    name: &str,
+    success: &Success,
+    duplicates: Duplicates,
+) -> Result<(), Failure> {
     let own = link::find(socket, name)?;
-    // No waiting for duplicates of addresses that are given once.
-    sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0").ok();
+    // No waiting, unless it is asked for: addresses are given once.
+    let detected = duplicates == Duplicates::Detected;
+    sysctl(
+        &format!("ipv6/conf/{name}/accept_dad"),
+        if detected { "1" } else { "0" },
+    )
+    .ok();
+    if detected {
+        sysctl(&format!("ipv6/conf/{name}/enhanced_dad"), "1").ok();
+    }
     sysctl(&format!("ipv4/conf/{name}/arp_notify"), "1").ok();
     let parts: Vec<_> = success.ips.iter().filter_map(|a| a.parts()).collect();
     if parts.iter().any(|(ip, _)| ip.is_ipv6()) {

@@ -1,10 +1,12 @@
 //! ptp: a pair, and routes instead of a bridge.
 
+use super::args::Args;
 use super::bridge::{held, release};
-use super::links::{self, Netns, enter};
+use super::firewall::{Placed, masked};
+use super::links::{self, Duplicates, Netns, enter};
 use super::range::Ranges;
 use super::{Failure, Subject, document};
-use crate::{Address, Dns, Interface, Success};
+use crate::{Address, Attachment, Dns, Interface, Success};
 use net::link::{self, Link, Settings};
 use net::route::{self, Route, Scope};
 use net::{Subnet, address};
@@ -57,9 +59,13 @@ impl Ends {
 }
 
 impl Ptp {
-    pub(crate) fn of(told: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn of(
+        told: &Map<String, Value>,
+        attachment: Option<&Attachment>,
+    ) -> Result<Self, String> {
         let document: Document = document::read_own(told)?;
-        let ranges = Ranges::of(&document.ipam, told)?;
+        let args = Args::of(told, attachment)?;
+        let ranges = Ranges::of(&document.ipam, told, args.ips)?;
         Ok(Self { document, ranges })
     }
 
@@ -67,9 +73,10 @@ impl Ptp {
         &self.ranges
     }
 
-    /// Whether what pods send beyond their subnets is masqueraded.
-    pub(crate) fn masks(&self) -> bool {
-        self.document.ip_masq
+    /// What the firewall has of an attachment that was added.
+    pub(crate) fn placed(&self, subject: &Subject<'_>) -> Vec<Placed> {
+        let success = subject.previous.filter(|_| self.document.ip_masq);
+        success.map(masked).unwrap_or_default()
     }
 
     pub(crate) fn add(&self, subject: &Subject<'_>) -> Result<Success, Failure> {
@@ -97,7 +104,7 @@ impl Ptp {
         let (own, outside) = links::add_pair(&mut host, &netns, &wanted)?;
         let ends: Vec<_> = success.ips.iter().filter_map(Ends::of).collect();
         let inside = enter(&netns, |socket| {
-            links::dress(socket, name, &success)?;
+            links::dress(socket, name, &success, Duplicates::Ignored)?;
             let inside = link::details(socket, name)?;
             ends.iter()
                 .try_for_each(|ends| redirect(socket, inside.link, ends))?;

@@ -40,6 +40,8 @@ struct PlainRoute {
 #[derive(Debug)]
 pub(crate) struct Ranges {
     sets: Vec<Vec<IpRange>>,
+    /// Addresses that are asked for, besides those that the runtime has a capability for.
+    wanted: Vec<String>,
     routes: Vec<Route>,
     directory: PathBuf,
     /// A file of the host that says where pods' questions go.
@@ -147,7 +149,11 @@ fn name_servers(text: &str) -> Dns {
 
 impl Ranges {
     /// The ranges of a plugin's `ipam`; those asked for by the runtime come first.
-    pub(crate) fn of(ipam: &Value, told: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn of(
+        ipam: &Value,
+        told: &Map<String, Value>,
+        wanted: Vec<String>,
+    ) -> Result<Self, String> {
         let ipam = Ipam::deserialize(ipam).map_err(|error| format!("ipam: {error}"))?;
         if ipam.kind != "host-local" {
             return Err(format!("ipam type {}", ipam.kind));
@@ -175,6 +181,7 @@ impl Ranges {
         };
         Ok(Self {
             sets,
+            wanted,
             routes: ipam.routes.into_iter().map(plain).collect(),
             directory: ipam.data_dir.unwrap_or_else(|| DIRECTORY.into()),
             resolv_conf: ipam.resolv_conf.filter(|path| !path.as_os_str().is_empty()),
@@ -242,8 +249,10 @@ impl Ranges {
         asked: &[String],
     ) -> Result<Vec<Address>, Failure> {
         let sets = self.parsed()?;
-        let mut asked = asked
+        let mut asked = self
+            .wanted
             .iter()
+            .chain(asked)
             .map(|text| {
                 let address = text.split('/').next().unwrap_or_default().parse();
                 address.map_err(|_| Failure::config(format!("cannot understand ip: {text:?}")))

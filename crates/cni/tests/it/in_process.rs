@@ -139,22 +139,17 @@ fn what_is_not_known_in_process_is_named_and_executed() {
         attachment.capabilities.port_mappings[0].protocol = "dccp".into();
         attachment
     };
-    let asking = |name: &str| Attachment {
-        args: vec![
-            ("IgnoreUnknown".into(), "1".into()),
-            (name.into(), "10.86.0.4".into()),
-        ],
+    let strict = || Attachment {
+        args: vec![("IP".into(), "10.86.0.4".into())],
         ..attachment("one", "/run/netns/one")
     };
-    let asking_for_nothing = || asking("K8S_POD_NAME");
     let portmap = json!({"type": "portmap", "capabilities": {"portMappings": true}});
     let mut conditional = portmap.clone();
     conditional["conditionsV4"] = json!(["!", "-d", "192.0.2.0/24"]);
     for (network, attachment, named) in [
-        (own(json!({"vlan": 5})), None, "vlan"),
-        (own(json!({"macspoofchk": true})), None, "macspoofchk"),
-        (own(json!({"enabledad": true})), None, "enabledad"),
-        (own(json!({"args": {"cni": {}}})), None, "args"),
+        (own(json!({"vlan": 4095})), None, "vlan 4095"),
+        (own(json!({"vlanTrunk": [{"minID": 5}]})), None, "vlanTrunk"),
+        (own(json!({"args": {"cni": {"mac": "x"}}})), None, "mac"),
         (own(json!({"mtu": "1400"})), None, "invalid type: string"),
         (ipam(json!({"type": "static"})), None, "ipam type static"),
         (
@@ -165,8 +160,7 @@ fn what_is_not_known_in_process_is_named_and_executed() {
         (one(conditional), None, "conditionsV4"),
         (one(portmap), Some(dccp()), "port mapping of dccp"),
         (one(json!({"type": "bandwidth"})), None, "type bandwidth"),
-        (own(json!({})), Some(asking("IP")), "CNI_ARGS IP"),
-        (own(json!({})), Some(asking("MAC")), "CNI_ARGS MAC"),
+        (own(json!({})), Some(strict()), "CNI_ARGS IP"),
     ] {
         let executed = runtime
             .executed(&network, attachment.as_ref())
@@ -179,17 +173,164 @@ fn what_is_not_known_in_process_is_named_and_executed() {
     }
     // It is done all the same.
     let pod = Peer::start();
-    let asked = Attachment {
-        netns: netns_of(&pod),
-        ..asking("IP")
-    };
-    let network = own(json!({}));
-    let made = runtime.add(&network, &asked).expect("it is executed");
+    let one = attachment("one", &netns_of(&pod));
+    let fixed = json!({"type": "static", "addresses": [{"address": "10.86.0.4/29"}], "dataDir": null, "subnet": null});
+    let network = ipam(fixed);
+    let made = runtime.add(&network, &one).expect("it is executed");
     assert_eq!(made.ips[0].address, "10.86.0.4/29");
-    runtime.delete(&network, &asked).expect("it goes");
-    let known = own(json!({"vlan": 0, "hairpinMode": true, "mtu": 1400, "isDefaultGateway": true}));
-    let pod = asking_for_nothing();
-    assert_eq!(runtime.executed(&known, Some(&pod)).expect("it reads"), []);
+    runtime.delete(&network, &one).expect("it goes");
+    let known = json!({
+        "vlan": 7, "vlanTrunk": [{"id": 8}], "preserveDefaultVlan": true, "macspoofchk": true,
+        "enabledad": true, "portIsolation": true, "disableContainerInterface": false,
+        "hairpinMode": true, "mtu": 1400, "isDefaultGateway": true, "ipMasqBackend": "nftables",
+        "args": {"labels": {}},
+    });
+    let asking = told_by_args(&one, &[("K8S_POD_NAME", "one")]);
+    assert_eq!(
+        runtime
+            .executed(&own(known), Some(&asking))
+            .expect("it reads"),
+        []
+    );
+}
+
+/// An attachment with words in `CNI_ARGS`, of which plugins may not know all.
+fn told_by_args(attachment: &Attachment, words: &[(&str, &str)]) -> Attachment {
+    let words = words
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    let lenient = ("IgnoreUnknown".to_owned(), "1".to_owned());
+    Attachment {
+        args: std::iter::once(lenient).chain(words).collect(),
+        ..attachment.clone()
+    }
+}
+
+#[test]
+fn addresses_are_asked_for_by_arguments_and_by_the_configuration() {
+    if !isolated("in_process::addresses_are_asked_for_by_arguments_and_by_the_configuration") {
+        return;
+    }
+    const MAC: &str = "02:00:00:00:00:07";
+    for way in WAYS {
+        let host = Host::new();
+        let (pod, runtime) = (Peer::start(), host.runtime_of(way));
+        let one = attachment("one", &netns_of(&pod));
+        let given = |network: &Network, one: &Attachment| {
+            let made = runtime.add(network, one).expect("it is added");
+            runtime.check(network, one).expect("it is as it was");
+            runtime.delete(network, one).expect("it goes");
+            let inside = made.interfaces.iter().find(|link| !link.sandbox.is_empty());
+            (
+                made.ips[0].address.clone(),
+                inside.expect("the pod's").mac.clone(),
+            )
+        };
+        let by_args = told_by_args(&one, &[("IP", "10.86.0.5"), ("MAC", MAC)]);
+        let asked = ("10.86.0.5/29".to_owned(), MAC.to_owned());
+        assert_eq!(given(&with(&host, &json!({}), &json!({})), &by_args), asked);
+        let conventional = json!({"args": {"cni": {"mac": MAC, "ips": ["10.86.0.5"]}}});
+        let network = with(&host, &conventional, &json!({}));
+        assert_eq!(given(&network, &one), asked, "{way:?}");
+        // The configuration has the last word.
+        let other = told_by_args(&one, &[("MAC", "02:00:00:00:00:08")]);
+        assert_eq!(given(&network, &other), asked, "{way:?}");
+        sh("ip link del cni0");
+    }
+}
+
+#[test]
+fn a_pod_sends_by_its_own_ethernet_address_alone() {
+    if !isolated("in_process::a_pod_sends_by_its_own_ethernet_address_alone") {
+        return;
+    }
+    for way in WAYS {
+        let host = Host::new();
+        let network = with(
+            &host,
+            &json!({"macspoofchk": true, "isGateway": true}),
+            &json!({}),
+        );
+        let (pod, runtime) = (Peer::start(), host.runtime_of(way));
+        let one = attachment("one", &netns_of(&pod));
+        runtime.add(&network, &one).expect("it is added");
+        runtime.check(&network, &one).expect("it is as it was");
+        pod.serve();
+        let reached = |should| gets(None, "10.86.0.2:80", should);
+        assert!(reached(true), "{way:?}");
+        let own = pod.run("ip -br link show eth0 | tr -s ' ' | cut -d' ' -f3");
+        let sends_as = |mac: &str| pod.run(&format!("ip link set eth0 address {mac}"));
+        sends_as("02:00:00:00:00:09");
+        assert!(!reached(false), "{way:?}");
+        sends_as(own.trim());
+        assert!(reached(true), "{way:?}");
+        if way == Way::InProcess {
+            sh("nft flush ruleset");
+            runtime
+                .check(&network, &one)
+                .expect_err("its check is gone");
+            let networks = [network.clone()];
+            runtime.restore(&networks).expect("it comes back");
+            runtime.check(&network, &one).expect("it is as it was");
+            sends_as("02:00:00:00:00:09");
+            assert!(!reached(false), "{way:?}");
+        }
+        runtime.delete(&network, &one).expect("it goes");
+        let left = sh("nft list ruleset bridge");
+        assert!(
+            !left.contains("veth") && !left.contains(own.trim()),
+            "{left}"
+        );
+        runtime.restore(&[network]).expect("it goes");
+        assert!(!sh("nft list tables").contains("corten"), "{way:?}");
+        sh("nft flush ruleset; ip link del cni0");
+    }
+}
+
+#[test]
+fn isolated_ports_reach_the_gateway_and_not_each_other() {
+    if !isolated("in_process::isolated_ports_reach_the_gateway_and_not_each_other") {
+        return;
+    }
+    let host = Host::new();
+    let network = with(
+        &host,
+        &json!({"portIsolation": true, "isGateway": true}),
+        &json!({}),
+    );
+    let runtime = host.runtime_of(Way::InProcess);
+    let pods = [Peer::start(), Peer::start()];
+    for (n, pod) in pods.iter().enumerate() {
+        let own = attachment(&format!("pod{n}"), &netns_of(pod));
+        runtime.add(&network, &own).expect("it is added");
+    }
+    pods[0].serve();
+    assert!(gets(None, "10.86.0.2:80", true));
+    assert!(!gets(Some(&pods[1]), "10.86.0.2:80", false));
+}
+
+#[test]
+fn a_link_that_nothing_is_done_to_has_no_address() {
+    if !isolated("in_process::a_link_that_nothing_is_done_to_has_no_address") {
+        return;
+    }
+    let host = Host::new();
+    let bare = json!({"type": "bridge", "disableContainerInterface": true});
+    let mut clashing = bare.clone();
+    clashing["ipam"] =
+        json!({"type": "host-local", "dataDir": host.path("networks"), "subnet": "10.86.0.0/29"});
+    let of = |plugin: Value| {
+        network(json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [plugin] }))
+    };
+    let (pod, runtime) = (Peer::start(), host.runtime_of(Way::InProcess));
+    let one = attachment("one", &netns_of(&pod));
+    runtime.add(&of(bare.clone()), &one).expect("it is added");
+    let state = pod.run("ip -br addr show eth0 | tr -s ' ' | cut -d' ' -f2-");
+    assert_eq!(state.trim(), "DOWN");
+    runtime.delete(&of(bare), &one).expect("it goes");
+    let refused = runtime.add(&of(clashing), &one).expect_err("both");
+    assert!(refused.to_string().contains("cannot use IPAM"), "{refused}");
+    assert_eq!(pod.run("ip -br link | grep eth0 || true"), "");
 }
 
 #[test]

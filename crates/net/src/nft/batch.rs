@@ -19,12 +19,42 @@ const GETSETELEM: u16 = SUBSYSTEM | 13;
 const DELSETELEM: u16 = SUBSYSTEM | 14;
 /// The first attribute of every message of a table's parts: the table's name.
 const TABLE: u16 = 1;
-const NFPROTO_INET: u8 = 1;
 
-/// `struct nfgenmsg` of the family that holds IPv4 and IPv6.
-const INET: [u8; 4] = [NFPROTO_INET, 0, 0, 0];
-/// The same of a batch's begin and end: the subsystem, in network byte order.
+/// `struct nfgenmsg` of a batch's begin and end: the subsystem, in network byte order.
 const WHOLE: [u8; 4] = [0, 0, 0, 10];
+
+/// Which packets a table sees (`NFPROTO_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Those of IPv4 and IPv6 (`inet`).
+    Internet = 1,
+    /// Those that bridges pass on.
+    Bridge = 7,
+}
+
+/// A table of chains and sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table<'a> {
+    /// What it sees.
+    pub layer: Layer,
+    /// Its name; each layer has its own.
+    pub name: &'a str,
+}
+
+impl Table<'_> {
+    /// The start of a message about a part of it: `struct nfgenmsg`, and its name.
+    fn part(&self, kind: u16, flags: Flags) -> Message {
+        Message::new(kind, flags, &[self.layer as u8, 0, 0, 0]).with_text(TABLE, self.name)
+    }
+}
+
+impl<'a> From<&'a str> for Table<'a> {
+    /// The table of the Internet's layer.
+    fn from(name: &'a str) -> Self {
+        let layer = Layer::Internet;
+        Self { layer, name }
+    }
+}
 
 /// Where packets pass a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,24 +89,24 @@ pub enum Chain<'a> {
     },
 }
 
-/// Changes to one table of the `inet` family.
+/// Changes to one table.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    table: &'a str,
+    table: Table<'a>,
     messages: Vec<Message>,
 }
 
 impl<'a> Batch<'a> {
     /// No changes yet to `table`.
-    pub fn new(table: &'a str) -> Self {
+    pub fn new(table: impl Into<Table<'a>>) -> Self {
         Self {
-            table,
+            table: table.into(),
             messages: vec![Message::new(BEGIN, Flags::BATCH, &WHOLE)],
         }
     }
 
     fn part(&self, kind: u16, flags: Flags) -> Message {
-        Message::new(kind, flags, &INET).with_text(TABLE, self.table)
+        self.table.part(kind, flags)
     }
 
     /// Makes the table; nothing if it is there.
@@ -173,7 +203,7 @@ impl<'a> Batch<'a> {
     /// Carries all of it out, or none.
     pub fn commit(mut self, socket: &mut Socket) -> Result<(), Error> {
         self.messages.push(Message::new(END, Flags::BATCH, &WHOLE));
-        let table = self.table.to_owned();
+        let table = self.table.name.to_owned();
         socket
             .transaction(self.messages)
             .map_err(|refused| Error::Firewall {
@@ -185,13 +215,11 @@ impl<'a> Batch<'a> {
 }
 
 /// The elements of a set; none if there is no such table or set.
-pub fn elements(socket: &mut Socket, table: &str, set: &str) -> Result<Vec<Element>, Error> {
+pub fn elements(socket: &mut Socket, table: Table<'_>, set: &str) -> Result<Vec<Element>, Error> {
     let mut found = Vec::new();
-    let message = Message::new(GETSETELEM, Flags::DUMP, &INET)
-        .with_text(TABLE, table)
-        .with_text(2, set);
+    let message = table.part(GETSETELEM, Flags::DUMP).with_text(2, set);
     let told = socket.dump(message, |_, body| {
-        let attributes = Attributes::new(body.get(INET.len()..).unwrap_or_default());
+        let attributes = Attributes::new(body.get(WHOLE.len()..).unwrap_or_default());
         found.extend(Element::read_all(&attributes));
     });
     match told {

@@ -31,6 +31,8 @@ pub enum Meta {
 /// A field of a packet's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
+    /// The Ethernet address of the sender.
+    EthernetSource,
     /// The source address of IPv4.
     Source4,
     /// The destination address of IPv4.
@@ -55,9 +57,10 @@ pub enum Checksum {
 }
 
 impl Field {
-    /// Base (network 1, transport 2), offset and length.
+    /// Base (link 0, network 1, transport 2), offset and length.
     const fn place(self) -> (u32, u32, u32) {
         match self {
+            Self::EthernetSource => (0, 6, 6),
             Self::Source4 => (1, 12, 4),
             Self::Destination4 => (1, 16, 4),
             Self::Source6 => (1, 8, 16),

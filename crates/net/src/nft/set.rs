@@ -20,6 +20,8 @@ pub enum Key {
     Port,
     /// A link's name.
     Link,
+    /// An Ethernet address.
+    Ethernet,
 }
 
 impl Key {
@@ -27,6 +29,7 @@ impl Key {
         match self {
             Self::Address4 => 7,
             Self::Address6 => 8,
+            Self::Ethernet => 9,
             Self::Protocol => 12,
             Self::Port => 13,
             Self::Link => 41,
@@ -39,6 +42,7 @@ impl Key {
             Self::Address6 | Self::Link => 16,
             Self::Protocol => 1,
             Self::Port => 2,
+            Self::Ethernet => 6,
         }
     }
 }
