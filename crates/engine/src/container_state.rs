@@ -88,6 +88,8 @@ pub struct ContainerState {
     pub health: Option<Health>,
     /// A caller stopped it, so that `unless-stopped` leaves it.
     pub stopped_by_caller: bool,
+    /// Its removal, which is under way, takes the volumes along that nobody named.
+    pub removes_volumes: bool,
     /// It is paused only while an image is made of it: the daemon that does so, or the next one,
     /// lets it go.
     pub held: bool,

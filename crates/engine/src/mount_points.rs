@@ -12,10 +12,12 @@ use crate::{Bind, ContainerSpec, Error, Mount, MountKind, MountPoint, Propagatio
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use types::ContainerId;
 
 /// The mounts of a container to be, and what keeps them until its record does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Resolved {
+    container: ContainerId,
     pub(crate) points: Vec<MountPoint>,
     holds: Vec<Hold>,
     /// Images that are mounted.
@@ -26,10 +28,17 @@ pub(crate) struct Resolved {
 
 /// Resolves what the specification, which was admitted, says of mounts; volumes are made.
 pub(crate) async fn resolve(
+    id: &ContainerId,
     spec: &ContainerSpec,
     context: &Arc<Context>,
 ) -> Result<Resolved, Error> {
-    let mut resolved = Resolved::default();
+    let mut resolved = Resolved {
+        container: id.clone(),
+        points: Vec::new(),
+        holds: Vec::new(),
+        images: Vec::new(),
+        made: Vec::new(),
+    };
     let done = resolved.fill(spec, context).await;
     match done {
         Ok(()) => Ok(resolved),
@@ -96,7 +105,7 @@ impl Resolved {
         context: &Arc<Context>,
     ) -> Result<Arc<VolumeRecord>, Error> {
         let nameless = spec.name.is_empty();
-        let (volume, hold) = context.volume(spec).await?;
+        let (volume, hold) = context.volume(spec, Some(&self.container)).await?;
         self.holds.push(hold);
         if nameless {
             self.made.push(Arc::clone(&volume));

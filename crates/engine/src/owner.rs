@@ -185,12 +185,13 @@ impl Owner {
             let due = self.due;
             let remains = tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.obey(command).await,
+                    // On the heap while it lasts: each container has an owner, and most wait.
+                    Some(command) => Box::pin(self.obey(command)).await,
                     None => break,
                 },
                 () = sleep_until(due), if due.is_some() => {
                     self.due = None;
-                    self.restart_by_policy().await;
+                    Box::pin(self.restart_by_policy()).await;
                     Remains::Here
                 }
                 () = stopping.cancelled() => break,

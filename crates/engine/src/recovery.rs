@@ -63,6 +63,7 @@ pub(crate) async fn open(
     take_over_networks(&context, &adopted).await?;
     settle(&context, adopted).await?;
     context.sweep_strays().await?;
+    context.sweep_volumes().await?;
     context.resume_logs().await;
     let tracker = &context.tracker;
     tracker.spawn(guard::firewall(Arc::clone(&context)));
@@ -177,7 +178,7 @@ async fn settle_one(
                 // Its removal was interrupted: end it, and its exit ends the removal.
                 let removal = crate::Removal {
                     force: true,
-                    volumes: false,
+                    volumes: before.state.removes_volumes,
                 };
                 let (reply, _) = tokio::sync::oneshot::channel();
                 handle.send(context, Command::Remove { removal, reply })?;

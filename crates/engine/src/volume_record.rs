@@ -3,7 +3,7 @@
 use crate::{Event, EventType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use types::Timestamp;
+use types::{ContainerId, Timestamp};
 use volume::Name;
 
 /// The label of volumes that nobody named. COMPAT: clients and prune know them by it.
@@ -39,6 +39,9 @@ pub struct VolumeRecord {
     pub labels: Option<BTreeMap<String, String>>,
     /// When it was made.
     pub created: Timestamp,
+    /// The container that it was made for and goes with; `None` once that was removed without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<ContainerId>,
 }
 
 impl metadata::Record for VolumeRecord {

@@ -65,7 +65,7 @@ impl Volumes {
         let volumes = self.clone();
         // A caller who goes away must not leave half a volume.
         let made = self.context.tracker.spawn(async move {
-            let (record, _hold) = volumes.context.volume(spec).await?;
+            let (record, _hold) = volumes.context.volume(spec, None).await?;
             Ok(record)
         });
         made.await.map_err(|_| Error::Stopping)?
@@ -162,10 +162,12 @@ impl Context {
         path.to_string_lossy().into_owned()
     }
 
-    /// Makes or finds a volume, and holds it: while the hold lives it is not removed.
+    /// Makes or finds a volume, and holds it: while the hold lives it is not removed. One without
+    /// a name goes with its owner.
     pub(crate) async fn volume(
         self: &Arc<Self>,
         spec: VolumeSpec,
+        owner: Option<&ContainerId>,
     ) -> Result<(Arc<VolumeRecord>, Hold), Error> {
         let driver = match spec.driver.as_str() {
             "" => LOCAL.to_owned(),
@@ -176,6 +178,7 @@ impl Context {
             let name = spec.name.clone();
             return Err(Error::VolumeDriver { name, driver });
         }
+        let owner = owner.filter(|_| spec.name.is_empty());
         let (name, labels) = named(&spec)?;
         let options = spec.options.clone().unwrap_or_default();
         let _changing = self.shelf.changing().await;
@@ -190,6 +193,7 @@ impl Context {
             options: spec.options,
             labels,
             created: Timestamp::now(),
+            owner: owner.cloned(),
         });
         self.make_volume(&record).await?;
         self.shelf.put(Arc::clone(&record));

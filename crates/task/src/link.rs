@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 /// The most descriptors in one message.
 const DESCRIPTORS: usize = 253;
-const CHUNK: usize = 16 << 10;
+/// How much is read at once.
+const CHUNK: usize = 4 << 10;
 
 /// Why a call got no answer: the shim has gone.
 #[derive(Clone, Copy, Debug)]
@@ -135,14 +136,22 @@ impl Link {
         let mut incoming = Vec::new();
         loop {
             self.0.socket.readable().await?;
-            incoming.reserve(CHUNK);
-            match self.0.socket.try_read_buf(&mut incoming) {
+            match self.receive(&mut incoming) {
                 Ok(0) => return Ok(()),
                 Ok(_) => self.deliver(&mut incoming)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Appends what has come. There is a connection for each container, most of them silent: what
+    /// they would read into is on the stack.
+    fn receive(&self, incoming: &mut Vec<u8>) -> io::Result<usize> {
+        let mut chunk = [0; CHUNK];
+        let read = self.0.socket.try_read(&mut chunk)?;
+        incoming.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        Ok(read)
     }
 
     fn deliver(&self, incoming: &mut Vec<u8>) -> io::Result<()> {
@@ -159,6 +168,9 @@ impl Link {
             waiting.map(|waiting| waiting.send(response));
         }
         incoming.drain(..read);
+        if incoming.is_empty() {
+            *incoming = Vec::new();
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::output;
-use client::Call;
+use client::{Call, Client};
 use docker_schema::network::PruneReport;
 
 #[derive(Debug, clap::Args)]
@@ -29,13 +29,19 @@ impl Action for NetworkPrune {
         if !self.force && !confirm(WARNING)? {
             return Err(Failure::text(1, "network prune has been cancelled"));
         }
-        let call = Call::post("/networks/prune").optional("filters", filters(&self.filter)?);
-        let report: PruneReport = cx.client().await?.json(call).await?;
-        if let Some(names) = report.networks_deleted.filter(|names| !names.is_empty()) {
-            output::line("Deleted Networks:")?;
-            names.iter().try_for_each(|name| output::line(name))?;
-            output::line("")?;
-        }
+        prune(cx.client().await?, &self.filter).await?;
         Ok(0)
     }
+}
+
+/// Prunes, and says what was removed.
+pub(crate) async fn prune(client: &Client, filter: &[String]) -> Result<()> {
+    let call = Call::post("/networks/prune").optional("filters", filters(filter)?);
+    let report: PruneReport = client.json(call).await?;
+    if let Some(names) = report.networks_deleted.filter(|names| !names.is_empty()) {
+        output::line("Deleted Networks:")?;
+        names.iter().try_for_each(|name| output::line(name))?;
+        output::line("")?;
+    }
+    Ok(())
 }

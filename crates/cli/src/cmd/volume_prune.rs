@@ -5,7 +5,7 @@ use crate::command::{Action, Takes};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::{output, units};
-use client::Call;
+use client::{Call, Client};
 use docker_schema::volume::PruneReport;
 
 #[derive(Debug, clap::Args)]
@@ -38,15 +38,20 @@ impl Action for VolumePrune {
         if self.all {
             wanted.push("all=true".to_owned());
         }
-        let call = Call::post("/volumes/prune").optional("filters", filters(&wanted)?);
-        let report: PruneReport = cx.client().await?.json(call).await?;
-        if let Some(names) = report.volumes_deleted.filter(|names| !names.is_empty()) {
-            output::line("Deleted Volumes:")?;
-            names.iter().try_for_each(|name| output::line(name))?;
-            output::line("")?;
-        }
-        let freed = i64::try_from(report.space_reclaimed).unwrap_or(i64::MAX);
+        let freed = prune(cx.client().await?, &wanted).await?;
         output::line(&format!("Total reclaimed space: {}", units::size(freed)))?;
         Ok(0)
     }
+}
+
+/// Prunes, says what was removed, and gives how many bytes that freed.
+pub(crate) async fn prune(client: &Client, filter: &[String]) -> Result<i64> {
+    let call = Call::post("/volumes/prune").optional("filters", filters(filter)?);
+    let report: PruneReport = client.json(call).await?;
+    if let Some(names) = report.volumes_deleted.filter(|names| !names.is_empty()) {
+        output::line("Deleted Volumes:")?;
+        names.iter().try_for_each(|name| output::line(name))?;
+        output::line("")?;
+    }
+    Ok(i64::try_from(report.space_reclaimed).unwrap_or(i64::MAX))
 }

@@ -99,7 +99,7 @@ impl Containers {
             id: id.clone(),
             source,
         })?;
-        let resolved = crate::mount_points::resolve(&spec, &self.context).await?;
+        let resolved = crate::mount_points::resolve(id, &spec, &self.context).await?;
         let mounts = resolved.points.clone();
         if let Err(error) = self.fill(id, &prepared.rootfs, &mounts).await {
             resolved.undo(&self.context).await;

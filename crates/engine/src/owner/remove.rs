@@ -64,6 +64,7 @@ impl Owner {
             }
         }
         container.state.stopped_by_caller = true;
+        container.state.removes_volumes = removal.volumes;
         container.state.status = Status::Removing;
         self.removing = Some(Removing {
             removal,
@@ -102,32 +103,28 @@ impl Owner {
         let mut batch = Batch::new();
         batch.remove::<ContainerRecord>(self.id().as_str());
         batch.remove::<ContainerState>(self.id().as_str());
-        let kept = self
-            .context
-            .keep("record a removal", batch, events, Durable::Soon);
+        let record = std::sync::Arc::clone(&container.record);
+        let released = match removal.volumes {
+            true => Ok(Vec::new()),
+            false => self.context.release_anonymous(&record, &mut batch),
+        };
+        let kept = released.and_then(|released| {
+            let kept = self
+                .context
+                .keep("record a removal", batch, events, Durable::Soon);
+            kept.map(|()| released)
+        });
         left.settle().await;
-        if let Err(error) = kept {
-            container.state.status = Status::Dead;
-            container.state.error = error.to_string();
-            self.handle.publish(container);
-            let mut replies = replies.into_iter();
-            let first = replies.next();
-            for reply in replies {
-                answer(reply, self.refuse("remove", Problem::Dead));
-            }
-            tracing::error!(container.id = %self.id(), %error, "cannot record a removal");
-            return match first {
-                Some(reply) => {
-                    answer(reply, Err(error));
-                    Ok(Remains::Here)
-                }
-                None => Err(error),
-            };
+        let released = match kept {
+            Ok(released) => released,
+            Err(error) => return self.half_removed(container, error, replies),
+        };
+        for volume in released {
+            self.context.shelf.put(volume);
         }
         self.context.index.remove(self.id());
         self.context.execs.forget_container(self.id());
         container.removed = true;
-        let record = std::sync::Arc::clone(&container.record);
         self.handle.publish(container);
         for reply in replies {
             answer(reply, Ok(()));
@@ -135,5 +132,29 @@ impl Owner {
         let releasing = self.releasing.take();
         self.context.sweep_behind(record, removal, releasing);
         Ok(Remains::Gone)
+    }
+    /// It is dead: its removal cannot be recorded.
+    fn half_removed(
+        &self,
+        mut container: Container,
+        error: Error,
+        replies: Vec<Reply<()>>,
+    ) -> Result<Remains, Error> {
+        container.state.status = Status::Dead;
+        container.state.error = error.to_string();
+        self.handle.publish(container);
+        let mut replies = replies.into_iter();
+        let first = replies.next();
+        for reply in replies {
+            answer(reply, self.refuse("remove", Problem::Dead));
+        }
+        tracing::error!(container.id = %self.id(), %error, "cannot record a removal");
+        match first {
+            Some(reply) => {
+                answer(reply, Err(error));
+                Ok(Remains::Here)
+            }
+            None => Err(error),
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::context::{Context, blocking};
 use crate::{ContainerRecord, Error, Removal, VolumeRecord};
+use metadata::Batch;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use types::ContainerId;
@@ -70,6 +71,48 @@ impl Context {
         if let Ok(Err(error)) = blocking(move || context.volumes.unmount(&at)).await {
             tracing::warn!(volume.name = %name, %error, "cannot unmount a volume");
         }
+    }
+
+    /// Writes that the volumes without a name of a container outlive it; gives their records.
+    pub(crate) fn release_anonymous(
+        &self,
+        record: &ContainerRecord,
+        batch: &mut Batch,
+    ) -> Result<Vec<Arc<VolumeRecord>>, Error> {
+        let mut released = Vec::new();
+        for point in record.mounts.iter().filter(|point| point.is_volume()) {
+            let name = point.name.as_deref().unwrap_or_default();
+            let Ok(volume) = self.shelf.find(name) else {
+                continue;
+            };
+            // One whose owner has gone is there for the sake of this one.
+            let owned =
+                |owner: &ContainerId| *owner == record.id || self.index.find(owner).is_none();
+            if volume.owner.as_ref().is_some_and(owned) {
+                let volume = VolumeRecord {
+                    owner: None,
+                    ..(*volume).clone()
+                };
+                batch
+                    .put(name, &volume)
+                    .map_err(Error::store("record a removal"))?;
+                released.push(Arc::new(volume));
+            }
+        }
+        Ok(released)
+    }
+
+    /// Removes the volumes whose owner is not there, and that nobody else has: its making or its
+    /// removal was interrupted.
+    pub(crate) async fn sweep_volumes(self: &Arc<Self>) -> Result<(), Error> {
+        for volume in self.shelf.all() {
+            let gone = |owner: &ContainerId| self.index.find(owner).is_none();
+            let stray = volume.owner.as_ref().is_some_and(gone);
+            if stray && self.volume_users(&volume.name).is_empty() {
+                self.remove_volume(&volume).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the volumes without a name of a container that is gone, if its removal takes

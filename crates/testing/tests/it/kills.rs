@@ -11,6 +11,7 @@ mod clients;
 mod fault;
 mod model;
 mod operations;
+mod registry;
 mod resize;
 
 use crate::spare::{await_spare, end_spare};

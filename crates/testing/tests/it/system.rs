@@ -90,11 +90,20 @@ fn system_prune_frees_what_nothing_uses() {
         return;
     }
     let host = TestHost::start();
-    host.cli(&["run", "busybox", "true"]).success();
+    host.cli(&["run", "-v", "/data", "busybox", "true"])
+        .success();
+    host.cli(&["network", "create", "idle"]).success();
+    host.cli(&["volume", "create", "named"]).success();
+    let volumes = || host.cli(&["volume", "ls", "-q"]).success().text();
     let ran = host.cli(&["system", "prune", "-f", "-a"]).success();
     assert!(ran.text().contains("Deleted Containers:"), "{ran}");
     assert!(ran.text().contains("Deleted Images:"), "{ran}");
+    assert!(ran.text().contains("Deleted Networks:\nidle\n"), "{ran}");
     assert_eq!(host.cli(&["images", "-q"]).success().text(), "");
+    assert_eq!(volumes().lines().count(), 2);
+    let ran = host.cli(&["system", "prune", "-f", "--volumes"]).success();
+    assert!(ran.text().starts_with("Deleted Volumes:\n"), "{ran}");
+    assert_eq!(volumes(), "named\n");
 }
 
 /// The groups of a process's siblings, in each hierarchy that is mounted where it mostly is.

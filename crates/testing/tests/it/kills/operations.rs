@@ -11,23 +11,26 @@ use testing::TestHost;
 const SAMPLE: u64 = 4;
 /// How long until all is as it must be.
 const SETTLING: Duration = Duration::from_secs(20);
-/// A container that nothing is asked of.
+/// A container that nothing is asked of, and that writes meanwhile.
 const WITNESS: &str = "witness";
+const WRITES: &str = "n=0; while :; do n=$((n+1)); echo $n; usleep 10000; done";
+/// After so many lines another writes, so that reading them all stays quick.
+const LINES: usize = 5_000;
 
 /// One operation.
-struct Operation {
+pub(super) struct Operation {
     /// Commands before it. `SCRATCH` is a directory of the test's.
-    before: &'static [&'static str],
+    pub before: &'static [&'static str],
     /// The operation.
-    act: &'static str,
+    pub act: &'static str,
     /// What shows whether it was done.
-    look: &'static str,
+    pub look: &'static str,
     /// What that shows when it was not, and when it was.
-    shown: [&'static str; 2],
+    pub shown: [&'static str; 2],
     /// What it may show besides, when it was cut short.
-    between: &'static [&'static str],
+    pub between: &'static [&'static str],
     /// Commands after it, which may fail.
-    after: &'static [&'static str],
+    pub after: &'static [&'static str],
 }
 
 /// A running container, `victim`.
@@ -36,7 +39,7 @@ const GONE: &str = "rm -f victim other";
 const STATUS: &str = "inspect -f {{.State.Status}} victim";
 const IMAGES: &str = "images --format {{.Repository}}";
 
-fn containers() -> [Operation; 8] {
+fn containers() -> [Operation; 12] {
     let of = |act, look, shown| Operation {
         before: &[VICTIM],
         act,
@@ -67,11 +70,55 @@ fn containers() -> [Operation; 8] {
             ..of("restart -t 0 victim", STATUS, ["running", "running"])
         },
         of("stop -t 0 victim", STATUS, ["running", "exited"]),
+        of("kill victim", STATUS, ["running", "exited"]),
         Operation {
             before: &["create --name victim busybox true"],
             ..of("container prune -f", names, ["victim witness", "witness"])
         },
         of("top victim", STATUS, ["running", "running"]),
+        of("stats --no-stream victim", STATUS, ["running", "running"]),
+        of("diff victim", STATUS, ["running", "running"]),
+        of("logs victim", STATUS, ["running", "running"]),
+    ]
+}
+
+/// With all that a container may have besides: a network, a port, volumes.
+fn outfitted() -> [Operation; 3] {
+    let of = |before, act, look, shown| Operation {
+        before,
+        act,
+        look,
+        shown,
+        between: &[],
+        after: &[GONE, "volume rm vol", "volume prune -f", "network rm net"],
+    };
+    const NET: &str = "network create net";
+    const OUTFIT: &str = "create --name victim --network net -p 8099:80 -v vol:/etc -v /data \
+                          busybox sleep 600";
+    let all = "ps -a --format {{.Names}} ; volume ls --format {{.Driver}}";
+    [
+        Operation {
+            // A volume with a name is nobody's, and stays.
+            between: &["witness local"],
+            ..of(
+                &[NET],
+                OUTFIT,
+                all,
+                ["witness ", "victim witness local local"],
+            )
+        },
+        of(
+            &[NET, OUTFIT],
+            "start victim",
+            STATUS,
+            ["created", "running"],
+        ),
+        of(
+            &[NET, OUTFIT, "start victim"],
+            "rm -f -v victim",
+            all,
+            ["victim witness local local", "witness local"],
+        ),
     ]
 }
 
@@ -101,7 +148,7 @@ fn files() -> [Operation; 3] {
     ]
 }
 
-fn volumes_and_networks() -> [Operation; 9] {
+fn volumes_and_networks() -> [Operation; 11] {
     let of = |before, act, look, shown| Operation {
         before,
         act,
@@ -140,6 +187,22 @@ fn volumes_and_networks() -> [Operation; 9] {
             ["net", ""],
         ),
         of(
+            &["network create net"],
+            "network prune -f",
+            networks,
+            ["net", ""],
+        ),
+        Operation {
+            // Containers go first, then networks.
+            between: &["witness net"],
+            ..of(
+                &["network create net", "create --name victim busybox true"],
+                "system prune -f",
+                "ps -a --format {{.Names}} ; network ls -q --filter name=net --format {{.Name}}",
+                ["victim witness net", "witness "],
+            )
+        },
+        of(
             &["network create net", JOINED],
             "network connect net victim",
             joined,
@@ -166,15 +229,16 @@ fn volumes_and_networks() -> [Operation; 9] {
     ]
 }
 
-fn images() -> [Operation; 4] {
+fn images() -> [Operation; 7] {
     let of = |before, act, shown| Operation {
         before,
         act,
         look: IMAGES,
         shown,
         between: &[],
-        after: &[GONE, "rmi made"],
+        after: &[GONE, "rmi made", "image prune -f"],
     };
+    const CHANGED: &str = "exec victim touch /changed";
     [
         of(&[], "tag busybox made", ["busybox", "busybox made"]),
         of(
@@ -182,7 +246,18 @@ fn images() -> [Operation; 4] {
             "rmi made",
             ["busybox made", "busybox"],
         ),
+        of(
+            &[VICTIM, CHANGED, "commit victim made"],
+            "rmi made",
+            ["busybox made", "busybox"],
+        ),
         of(&[], "image prune -f", ["busybox", "busybox"]),
+        of(
+            &[VICTIM, CHANGED, "commit victim"],
+            "image prune -f",
+            ["<none> busybox", "busybox"],
+        ),
+        of(&[], "save -o SCRATCH/saved busybox", ["busybox", "busybox"]),
         of(&[], "system df", ["busybox", "busybox"]),
     ]
 }
@@ -232,6 +307,11 @@ fn a_daemon_killed_while_a_container_is_changed_loses_nothing() {
 }
 
 #[test]
+fn a_daemon_killed_while_a_container_comes_and_goes_with_all_it_has_loses_nothing() {
+    outfitted().iter().for_each(Operation::tried);
+}
+
+#[test]
 fn a_daemon_killed_while_files_go_in_and_out_loses_nothing() {
     files().iter().for_each(Operation::tried);
 }
@@ -257,18 +337,10 @@ impl Operation {
         sampled(&name, SAMPLE, &|host, at| self.trial(host, at));
     }
 
-    fn trial(&self, host: &mut TestHost, at: Option<u64>) -> Result<Outcome, String> {
+    pub(super) fn trial(&self, host: &mut TestHost, at: Option<u64>) -> Result<Outcome, String> {
         if said(host, "ps -aq --filter name=witness").is_empty() {
-            let witness = [
-                "--network",
-                "none",
-                "--name",
-                WITNESS,
-                "busybox",
-                "sleep",
-                "600",
-            ];
-            host.run_detached(&witness);
+            let of = ["--network", "none", "--name", WITNESS];
+            host.run_detached(&[&of[..], &["busybox", "sh", "-c", WRITES]].concat());
         }
         let beside = format!("inspect -f {{{{.State.Pid}}}},{{{{.State.Status}}}} {WITNESS}");
         let witness = said(host, &beside);
@@ -308,9 +380,30 @@ impl Operation {
             )),
             (true, true) => {
                 nothing_left(host)?;
+                all_written(host, WITNESS)?;
                 Ok(outcome)
             }
         }
+    }
+}
+
+/// Each line of the container is in its log, once and in its place.
+fn all_written(host: &TestHost, name: &str) -> Result<(), String> {
+    let ran = run(&client(host, &["logs", name]));
+    let text = ran.text();
+    let lines: Vec<&str> = text.lines().collect();
+    let odd = lines.iter().zip(1_usize..);
+    let odd = odd.map(|(line, n)| (*line, n.to_string()));
+    if let Some((line, n)) = odd.into_iter().find(|(line, n)| line != n) {
+        return Err(format!("{line:?} is in the log of {name} in place of {n}"));
+    }
+    match lines.len() {
+        0 => Err(format!("nothing is in the log of {name}: {ran}")),
+        LINES.. => {
+            run(&client(host, &["rm", "-f", name]));
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
