@@ -28,6 +28,8 @@ const PACKAGES: &[&str] = &[
     "corten-runtime",
     "corten-shim",
     "engine",
+    "testing",
+    "cni",
 ];
 
 /// Packages whose tests need a whole system.
@@ -35,6 +37,9 @@ const OF_THE_SYSTEM: &[&str] = &["corten-runtime", "engine"];
 
 /// Those of them whose tests need systemd: the machine of a kernel and busybox has no room.
 const OF_THE_SYSTEM_ALONE: &[&str] = &["engine"];
+
+/// Packages of which it runs the tests that need modules of Debian's kernel, and no others.
+const OF_ITS_KERNEL: &[&str] = &["testing", "cni"];
 
 /// What is around the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,8 +57,9 @@ impl Machine {
 
     /// Arguments of a test executable that leave out what others run: another machine, or the
     /// host, where many bytes take seconds and not minutes.
-    const fn elsewhere(self) -> &'static str {
+    fn elsewhere(self, test: &Executable) -> &'static str {
         match self {
+            Self::System if test.is_one_of(OF_ITS_KERNEL) => "--include-ignored kernel_modules::",
             Self::Kernel => "--skip checkpoint:: --skip megabytes --skip vanished",
             Self::System => "--include-ignored --skip selinux",
             Self::Selinux => "--include-ignored selinux",
@@ -145,20 +151,18 @@ fn one(
 ) -> Result<()> {
     let chosen = !options.packages.is_empty();
     let here = |test: &&Executable| {
-        let package = |package: &&str| test.name.starts_with(&format!("{package}-"));
+        let alone = test.is_one_of(OF_THE_SYSTEM_ALONE) || test.is_one_of(OF_ITS_KERNEL);
         test.is_binary()
             || chosen
             || match machine {
-                Machine::Kernel => !OF_THE_SYSTEM_ALONE.iter().any(package),
-                Machine::System => OF_THE_SYSTEM.iter().any(package),
-                Machine::Selinux => {
-                    OF_THE_SYSTEM.iter().any(package) && !OF_THE_SYSTEM_ALONE.iter().any(package)
-                }
+                Machine::Kernel => !alone,
+                Machine::System => test.is_one_of(OF_THE_SYSTEM) || test.is_one_of(OF_ITS_KERNEL),
+                Machine::Selinux => test.is_one_of(OF_THE_SYSTEM) && !alone,
             }
     };
     let tests: Vec<&Executable> = tests.iter().filter(here).collect();
     let filter = options.filter.as_deref().unwrap_or_default();
-    let arguments = format!("{} {filter}", machine.elsewhere());
+    let arguments = |test: &Executable| format!("{} {filter}", machine.elsewhere(test));
     let initramfs = crate::build::root().join("target/vm/initramfs");
     match machine {
         Machine::Kernel => initramfs::write(&initramfs, kernel, &tests, &arguments)?,
@@ -203,6 +207,11 @@ impl Executable {
     /// Whether tests run it, and it is none itself.
     fn is_binary(&self) -> bool {
         self.name.starts_with("bin/")
+    }
+
+    fn is_one_of(&self, packages: &[&str]) -> bool {
+        let own = |package: &&str| self.name.starts_with(&format!("{package}-"));
+        packages.iter().any(own)
     }
 }
 

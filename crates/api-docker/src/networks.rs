@@ -17,6 +17,7 @@ use engine::{
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
@@ -288,8 +289,10 @@ pub(crate) fn settings(
         shown.mac_address = mac_text(place.mac);
         shown.network_id.clone_from(&place.network);
         shown.endpoint_id.clone_from(&place.id);
-        shown.gateway = place.gateway4.map(|a| a.to_string()).unwrap_or_default();
-        shown.ipv6_gateway = place.gateway6.map(|a| a.to_string()).unwrap_or_default();
+        let told = |gateway: Option<IpAddr>| gateway.filter(|own| !own.is_unspecified());
+        let text = |gateway| told(gateway).map_or_else(String::new, |own| own.to_string());
+        shown.gateway = text(place.gateway4.map(IpAddr::V4));
+        shown.ipv6_gateway = text(place.gateway6.map(IpAddr::V6));
         if let Some((address, prefix)) = place.ipv4 {
             shown.ip_address = address.to_string();
             shown.ip_prefix_len = prefix.into();

@@ -35,6 +35,11 @@ impl NetworkDriver {
             Self::Null => "null",
         }
     }
+
+    /// Whether endpoints are on a link of the host's, the network's parent.
+    pub(crate) fn has_parent(self) -> bool {
+        matches!(self, Self::Macvlan | Self::Ipvlan)
+    }
 }
 
 /// A range of addresses of a network.
@@ -83,7 +88,7 @@ pub struct NetworkRecord {
     pub ipam_options: Option<BTreeMap<String, String>>,
     /// Its addresses: at most one pool of each family.
     pub pools: Vec<AddressPool>,
-    /// The bridge's name, or the parent link's.
+    /// The bridge's name, or the parent's.
     pub link: String,
     /// It is the daemon's own and cannot be removed.
     pub predefined: bool,

@@ -5,6 +5,7 @@ use net::Protocol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use types::ContainerId;
 
 /// Where a container is in its networks now: from the start to the end of its program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct NetworkState {
     /// The id of its network namespace; empty while it has none.
     pub sandbox: String,
+    /// The container whose network namespace it is in, if that is not its own.
+    pub donor: Option<ContainerId>,
     /// Its place in each of its networks, better ones for the default routes first.
     pub endpoints: Vec<EndpointState>,
     /// The ports that the host takes connections for.
@@ -26,11 +29,11 @@ pub struct NetworkState {
 }
 
 impl NetworkState {
-    /// Whether one of its places is in a network that leads anywhere else.
+    /// Whether one of its places is in a network by which others reach its ports.
     pub fn leads_out(&self) -> bool {
         let mut places = self.endpoints.iter();
         places.any(|place| {
-            place.gateway4.is_some() || place.gateway6.is_some() || !place.is_bridged()
+            place.is_bridged() && (place.gateway4.is_some() || place.gateway6.is_some())
         })
     }
 }
@@ -45,13 +48,13 @@ pub struct EndpointState {
     pub name: String,
     /// Its own id, 64 hexadecimal digits.
     pub id: String,
-    /// The Ethernet address.
+    /// The Ethernet address; all zeros where it is the parent's.
     pub mac: [u8; 6],
     /// Its address of IPv4, and the prefix length of the subnet.
     pub ipv4: Option<(Ipv4Addr, u8)>,
     /// Its address of IPv6, and the prefix length of the subnet.
     pub ipv6: Option<(Ipv6Addr, u8)>,
-    /// What it sends through.
+    /// What it sends through; the unspecified address if that is its link alone.
     pub gateway4: Option<Ipv4Addr>,
     /// What it sends through.
     pub gateway6: Option<Ipv6Addr>,
@@ -118,8 +121,11 @@ impl EndpointState {
     }
 }
 
-/// An Ethernet address as people write it.
+/// An Ethernet address as people write it; empty for all zeros.
 pub fn mac_text(mac: [u8; 6]) -> String {
+    if mac == [0; 6] {
+        return String::new();
+    }
     let words: Vec<_> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
     words.join(":")
 }

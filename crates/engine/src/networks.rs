@@ -9,6 +9,7 @@ mod filter;
 mod gateway;
 pub(crate) mod guard;
 mod kernel;
+mod parent;
 mod plan;
 mod ports;
 mod prepared;

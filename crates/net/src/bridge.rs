@@ -12,8 +12,8 @@ use std::io;
 /// The bridges of one daemon, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub struct Bridges {
-    instance: String,
-    route: Socket,
+    pub(crate) instance: String,
+    pub(crate) route: Socket,
     netfilter: Socket,
     /// Bridges by their names, as they were last found.
     found: BTreeMap<String, Link>,
@@ -359,7 +359,7 @@ impl Bridges {
     pub fn join_ipvlan(
         &mut self,
         parent: &str,
-        mode: link::Ipvlan,
+        mode: (link::Ipvlan, link::Siblings),
         endpoint: &Endpoint,
         netns: BorrowedFd<'_>,
     ) -> Result<(), Error> {

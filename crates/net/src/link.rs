@@ -28,6 +28,8 @@ const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const VETH_INFO_PEER: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_IPVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
+const IFLA_VLAN_ID: u16 = 1;
 const UP: u32 = 1;
 
 /// An Ethernet address.
@@ -75,6 +77,17 @@ pub enum Ipvlan {
     L3 = 1,
     /// As a router, through the host's firewall.
     L3s = 2,
+}
+
+/// How an ipvlan's links see each other (`IPVLAN_F_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Siblings {
+    /// Directly.
+    Bridge = 0,
+    /// Not at all.
+    Private = 1,
+    /// Through the switch outside.
+    Vepa = 2,
 }
 
 /// `struct ifinfomsg` with these flags set.
@@ -285,37 +298,27 @@ pub fn add_macvlan(
     netns: BorrowedFd<'_>,
 ) -> Result<(), Error> {
     let mode = (mode as u32).to_ne_bytes();
-    add_child(
-        socket,
-        (parent, b"macvlan"),
-        (IFLA_MACVLAN_MODE, &mode),
-        wanted,
-        netns,
-    )
+    let options = [(IFLA_MACVLAN_MODE, &mode[..])];
+    add_child(socket, (parent, b"macvlan"), &options, wanted, netns)
 }
 
 /// Makes an ipvlan of `parent` in the namespace `netns`.
 pub fn add_ipvlan(
     socket: &mut Socket,
     parent: Link,
-    mode: Ipvlan,
+    (mode, siblings): (Ipvlan, Siblings),
     wanted: &Settings<'_>,
     netns: BorrowedFd<'_>,
 ) -> Result<(), Error> {
-    let mode = (mode as u16).to_ne_bytes();
-    add_child(
-        socket,
-        (parent, b"ipvlan"),
-        (IFLA_IPVLAN_MODE, &mode),
-        wanted,
-        netns,
-    )
+    let [mode, flags] = [mode as u16, siblings as u16].map(u16::to_ne_bytes);
+    let options = [(IFLA_IPVLAN_MODE, &mode[..]), (IFLA_IPVLAN_FLAGS, &flags)];
+    add_child(socket, (parent, b"ipvlan"), &options, wanted, netns)
 }
 
 fn add_child(
     socket: &mut Socket,
     (parent, kind): (Link, &[u8]),
-    (mode_kind, mode): (u16, &[u8]),
+    options: &[(u16, &[u8])],
     wanted: &Settings<'_>,
     netns: BorrowedFd<'_>,
 ) -> Result<(), Error> {
@@ -327,11 +330,49 @@ fn add_child(
     .with_u32(IFLA_NET_NS_FD, netns.as_raw_fd().cast_unsigned())
     .with_nested(IFLA_LINKINFO, |m| {
         m.with(IFLA_INFO_KIND, kind)
-            .with_nested(IFLA_INFO_DATA, |m| m.with(mode_kind, mode))
+            .with_nested(IFLA_INFO_DATA, |m| {
+                options
+                    .iter()
+                    .fold(m, |m, (kind, value)| m.with(*kind, value))
+            })
     });
     socket
         .request(message)
         .map_err(failed("make child", wanted.name))
+}
+
+/// Makes a link that leads nowhere, up.
+pub fn add_dummy(socket: &mut Socket, wanted: &Settings<'_>) -> Result<(), Error> {
+    let message = settings(Message::new(NEWLINK, Flags::CREATE, &info(0, true)), wanted)
+        .with_nested(IFLA_LINKINFO, |m| m.with(IFLA_INFO_KIND, b"dummy"));
+    create(socket, message, wanted, None).map_err(failed("make dummy", wanted.name))
+}
+
+/// Makes the VLAN `number` of `parent` a link of its own, up.
+pub fn add_vlan(
+    socket: &mut Socket,
+    parent: Link,
+    number: u16,
+    wanted: &Settings<'_>,
+) -> Result<(), Error> {
+    let message = settings(Message::new(NEWLINK, Flags::CREATE, &info(0, true)), wanted)
+        .with_u32(IFLA_LINK, parent.index)
+        .with_nested(IFLA_LINKINFO, |m| {
+            m.with(IFLA_INFO_KIND, b"vlan")
+                .with_nested(IFLA_INFO_DATA, |m| {
+                    m.with(IFLA_VLAN_ID, &number.to_ne_bytes())
+                })
+        });
+    create(socket, message, wanted, None).map_err(failed("make VLAN", wanted.name))
+}
+
+/// Gives a link another alias.
+pub fn set_alias(socket: &mut Socket, link: Link, alias: &str) -> Result<(), Error> {
+    let message = Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false))
+        .with(IFLA_IFALIAS, alias.as_bytes());
+    socket
+        .request(message)
+        .map_err(failed("change", &link.index.to_string()))
 }
 
 /// Sets a link up.

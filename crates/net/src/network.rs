@@ -111,7 +111,7 @@ pub struct Endpoint {
     /// Kernel parameters of the link: paths below `/proc/sys`, and values.
     pub settings: Vec<(String, String)>,
     /// Through which gateways it sends what has no other route; none if another endpoint of
-    /// the sandbox has the default route.
+    /// the sandbox has the default route. An unspecified address: by its link, without any.
     pub gateways: Vec<IpAddr>,
     /// Its published ports.
     pub ports: Vec<Port>,

@@ -36,14 +36,21 @@ fn fixed(family: u8, prefix: u8) -> [u8; 12] {
     ]
 }
 
-/// The message that has what has no other route go through `gateway` on `link`.
+/// The message that has what has no other route go through `gateway` on `link`; without any if it
+/// is the unspecified address.
 pub(crate) fn default_message(link: Link, gateway: IpAddr) -> Message {
-    Message::new(NEWROUTE, Flags::REPLACE, &fixed(family(gateway), 0))
-        .with(RTA_GATEWAY, &octets(gateway))
-        .with_u32(RTA_OIF, link.index)
+    let mut fixed = fixed(family(gateway), 0);
+    if gateway == IpAddr::from([0; 4]) {
+        fixed[6] = Scope::Link as u8;
+    }
+    let message = Message::new(NEWROUTE, Flags::REPLACE, &fixed).with_u32(RTA_OIF, link.index);
+    match gateway.is_unspecified() {
+        true => message,
+        false => message.with(RTA_GATEWAY, &octets(gateway)),
+    }
 }
 
-/// Sends what has no other route through `gateway` on `link`.
+/// Sends what has no other route through `gateway` on `link`, as [`default_message`] says.
 pub fn add_default(socket: &mut Socket, link: Link, gateway: IpAddr) -> Result<(), Error> {
     let message = default_message(link, gateway);
     let failed = |source| Error::Route {

@@ -96,7 +96,7 @@ pub(super) fn write(
     target: &Path,
     kernel: &Kernel,
     tests: &[&Executable],
-    arguments: &str,
+    arguments: &dyn Fn(&Executable) -> String,
 ) -> Result<()> {
     let tree = tree()?;
     let mut archive = Archive::new(BufWriter::new(fs::File::create(target)?));

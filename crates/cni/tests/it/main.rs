@@ -5,5 +5,6 @@ mod directory;
 #[path = "../../../net/tests/it/hosts.rs"]
 mod hosts;
 mod in_process;
+mod kernel_modules;
 mod plugins;
 mod pods;

@@ -4,7 +4,7 @@ use super::prepared::Joining;
 use super::proxy::Serving;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use types::ContainerId;
 
 impl Registry {
@@ -83,21 +83,44 @@ impl Registry {
         Ok(state)
     }
 
-    /// Gives back all that a container had; its links go with its namespace.
-    pub(crate) fn leave(&self, container: &ContainerId) {
+    /// Gives back all that a container had. Its links go with its namespace, unless that is
+    /// `shared`: then they are cut, because their addresses will be another's.
+    ///
+    /// Gives the places whose links may still be seen on the host.
+    pub(crate) fn leave(
+        &self,
+        container: &ContainerId,
+        shared: Option<&OwnedFd>,
+    ) -> Vec<EndpointState> {
         self.drop_given(container);
         let Some(state) = self.inner().live.get(container).cloned() else {
-            return;
+            return Vec::new();
         };
         self.forget_share(container, &state, || {
             if let Err(error) = self.withdraw(container, &state) {
                 tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
             }
         });
+        if let Some(netns) = shared {
+            self.cut_all(&state.endpoints, Some(netns.as_fd()));
+        }
         let mut inner = self.inner();
         inner.live.remove(container);
         inner.pids.remove(container);
         inner.ports.release(container, &state.ports);
         inner.give_back(&state);
+        drop(inner);
+        let mut places = state.endpoints;
+        places.retain(|place| shared.is_none() && place.is_bridged());
+        places
+    }
+
+    /// Cuts the links of places: those on the host, and those in a namespace, if it is known.
+    pub(crate) fn cut_all(&self, places: &[EndpointState], netns: Option<BorrowedFd<'_>>) {
+        for place in places {
+            if let Err(error) = self.cut(place, netns) {
+                tracing::warn!(%error, "cannot cut a link of a container that has ended");
+            }
+        }
     }
 }

@@ -138,7 +138,7 @@ impl Registry {
         if let Err(error) = self.shift(container, (before, after), change, netns) {
             self.inner().live.insert(container.clone(), before.clone());
             self.shift_back(container, (after, before), netns);
-            self.cut(&change.place, netns)?;
+            self.cut(&change.place, Some(netns))?;
             self.unplan(container, change);
             return Err(error);
         }
@@ -159,7 +159,7 @@ impl Registry {
             // COMPAT: it has left all the same.
             tracing::warn!(container.id = %container, %error, "ports and names lead where they did");
         }
-        if let Err(error) = self.cut(&change.place, netns) {
+        if let Err(error) = self.cut(&change.place, Some(netns)) {
             self.inner().live.insert(container.clone(), before.clone());
             self.shift_back(container, (after, before), netns);
             return Err(error);
@@ -224,7 +224,7 @@ impl Registry {
         for place in &state.unsettled {
             let mut own = state.endpoints.iter();
             if !own.any(|own| own.link == place.link) {
-                self.cut(place, netns)?;
+                self.cut(place, Some(netns))?;
             }
         }
         route(&NetworkState::default(), state, netns)

@@ -1,8 +1,8 @@
 //! Making a network: what is asked for, checked and completed.
 
-use super::NetworkError;
 use super::registry::{Held, Registry, no_network};
 use super::shape::GatewayMode;
+use super::{NetworkError, parent};
 use crate::network_record::truth;
 use crate::{AddressPool, Error, NetworkDriver, NetworkRecord};
 use net::{Subnet, pool};
@@ -137,8 +137,11 @@ impl Registry {
         let used = self.used()?;
         let id = random_id()?;
         let link = link(driver, &spec, &id)?;
+        parent::check_options(driver, &spec.options)?;
+        self.check_parent(driver, &link, &id)?;
         let mut inner = self.inner();
         inner.expect_unnamed(&spec.name)?;
+        inner.expect_shareable(driver, &spec.options, &link)?;
         if let Some(name) = &spec.config_from {
             inner.configuration(name)?;
         }
@@ -186,7 +189,7 @@ impl Registry {
         Ok(record)
     }
 
-    /// Makes a network's bridge and rules.
+    /// Makes a network's bridge and rules, or its parent.
     pub(crate) fn build(&self, record: &NetworkRecord) -> Result<(), Error> {
         let inner = self.inner();
         let held = inner.networks.get(&record.id);
@@ -426,7 +429,7 @@ pub(super) fn chosen_pool(choice: Choice, used: &[Subnet]) -> Result<AddressPool
     })
 }
 
-/// The bridge's name, or the parent link's.
+/// The bridge's name, or the parent's.
 fn link(driver: NetworkDriver, spec: &NetworkSpec, id: &str) -> Result<String, Error> {
     let name = match driver {
         NetworkDriver::Bridge => spec
@@ -434,7 +437,7 @@ fn link(driver: NetworkDriver, spec: &NetworkSpec, id: &str) -> Result<String, E
             .get("com.docker.network.bridge.name")
             .cloned()
             .unwrap_or_else(|| format!("br-{}", id.get(..12).unwrap_or(id))),
-        _ => spec.options.get("parent").cloned().unwrap_or_default(),
+        _ => return Ok(parent::name(driver, &spec.options, id)),
     };
     let allowed = |c: char| !c.is_whitespace() && c != '/' && !c.is_control();
     match name.len() < 16 && name.chars().all(allowed) {

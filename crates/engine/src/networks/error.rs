@@ -41,6 +41,12 @@ pub enum NetworkError {
         /// What, and why not.
         message: String,
     },
+    /// The driver does not do what is asked for.
+    #[error("{message}")]
+    Refused {
+        /// What, and why not, in dockerd's words.
+        message: String,
+    },
     /// Containers run in it.
     #[error("error while removing network: network {name} has active endpoints ({endpoints})")]
     InUse {
@@ -164,6 +170,7 @@ impl Kind for NetworkError {
             Self::Driver { .. } | Self::Configuration { .. } => ErrorKind::NotFound,
             // COMPAT: dockerd answers these with 500.
             Self::NotConnected { .. }
+            | Self::Refused { .. }
             | Self::Interface { .. }
             | Self::Port { .. }
             | Self::Address { .. }

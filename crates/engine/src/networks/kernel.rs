@@ -2,14 +2,19 @@
 
 use super::prepared::Joining;
 use super::registry::Registry;
-use super::{NetworkError, shape};
+use super::{NetworkError, parent, shape};
 use crate::{EndpointState, Error, NetworkDriver, NetworkRecord, NetworkState};
 use net::{Bridges, Endpoint, Network, Prepared};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use types::{ContainerId, ErrorKind, Kind};
+
+/// How long a link on a parent may stand in the way of the next, once its container has ended:
+/// the kernel takes the namespace that it is in down at leisure.
+const TAKEN_DOWN: Duration = Duration::from_secs(2);
 
 /// The kernel's side of all networks. Nothing is opened before it is needed, and no rule is
 /// made before a network has a bridge.
@@ -34,7 +39,7 @@ impl Kernel {
         }
     }
 
-    fn bridges(&mut self) -> Result<&mut Bridges, net::Error> {
+    pub(super) fn bridges(&mut self) -> Result<&mut Bridges, net::Error> {
         let opened = match self.bridges.take() {
             Some(bridges) => bridges,
             None => self.open()?,
@@ -79,8 +84,11 @@ struct Rules {
 }
 
 impl Registry {
-    /// Makes sure that a network's bridge and rules are there.
+    /// Makes sure that a network's bridge and rules are there, or its parent.
     pub(super) fn ready(&self, record: &Arc<NetworkRecord>) -> Result<(), Error> {
+        if record.driver.has_parent() {
+            return self.ensure_parent(record);
+        }
         if record.driver != NetworkDriver::Bridge || self.is_ready(&record.id) {
             return Ok(());
         }
@@ -189,8 +197,11 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes a network's bridge and rules.
+    /// Removes a network's bridge and rules, or the parent that was made for it.
     pub(crate) fn demolish(&self, record: &NetworkRecord) -> Result<(), Error> {
+        if record.driver.has_parent() {
+            return self.release_parent(record);
+        }
         if record.driver != NetworkDriver::Bridge {
             return Ok(());
         }
@@ -235,36 +246,54 @@ impl Registry {
         &self,
         container: &ContainerId,
         (state, place): (&NetworkState, &EndpointState),
-        inside: Inside<'_>,
+        mut inside: Inside<'_>,
     ) -> Result<(), Error> {
         let record = self.record_of(place)?;
         self.ready(&record)?;
-        let failed = |source| NetworkError::kernel("join", &record.name)(source);
-        let mut kernel = self.kernel();
         let endpoint = shape::endpoint(container, state, place);
-        let network = shape::network(&record);
-        let bridges = kernel.bridges().map_err(failed)?;
-        let joined = match (record.driver, inside) {
+        let end = Instant::now() + TAKEN_DOWN;
+        loop {
+            match self.join_once(&record, &endpoint, &mut inside) {
+                Ok(()) => return Ok(()),
+                Err(error) if parent::is_occupied(&record, &error) && Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(net::Error::Sysctl { name, source }) => {
+                    return Err(unset(&place.host_link, &name, &source).into());
+                }
+                Err(source) => {
+                    return Err(NetworkError::kernel("join", &record.name)(source).into());
+                }
+            }
+        }
+    }
+
+    fn join_once(
+        &self,
+        record: &NetworkRecord,
+        endpoint: &Endpoint,
+        inside: &mut Inside<'_>,
+    ) -> Result<(), net::Error> {
+        let mut kernel = self.kernel();
+        let bridges = kernel.bridges()?;
+        let network = || shape::network(record);
+        match (record.driver, inside) {
             (NetworkDriver::Bridge, Inside::Prepared(links)) => {
-                bridges.join_prepared(&network, &endpoint, links)
+                bridges.join_prepared(&network(), endpoint, links)
             }
             (NetworkDriver::Bridge, Inside::Other(netns)) => {
-                bridges.join(&network, &endpoint, netns)
+                bridges.join(&network(), endpoint, *netns)
             }
             (NetworkDriver::Macvlan, inside) => {
-                let mode = macvlan_mode(&record);
-                bridges.join_macvlan(&record.link, mode, &endpoint, inside.as_fd())
+                let mode = parent::macvlan_mode(record);
+                bridges.join_macvlan(&record.link, mode, endpoint, inside.as_fd())
             }
             (NetworkDriver::Ipvlan, inside) => {
-                let mode = ipvlan_mode(&record);
-                bridges.join_ipvlan(&record.link, mode, &endpoint, inside.as_fd())
+                let mode = parent::ipvlan_mode(record);
+                bridges.join_ipvlan(&record.link, mode, endpoint, inside.as_fd())
             }
             (NetworkDriver::Host | NetworkDriver::Null, _) => Ok(()),
-        };
-        joined.map_err(|source| match source {
-            net::Error::Sysctl { name, source } => unset(&place.host_link, &name, &source).into(),
-            source => failed(source).into(),
-        })
+        }
     }
 
     /// Leads links that were made ahead to a network's bridge, if that is there.
@@ -350,11 +379,16 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes a place's link.
-    pub(super) fn cut(&self, place: &EndpointState, netns: BorrowedFd<'_>) -> Result<(), Error> {
-        let cut = match place.host_link.as_str() {
-            "" => net::namespace::remove_child(netns, &place.link),
-            link => {
+    /// Removes a place's link: on the host, or else in its namespace, if that is known.
+    pub(super) fn cut(
+        &self,
+        place: &EndpointState,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Error> {
+        let cut = match (place.host_link.as_str(), netns) {
+            ("", None) => Ok(()),
+            ("", Some(netns)) => net::namespace::remove_child(netns, &place.link),
+            (link, _) => {
                 let mut kernel = self.kernel();
                 kernel.bridges().and_then(|bridges| bridges.cut(link))
             }
@@ -394,23 +428,4 @@ fn unset(link: &str, name: &str, source: &io::Error) -> NetworkError {
         }
     };
     NetworkError::interface(link, reason)
-}
-
-fn macvlan_mode(record: &NetworkRecord) -> net::link::Macvlan {
-    use net::link::Macvlan;
-    match record.options.get("macvlan_mode").map(String::as_str) {
-        Some("private") => Macvlan::Private,
-        Some("vepa") => Macvlan::Vepa,
-        Some("passthru") => Macvlan::Passthru,
-        _ => Macvlan::Bridge,
-    }
-}
-
-fn ipvlan_mode(record: &NetworkRecord) -> net::link::Ipvlan {
-    use net::link::Ipvlan;
-    match record.options.get("ipvlan_mode").map(String::as_str) {
-        Some("l3") => Ipvlan::L3,
-        Some("l3s") => Ipvlan::L3s,
-        _ => Ipvlan::L2,
-    }
 }

@@ -1,19 +1,20 @@
 //! A container's places in its networks, chosen before anything is made.
 
 use super::gateway::Gateways;
+use super::parent::{is_closed, routes_by_link};
 use super::ports::{Reach, Reachable, Taken, refused};
 use super::registry::{Inner, Registry};
 use super::shape::GatewayMode;
 use super::{NetworkError, create};
 use crate::container_spec::{Publication, read_port};
 use crate::{
-    ContainerRecord, ContainerSpec, EndpointSpec, EndpointState, Error, Link, NetworkDriver,
-    NetworkRecord, NetworkState, PortBinding, PublishedPort, parse_mac,
+    AddressPool, ContainerRecord, ContainerSpec, EndpointSpec, EndpointState, Error, Link,
+    NetworkDriver, NetworkRecord, NetworkState, PortBinding, PublishedPort, parse_mac,
 };
 use net::Error as NetError;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Checks what is asked for of a place in a network, as far as it is known before the start.
 pub(crate) fn check_endpoint(record: &NetworkRecord, spec: &EndpointSpec) -> Result<(), Error> {
@@ -138,10 +139,7 @@ impl Inner {
             return Err(super::registry::no_network(name));
         };
         let record = std::sync::Arc::clone(&held.record);
-        if record.config_only {
-            let words = "cannot create endpoint on configuration-only network";
-            return Err(NetworkError::forbidden(words).into());
-        }
+        expect_possible(&record, asked)?;
         let random = crate::containers::random()?;
         let host_link = match record.driver {
             NetworkDriver::Bridge => create::link_name(&random),
@@ -190,7 +188,7 @@ impl Inner {
                 }
             };
             let prefix = pool.subnet.prefix();
-            let gateway = pool.gateway.filter(|_| !record.internal);
+            let gateway = gateway(&record, pool);
             match (given, gateway) {
                 (IpAddr::V4(own), gateway) => {
                     place.ipv4 = Some((own, prefix));
@@ -206,7 +204,9 @@ impl Inner {
                 }
             }
         }
-        place.mac = ethernet(asked, &place, &random);
+        if record.driver != NetworkDriver::Ipvlan {
+            place.mac = ethernet(asked, &place, &random);
+        }
         Ok(place)
     }
 
@@ -271,13 +271,14 @@ impl Inner {
 /// is asked for, whether it leads anywhere, for how many families it does, by name.
 fn rank(network: &NetworkRecord, priority: i64) -> impl Ord + use<> {
     let gateways = network.pools.iter().filter(|pool| pool.gateway.is_some());
-    let families = match network.internal {
+    let closed = is_closed(network);
+    let families = match closed {
         true => 0,
         false => gateways.count(),
     };
     (
         Reverse(priority),
-        network.internal,
+        closed,
         Reverse(families),
         network.name.clone(),
     )
@@ -307,6 +308,31 @@ fn interface(
         _ => return Ok(name.to_owned()),
     };
     Err((name.to_owned(), reason))
+}
+
+/// Refuses places that no network of this kind has.
+fn expect_possible(record: &NetworkRecord, asked: &EndpointSpec) -> Result<(), Error> {
+    if record.config_only {
+        let words = "cannot create endpoint on configuration-only network";
+        return Err(NetworkError::forbidden(words).into());
+    }
+    if record.driver == NetworkDriver::Ipvlan && !asked.mac.is_empty() {
+        let message = "ipvlan interfaces do not support custom mac address assignment".to_owned();
+        return Err(NetworkError::Refused { message }.into());
+    }
+    Ok(())
+}
+
+/// What endpoints send through that have an address of this pool.
+fn gateway(record: &NetworkRecord, pool: &AddressPool) -> Option<IpAddr> {
+    if is_closed(record) {
+        return None;
+    }
+    match (routes_by_link(record), pool.subnet.is_ipv6()) {
+        (false, _) => pool.gateway,
+        (true, false) => Some(Ipv4Addr::UNSPECIFIED.into()),
+        (true, true) => Some(Ipv6Addr::UNSPECIFIED.into()),
+    }
 }
 
 /// The addresses of the link alone that are asked for.

@@ -2,6 +2,7 @@
 //! proxy.
 
 use super::gateway::Gateways;
+use super::parent::is_closed;
 use super::registry::{Inner, Registry};
 use crate::{Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
 use net::nameserver::Sockets;
@@ -417,7 +418,7 @@ impl Inner {
                 continue;
             };
             let driver = held.record.driver;
-            forwards |= !held.record.internal;
+            forwards |= !is_closed(&held.record);
             if !held.record.has_names()
                 || matches!(driver, NetworkDriver::Host | NetworkDriver::Null)
             {

@@ -1,6 +1,7 @@
 //! Joining and leaving networks.
 
 use super::Owner;
+use crate::context::Context;
 use crate::events::Durable;
 use crate::files::Rewrite;
 use crate::networks::namespace_of;
@@ -13,6 +14,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use types::ContainerId;
 
 const ACTION: &str = "record a container's networks";
 
@@ -22,6 +24,10 @@ const AFTER_JOIN: Duration = Duration::from_millis(10);
 
 /// The same after it has left them.
 const AFTER_LEAVE: Duration = Duration::from_millis(5);
+
+/// After how long links that should have gone with their namespace are looked for: whoever has
+/// entered it keeps them there.
+const LINGERING: Duration = Duration::from_secs(1);
 
 /// The end of what is done for a container's links, ports and names beside the rest of its start.
 #[must_use]
@@ -119,8 +125,15 @@ impl Owner {
             let message = format!("cannot join network namespace of a non running container: {of}");
             return Err(networking(NetworkError::forbidden(message).into()));
         };
+        let namespace = namespace_of(pid)?;
+        // It may be in another's itself.
+        let donor = other.state.network.donor.as_ref();
+        let donor = donor.unwrap_or(&other.record.id).clone();
+        let mut container = (*self.now()).clone();
+        container.state.network.donor = Some(donor);
+        self.keep_state(ACTION, container, Vec::new(), Durable::Soon)?;
         Ok(Joined {
-            namespace: Some(namespace_of(pid)?),
+            namespace: Some(namespace),
             ..Joined::default()
         })
     }
@@ -133,7 +146,14 @@ impl Owner {
         }
         let events = self.events("disconnect", &container.record, &state);
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
-        let leave = move || context.networks.leave(&id);
+        let leave = move || {
+            let shared = sharing(&context, &id);
+            let places = context.networks.leave(&id, shared.as_ref());
+            if !places.is_empty() {
+                let later = Arc::clone(&context);
+                context.later(LINGERING, move || later.networks.cut_all(&places, None));
+            }
+        };
         let leaving = self.context.tracker.spawn_blocking(leave);
         self.context.prepare_network(AFTER_LEAVE);
         (events, Left(Some(leaving)))
@@ -343,4 +363,14 @@ fn networking(error: Error) -> Error {
     Error::Networking {
         source: Box::new(error),
     }
+}
+
+/// The network namespace of a container, if another one runs in it.
+fn sharing(context: &Context, id: &ContainerId) -> Option<OwnedFd> {
+    let mut others = context.index.snapshots().into_iter();
+    let pid = others.find_map(|other| {
+        let shares = other.state.network.donor.as_ref() == Some(id);
+        other.state.pid.filter(|_| shares)
+    });
+    namespace_of(pid?).ok()
 }

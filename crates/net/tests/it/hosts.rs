@@ -15,7 +15,7 @@ pub(crate) fn isolated(name: &str) -> bool {
     let status = Command::new("unshare")
         .args(["--mount", "--net", "--propagation", "private"])
         .arg(std::env::current_exe().expect("this test has a path"))
-        .args(["--exact", name, "--nocapture"])
+        .args(["--include-ignored", "--exact", name, "--nocapture"])
         .env("CORTEN_TEST_ISOLATED", "1")
         .status()
         .expect("unshare starts");

@@ -30,6 +30,7 @@ mod images;
 mod import;
 mod inspect;
 mod ipc;
+mod kernel_modules;
 mod kills;
 mod limits;
 mod links;

@@ -246,7 +246,8 @@ fn a_namespace_made_ahead_is_as_one_that_is_not() {
             \"driver-opt=com.docker.network.endpoint.ifname=lan\"",
         ],
     ];
-    let script = "ip addr | grep -v valid_lft | sed 's/@if[0-9]*//; s/ip [0-9]*//; s/link-netnsid.*//'; \
+    // The kernel tells that packets pass (LOWER_UP) before it counts the link as running.
+    let script = "ip addr | grep -v valid_lft | sed 's/NO-CARRIER,//; s/@if[0-9]*//; s/ip [0-9]*//; s/link-netnsid.*//'; \
         ip route; ip -6 route; cat /etc/resolv.conf /etc/hosts; \
         cat /proc/sys/net/ipv6/conf/*/disable_ipv6 /proc/sys/net/ipv6/conf/*/accept_ra; \
         grep -q 127.0.0.11 /etc/resolv.conf && nslookup look 2>&1 | grep -v '^$'; true";
@@ -548,4 +549,49 @@ fn a_hardware_address_of_a_connection_is_kept_for_the_start() {
     host.cli(&["start", "made"]).success();
     assert_eq!(shown(), mac);
     host.cli(&["rm", "-f", "made"]).success();
+}
+
+#[test]
+fn links_in_a_namespace_that_others_keep_are_cut_when_their_container_ends() {
+    let host = TestHost::start();
+    host.cli(&["network", "create", "--subnet", "10.94.0.0/24", "kept"])
+        .success();
+    let donor = ["--name", "donor", "--network", "kept", "busybox"];
+    let sleep = ["sleep", "600"];
+    host.run_detached(&[&donor[..], &sleep].concat());
+    let shared = ["--network", "container:donor", "busybox"];
+    let inner = host.run_detached(&[&["--name", "inner"][..], &shared, &sleep].concat());
+    let inmost = ["--network", "container:inner", "busybox"];
+    let inmost = host.run_detached(&[&inmost[..], &sleep].concat());
+    let links = |id: &str| {
+        let ran = host.cli(&["exec", id, "ls", "/sys/class/net"]).success();
+        ran.text().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(links(&inmost), "eth0 lo");
+    // Also of one that shares by another that has ended.
+    host.cli(&["rm", "-f", &inner]).success();
+    host.cli(&["stop", "-t", "0", "donor"]).success();
+    assert_eq!(links(&inmost), "lo", "as soon as its address is free");
+    host.cli(&["start", "donor"]).success();
+    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    assert_eq!(host.inspect("donor", format).trim(), "10.94.0.2");
+    assert_eq!(links("donor"), "eth0 lo");
+
+    // Whoever has entered a namespace keeps it, but not its links.
+    let pid = host.inspect("donor", "{{.State.Pid}}");
+    let mut guest = std::process::Command::new("nsenter");
+    guest.args(["-t", pid.trim(), "-n", "sh", "-c", "echo; exec sleep 600"]);
+    let guest = guest.stdout(std::process::Stdio::piped()).spawn();
+    let mut guest = guest.expect("nsenter starts");
+    let entered = guest.stdout.as_mut().expect("a pipe");
+    entered.read_exact(&mut [0]).expect("it runs");
+    host.cli(&["rm", "-f", "donor"]).success();
+    let inside = crate::space::Space(guest.id());
+    let end = std::time::Instant::now() + testing::PATIENCE;
+    while inside.run("ip -br link").contains("eth0") {
+        assert!(std::time::Instant::now() < end, "it is there still");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    guest.kill().expect("it runs");
+    guest.wait().expect("it ends");
 }

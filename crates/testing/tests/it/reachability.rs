@@ -1,25 +1,30 @@
 //! Who reaches whom: tables of reachability for every driver, family, mode and policy, between
 //! the host, its neighbour on a link, and containers.
 
-use crate::space::{Neighbour, Space, Tcp, Transport, Udp};
+use crate::space::{Neighbour, Serving, Space, Tcp, Transport, Udp};
 use testing::TestHost;
 
 /// A container that serves, and what leads to it.
-struct Server<'a> {
+pub(crate) struct Server<'a> {
     host: &'a TestHost,
-    space: Space,
-    id: String,
+    pub(crate) space: Space,
+    pub(crate) id: String,
+    _serving: Serving,
 }
 
 impl<'a> Server<'a> {
-    fn start(host: &'a TestHost, flags: &[&str]) -> Self {
+    pub(crate) fn start(host: &'a TestHost, flags: &[&str]) -> Self {
         let mut words = flags.to_vec();
         words.extend(["busybox", "sleep", "600"]);
         let id = host.run_detached(&words);
         let pid = host.inspect(&id, "{{.State.Pid}}");
         let space = Space(pid.trim().parse().expect("a pid"));
-        space.serve();
-        Self { host, space, id }
+        Self {
+            host,
+            space,
+            id,
+            _serving: space.serving(),
+        }
     }
 
     fn address(&self, field: &str) -> String {
@@ -27,20 +32,20 @@ impl<'a> Server<'a> {
         self.host.inspect(&self.id, &format).trim().to_owned()
     }
 
-    fn four(&self, port: u16) -> String {
+    pub(crate) fn four(&self, port: u16) -> String {
         format!("{}:{port}", self.address("IPAddress"))
     }
 
-    fn six(&self, port: u16) -> String {
+    pub(crate) fn six(&self, port: u16) -> String {
         format!("[{}]:{port}", self.address("GlobalIPv6Address"))
     }
 }
 
 /// One line of a table: who asks, whom, and which source the other sees, if it is reached.
-type Line<'a> = (&'a str, Space, String, Transport, Option<&'a str>);
+pub(crate) type Line<'a> = (&'a str, Space, String, Transport, Option<&'a str>);
 
 /// All lines at once: what is not reached takes its time.
-fn check(lines: &[Line<'_>]) {
+pub(crate) fn check(lines: &[Line<'_>]) {
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let asked = lines.iter().map(|(what, from, to, transport, expected)| {
             scope.spawn(move || {
@@ -471,4 +476,12 @@ fn a_link_in_macvlans_passthru_mode_is_one_containers() {
     let second = host.cli(&["run", "--rm", "--network", "mac", "busybox", "true"]);
     assert_ne!(second.code, 0, "{second}");
     assert!(second.error().contains("mac"), "{second}");
+    // It is free for the next once its container has ended, and what serves there.
+    let id = server.id.clone();
+    drop(server);
+    host.cli(&["rm", "-f", &id]).success();
+    for _ in 0..3 {
+        let next = host.cli(&["run", "--rm", "--network", "mac", "busybox", "true"]);
+        next.success();
+    }
 }

@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long what is not reached is waited for.
@@ -36,19 +39,30 @@ impl Space {
         testing::run(command).success().text()
     }
 
-    /// Answers on all ports with the address that asks.
+    /// Answers on all ports with the address that asks, until the test executable ends.
     pub(crate) fn serve(self) {
+        Box::leak(Box::new(self.serving()));
+    }
+
+    /// The same until what it gives is dropped.
+    pub(crate) fn serving(self) -> Serving {
         self.within(|| {
-            for port in [PORTS[0], PORTS[2]] {
-                let listener = TcpListener::bind(("::", port)).expect("a free port");
-                std::thread::spawn(move || answer(&listener));
-            }
-            let socket = UdpSocket::bind(("::", PORTS[1])).expect("a free port");
-            std::thread::spawn(move || {
-                while let Ok((_, peer)) = socket.recv_from(&mut [0; 16]) {
-                    drop(socket.send_to(plain(peer.ip()).to_string().as_bytes(), peer));
-                }
-            });
+            let streams = [PORTS[0], PORTS[2]]
+                .map(|port| TcpListener::bind(("::", port)).expect("a free port"));
+            let datagrams = UdpSocket::bind(("::", PORTS[1])).expect("a free port");
+            Serving::start(streams.into(), datagrams)
+        })
+    }
+
+    /// Answers so by SCTP, at the first port.
+    pub(crate) fn serve_sctp(self) {
+        self.within(|| {
+            let socket = sctp(false).expect("the kernel has SCTP");
+            rustix::net::sockopt::set_ipv6_v6only(&socket, false).expect("an option");
+            let any = SocketAddr::from(([0_u16; 8], PORTS[0]));
+            rustix::net::bind(&socket, &any).expect("a free port");
+            rustix::net::listen(&socket, 16).expect("it listens");
+            std::thread::spawn(move || answer(&socket.into()));
         });
     }
 
@@ -56,13 +70,14 @@ impl Space {
     pub(crate) fn seen(self, to: &str, transport: Transport) -> Option<String> {
         let to: SocketAddr = to.parse().expect("an address with a port");
         self.within(move || match transport {
-            Tcp => {
-                let mut stream = TcpStream::connect_timeout(&to, LOST).ok()?;
-                stream.set_read_timeout(Some(LOST)).ok()?;
-                let mut text = String::new();
-                stream.read_to_string(&mut text).ok()?;
-                // A relay takes the connection although nobody is behind it.
-                (!text.is_empty()).then_some(text)
+            Tcp => told(TcpStream::connect_timeout(&to, LOST).ok()?),
+            Sctp => {
+                let socket = sctp(to.is_ipv4()).ok()?;
+                // A connection waits as long as what is sent.
+                let sending = rustix::net::sockopt::Timeout::Send;
+                rustix::net::sockopt::set_socket_timeout(&socket, sending, Some(LOST)).ok()?;
+                rustix::net::connect(&socket, &to).ok()?;
+                told(TcpStream::from(socket))
             }
             Udp => {
                 let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
@@ -77,10 +92,78 @@ impl Space {
     }
 }
 
+/// Threads that answer. Their namespace lives as long as they do.
+pub(crate) struct Serving {
+    listeners: Vec<TcpListener>,
+    ended: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    fn start(listeners: Vec<TcpListener>, datagrams: UdpSocket) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut threads = vec![{
+            let ended = Arc::clone(&ended);
+            std::thread::spawn(move || answer_datagrams(&datagrams, &ended))
+        }];
+        for listener in &listeners {
+            let listener = listener.try_clone().expect("a descriptor");
+            threads.push(std::thread::spawn(move || answer(&listener)));
+        }
+        Self {
+            listeners,
+            ended,
+            threads,
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        for listener in &self.listeners {
+            rustix::net::shutdown(listener, rustix::net::Shutdown::Both).expect("it listens");
+        }
+        for thread in self.threads.drain(..) {
+            thread.join().expect("it does not panic");
+        }
+    }
+}
+
+/// A stream of SCTP, which is read and written like one of TCP.
+fn sctp(ipv4: bool) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketType, ipproto, socket};
+    let family = if ipv4 {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    socket(family, SocketType::STREAM, Some(ipproto::SCTP))
+}
+
+/// What a server tells.
+fn told(mut stream: TcpStream) -> Option<String> {
+    stream.set_read_timeout(Some(LOST)).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    // A relay takes the connection although nobody is behind it.
+    (!text.is_empty()).then_some(text)
+}
+
 /// Tells who asks.
 fn answer(listener: &TcpListener) {
     while let Ok((mut stream, peer)) = listener.accept() {
         drop(write!(stream, "{}", plain(peer.ip())));
+    }
+}
+
+fn answer_datagrams(socket: &UdpSocket, ended: &AtomicBool) {
+    let pause = Duration::from_millis(50);
+    socket.set_read_timeout(Some(pause)).expect("an option");
+    while !ended.load(Ordering::Relaxed) {
+        if let Ok((_, peer)) = socket.recv_from(&mut [0; 16]) {
+            drop(socket.send_to(plain(peer.ip()).to_string().as_bytes(), peer));
+        }
     }
 }
 
@@ -92,8 +175,9 @@ fn plain(address: IpAddr) -> IpAddr {
 pub(crate) enum Transport {
     Tcp,
     Udp,
+    Sctp,
 }
-pub(crate) use Transport::{Tcp, Udp};
+pub(crate) use Transport::{Sctp, Tcp, Udp};
 
 /// A host on the link `out0` of the daemon's host, which sends everything through that.
 #[derive(Debug)]
