@@ -25,12 +25,18 @@ pub(crate) const ALL: [&str; 4] = [HOSTNAME, HOSTS, RESOLV_CONF, MADE];
 const CAP: u64 = 1 << 20;
 
 /// Where a container's files are: with the container whose network it shares, if it does.
-pub(crate) fn directory(paths: &Paths, record: &ContainerRecord) -> PathBuf {
-    let of = match &record.spec.namespaces.network {
+pub(crate) fn directory(
+    paths: &Paths,
+    record: &ContainerRecord,
+    network: &NetworkState,
+) -> PathBuf {
+    let named = match &record.spec.namespaces.network {
         NetworkMode::Container(of) => of.parse::<ContainerId>().ok(),
         _ => None,
     };
-    paths.container(of.as_ref().unwrap_or(&record.id))
+    // Who runs knows whose it is, also where the one that is named shares it too.
+    let of = network.donor.as_ref().or(named.as_ref());
+    paths.container(of.unwrap_or(&record.id))
 }
 
 /// The host name a container sees.

@@ -115,7 +115,7 @@ impl Bundle {
         log: logs::Config,
     ) -> Result<Self, Error> {
         let dir = context.config.paths.container(&record.id);
-        let files = crate::files::directory(&context.config.paths, record);
+        let files = crate::files::directory(&context.config.paths, record, &network.state);
         if files == dir {
             let gateways = context.networks.host_gateways();
             let record = context.config.networks.resolving(record);

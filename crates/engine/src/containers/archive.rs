@@ -210,7 +210,11 @@ impl Containers {
         if container.removed {
             return Err(Error::no_container(id.as_str()));
         }
-        let own = crate::files::directory(&self.context.config.paths, &container.record);
+        let own = crate::files::directory(
+            &self.context.config.paths,
+            &container.record,
+            &container.state.network,
+        );
         let tree = blocking(move || stopped(&container, &own, (access, extent))).await?;
         let (guard, cut) = (Guard::Stopped { _guard: guard }, handle.cut());
         tree.map(|tree| View {

@@ -35,7 +35,11 @@ impl Containers {
     pub fn inspect(&self, id: &ContainerId) -> Result<Inspection, Error> {
         let container = self.find(id)?;
         let dir = self.context.config.paths.container(id);
-        let files = crate::files::directory(&self.context.config.paths, &container.record);
+        let files = crate::files::directory(
+            &self.context.config.paths,
+            &container.record,
+            &container.state.network,
+        );
         Ok(Inspection {
             log_path: crate::log::path(&container.record.spec.log, &dir),
             hostname_path: files.join(crate::files::HOSTNAME),

@@ -130,9 +130,14 @@ impl Owner {
         let donor = other.state.network.donor.as_ref();
         let donor = donor.unwrap_or(&other.record.id).clone();
         let mut container = (*self.now()).clone();
-        container.state.network.donor = Some(donor);
+        let state = NetworkState {
+            donor: Some(donor),
+            ..NetworkState::default()
+        };
+        container.state.network = state.clone();
         self.keep_state(ACTION, container, Vec::new(), Durable::Soon)?;
         Ok(Joined {
+            state,
             namespace: Some(namespace),
             ..Joined::default()
         })

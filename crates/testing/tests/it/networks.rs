@@ -568,6 +568,8 @@ fn links_in_a_namespace_that_others_keep_are_cut_when_their_container_ends() {
         ran.text().split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(links(&inmost), "eth0 lo");
+    let path = ["donor", "inner", &inmost].map(|id| host.inspect(id, "{{.ResolvConfPath}}"));
+    assert!(path.iter().all(|own| *own == path[0]), "{path:?}");
     // Also of one that shares by another that has ended.
     host.cli(&["rm", "-f", &inner]).success();
     host.cli(&["stop", "-t", "0", "donor"]).success();
