@@ -110,6 +110,8 @@ impl Containers {
             self.send_log(id, &attachment.attach).await?;
         }
         if !attachment.stream {
+            let event = self.find(id)?.record.event("attach", []);
+            self.context.events.record_later(event);
             return Ok(());
         }
         let attach = attachment.attach;

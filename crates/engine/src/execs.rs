@@ -99,10 +99,8 @@ impl Execs {
         crate::user::check(&spec.user)?;
         self.look_up(&found, &spec).await?;
         let id = ExecId::from_random(crate::containers::random()?);
-        let words = spec.command.join(" ");
-        let event = found
-            .record
-            .event(&format!("exec_create: {words}"), [("execID", id.as_str())]);
+        let action = format!("exec_create: {}", words(&spec));
+        let event = found.record.event(&action, [("execID", id.as_str())]);
         self.context.execs.insert(&id, container, spec)?;
         self.context.events.record(event);
         Ok(id)
@@ -201,13 +199,13 @@ impl Execs {
             stdin,
             attach: start.attach.into_iter().collect(),
         };
+        // COMPAT: whether there is such a program or not.
+        let action = format!("exec_start: {}", words(spec));
+        let event = record.event(&action, [("execID", id.as_str())]);
+        self.context.events.record_later(event);
         match self.context.tasks.exec(request).await {
             Ok(task) => {
                 self.context.execs.started(id, task.pid);
-                let words = spec.command.join(" ");
-                let event =
-                    record.event(&format!("exec_start: {words}"), [("execID", id.as_str())]);
-                self.context.events.record(event);
                 Ok(())
             }
             Err(error) => {
@@ -266,6 +264,13 @@ impl Execs {
     pub fn inspect(&self, id: &ExecId) -> Result<Exec, Error> {
         self.context.execs.find(id)
     }
+}
+
+/// Its command as events tell it. COMPAT: a space is before the arguments, though there are none.
+fn words(spec: &ExecSpec) -> String {
+    let (program, arguments) = spec.command.split_first().unzip();
+    let program = program.map_or("", String::as_str);
+    format!("{program} {}", arguments.unwrap_or_default().join(" "))
 }
 
 fn check(container: &ContainerId, status: Status) -> Result<(), Error> {

@@ -8,7 +8,10 @@ pub(crate) use copy_up::fill;
 use crate::context::Context;
 use crate::volume_record::{ANONYMOUS, VolumeSpec};
 use crate::volumes::Hold;
-use crate::{Bind, ContainerSpec, Error, Mount, MountKind, MountPoint, Propagation, VolumeRecord};
+use crate::{
+    Bind, ContainerRecord, ContainerSpec, Error, Mount, MountKind, MountPoint, Propagation,
+    VolumeRecord,
+};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -275,6 +278,20 @@ fn check_duplicates(spec: &ContainerSpec) -> Result<(), Error> {
         seen.insert(target);
     }
     Ok(())
+}
+
+/// What is to be bound is there as a container starts: made anew, or refused, as at its making.
+pub(crate) fn check_sources(record: &ContainerRecord) -> Result<(), Error> {
+    let spec = &record.spec;
+    let paths = spec.binds.iter().filter(|bind| bind.is_path());
+    for source in paths.filter_map(|bind| bind.source.as_ref()) {
+        make_source(Path::new(source))?;
+    }
+    let binds = |mount: &&Mount| matches!(mount.kind, MountKind::Bind { .. });
+    spec.mounts
+        .iter()
+        .filter(binds)
+        .try_for_each(|mount| host_path(mount).map(drop))
 }
 
 /// COMPAT: Docker makes a directory of a bind mount's source that is not there.

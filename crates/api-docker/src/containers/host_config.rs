@@ -130,9 +130,6 @@ pub(crate) fn fill(spec: &mut ContainerSpec, host: &HostConfig) -> Result<()> {
     spec.links = links
         .collect::<std::result::Result<_, _>>()
         .map_err(|error| parse(&error))?;
-    for key in spec.port_bindings.keys() {
-        spec.exposed_ports.insert(key.clone());
-    }
     spec.dns = host.dns.clone().unwrap_or_default();
     spec.dns_options = host.dns_options.clone().unwrap_or_default();
     spec.dns_search = host.dns_search.clone().unwrap_or_default();

@@ -354,10 +354,13 @@ fn a_list_is_narrowed_by_ports_and_says_no_more_of_networks_than_docker() {
     let made = host.post("/networks/create", &json!({"Name": "narrow"}));
     assert_eq!(made.status, 201, "{}", made.text());
     let body = json!({
-        "Image": image, "Cmd": ["sleep", "600"], "ExposedPorts": {"53/udp": {}},
+        "Image": image, "Cmd": ["sleep", "600"], "ExposedPorts": {"53/udp": {}, "80/tcp": {}},
         "HostConfig": {
             "NetworkMode": "narrow",
-            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18099"}]},
+            "PortBindings": {
+                "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18099"}],
+                "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18098"}],
+            },
         },
         "NetworkingConfig": {"EndpointsConfig": {"narrow": {"Aliases": ["other"]}}},
     });
@@ -369,6 +372,9 @@ fn a_list_is_narrowed_by_ports_and_says_no_more_of_networks_than_docker() {
         (r#"{"publish":["18000-18100/tcp"]}"#, 1),
         (r#"{"publish":["80"]}"#, 0),
         (r#"{"publish":["18099/udp"]}"#, 0),
+        // What is not exposed is not published.
+        (r#"{"publish":["18098"]}"#, 0),
+        (r#"{"expose":["81"]}"#, 0),
         (r#"{"expose":["80"]}"#, 1),
         (r#"{"expose":["50-60/udp"]}"#, 1),
         (r#"{"expose":["54/udp"]}"#, 0),

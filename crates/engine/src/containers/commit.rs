@@ -63,6 +63,9 @@ impl Containers {
             false => false,
         };
         let made = self.make_image(&container, &spec).await;
+        if let Ok(image) = &made {
+            self.tell_of(&container, &spec, image);
+        }
         if freeze {
             match self.unpause(id).await {
                 // It was let go, or ended, meanwhile.
@@ -70,24 +73,19 @@ impl Containers {
                 Err(error) => return Err(error),
             }
         }
-        let image = made?;
+        made
+    }
+
+    fn tell_of(&self, container: &Container, spec: &CommitSpec, image: &Image) {
         let made = image.id.to_string();
         let named = spec.reference.as_ref().map(Reference::familiar);
-        let comment = spec.message.as_str();
-        let record = &container.record;
-        let event = match named.as_deref() {
-            Some(named) => record.event(
-                "commit",
-                [
-                    ("comment", comment),
-                    ("imageID", &made),
-                    ("imageRef", named),
-                ],
-            ),
-            None => record.event("commit", [("comment", comment), ("imageID", &made)]),
-        };
+        let attributes = [
+            ("comment", spec.message.as_str()),
+            ("imageID", &made),
+            ("imageRef", named.as_deref().unwrap_or_default()),
+        ];
+        let event = container.record.event("commit", attributes);
         self.context.events.record(event);
-        Ok(image)
     }
 
     async fn make_image(

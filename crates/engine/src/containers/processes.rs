@@ -31,6 +31,10 @@ impl Containers {
         let format = crate::top::Format::of(arguments)?;
         let pids = self.context.tasks.pids(id).await;
         let pids = pids.map_err(Error::task("list the processes of", id))?;
-        crate::context::blocking(move || crate::top::table(&format, &pids)).await
+        let table = crate::context::blocking(move || crate::top::table(&format, &pids)).await?;
+        self.context
+            .events
+            .record(container.record.event("top", []));
+        Ok(table)
     }
 }

@@ -91,8 +91,11 @@ impl Owner {
             return Ok(());
         }
         let was_recorded = before.state.status.is_live();
-        let start = (!was_recorded).then(|| container.record.event("start", []));
-        self.commit_state("record an adoption", container, start.into_iter().collect())
+        let events = match was_recorded {
+            true => Vec::new(),
+            false => self.start_events(&container),
+        };
+        self.commit_state("record an adoption", container, events)
             .await
     }
 
@@ -125,7 +128,10 @@ impl Owner {
         let stopped = std::mem::take(&mut self.stopping);
         let stop = stopped.then(|| container.record.event("stop", []));
         let die = die(&container, status);
-        let events = stop.into_iter().chain([die]).chain(disconnects).collect();
+        // COMPAT: and of what the container had before of its end.
+        let unmounts = self.context.mount_events(&container.record, "unmount");
+        let events = disconnects.into_iter().chain(unmounts).chain(stop);
+        let events = events.chain([die]).collect();
         if self.removing.is_some() || container.record.spec.auto_remove {
             container.state.status = Status::Removing;
             return self.vanish(container, events, left).await;

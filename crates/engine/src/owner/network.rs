@@ -8,7 +8,7 @@ use crate::networks::namespace_of;
 use crate::spec::Joined;
 use crate::{
     Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
-    NetworkRecord, NetworkState, Status,
+    NetworkRecord, Status,
 };
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -95,9 +95,8 @@ impl Owner {
         let state = reserved?;
         let mut container = (*self.now()).clone();
         container.state.network = state.clone();
-        let events = self.events("connect", record, &state);
         // Made durable while the links are made: before the process starts, as what it runs in.
-        self.keep_state(ACTION, container, events, Durable::Now)?;
+        self.keep_state(ACTION, container, Vec::new(), Durable::Now)?;
         let (context, id) = (Arc::clone(&self.context), record.id.clone());
         let begun = crate::context::brief(move || context.networks.namespace_for(&id)).await?;
         let (namespace, joining) = begun?;
@@ -145,11 +144,11 @@ impl Owner {
 
     /// Begins to give back what the container had in its networks. Gives what is to be told.
     pub(super) fn leave_networks(&self, container: &mut Container) -> (Vec<Event>, Left) {
+        let events = self.events("disconnect", container);
         let state = std::mem::take(&mut container.state.network);
         if state.sandbox.is_empty() {
-            return (Vec::new(), Left::default());
+            return (events, Left::default());
         }
-        let events = self.events("disconnect", &container.record, &state);
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
         let leave = move || {
             let shared = sharing(&context, &id);
@@ -164,10 +163,26 @@ impl Owner {
         (events, Left(Some(leaving)))
     }
 
-    fn events(&self, action: &str, record: &ContainerRecord, state: &NetworkState) -> Vec<Event> {
-        let places = state.endpoints.iter();
-        let networks =
-            places.filter_map(|place| self.context.networks.resolve(&place.network).ok());
+    /// What happens to it in each of its networks. COMPAT: the one that it was made for is first,
+    /// and to have none, or the host's, is to be in one.
+    pub(super) fn events(&self, action: &str, container: &Container) -> Vec<Event> {
+        let record = &container.record;
+        let mut places: Vec<_> = container.state.network.endpoints.iter().collect();
+        let own = match &record.spec.namespaces.network {
+            NetworkMode::None => Some("none"),
+            NetworkMode::Host => Some("host"),
+            NetworkMode::Named(name) => {
+                places.sort_by_key(|place| place.name != *name);
+                // One that could not be joined is left all the same.
+                places.is_empty().then_some(name.as_str())
+            }
+            NetworkMode::Container(_) | NetworkMode::Default => None,
+        };
+        let names = places.iter().map(|place| place.network.as_str());
+        let networks = names.chain(own).filter_map(|name| {
+            let network = self.context.networks.resolve(name);
+            network.ok()
+        });
         networks
             .map(|network| event(&network, action, record))
             .collect()

@@ -5,7 +5,7 @@ use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
 use crate::events::Durable;
 use crate::spec::Bundle;
-use crate::{Container, ContainerRecord, Error, Problem, Status};
+use crate::{Container, ContainerRecord, Error, Event, Problem, Status};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
@@ -23,6 +23,7 @@ impl Owner {
             Status::Removing => self.refuse(action, Problem::Removing),
             Status::Dead => self.refuse(action, Problem::Dead),
             Status::Created | Status::Exited | Status::Restarting => {
+                crate::mount_points::check_sources(&self.now().record)?;
                 self.backoff.reset();
                 self.due = None;
                 self.start(0).await
@@ -214,7 +215,7 @@ impl Owner {
         state.stopped_by_caller = false;
         begin_health(&mut container);
         self.tell_networks(task.pid);
-        let event = container.record.event("start", []);
+        let events = self.start_events(&container);
         // Its supervisor tells the next daemon, if this one dies before that is on record: the
         // caller need not wait for it.
         let action = "record a start";
@@ -222,14 +223,31 @@ impl Owner {
         if let Some(reply) = self.starting.take() {
             answer(reply, Ok(()));
         }
-        self.context.keep(action, batch, vec![event], Durable::Soon)
+        self.context.keep(action, batch, events, Durable::Soon)
+    }
+
+    /// What is told of a container that has started: its volumes, its networks, itself.
+    pub(super) fn start_events(&self, container: &Container) -> Vec<Event> {
+        let mounts = self.context.mount_events(&container.record, "mount");
+        let networks = self.events("connect", container);
+        let start = container.record.event("start", []);
+        mounts.into_iter().chain(networks).chain([start]).collect()
     }
 
     /// A program that cannot be executed leaves a container that has exited so.
     async fn start_failed(&mut self, error: &Error) {
         let mut container: Container = (*self.now()).clone();
-        let (_, left) = self.leave_networks(&mut container);
+        let (disconnects, left) = self.leave_networks(&mut container);
         left.settle().await;
+        let record = &container.record;
+        // COMPAT: a start that fails has mounted, and has been in no network that it leaves.
+        let mounts = match record.mounts.iter().any(|point| !point.subpath.is_empty()) {
+            true => Vec::new(),
+            false => self.context.mount_events(record, "mount"),
+        };
+        let unmounts = self.context.mount_events(record, "unmount");
+        let events = mounts.into_iter().chain(disconnects).chain(unmounts);
+        let events = events.collect();
         let state = &mut container.state;
         state.pid = None;
         state.exit_code = match error {
@@ -241,7 +259,7 @@ impl Owner {
             state.status = Status::Exited;
         }
         let committed = self
-            .commit_state("record a failed start", container, Vec::new())
+            .commit_state("record a failed start", container, events)
             .await;
         if let Err(error) = committed {
             tracing::error!(container.id = %self.id(), %error, "cannot record a failed start");

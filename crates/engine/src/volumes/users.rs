@@ -2,7 +2,7 @@
 //! after the last.
 
 use crate::context::{Context, blocking};
-use crate::{ContainerRecord, Error, Removal, VolumeRecord};
+use crate::{ContainerRecord, Error, Event, MountPoint, Removal, VolumeRecord};
 use metadata::Batch;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use types::ContainerId;
 use volume::{Leftover, Local, Name};
 
 impl Context {
-    /// Mounts what a container's volumes need, as it is about to run, and tells of each.
+    /// Mounts what a container's volumes need, as it is about to run.
     pub(crate) async fn mount_volumes(
         self: &Arc<Self>,
         record: &ContainerRecord,
@@ -27,17 +27,30 @@ impl Context {
                 let users = mounted.entry(volume.name.clone()).or_default();
                 users.insert(record.id.clone());
             }
-            self.events.record_later(volume.event(
-                "mount",
-                [
-                    ("container", record.id.to_string()),
-                    ("destination", point.target.clone()),
-                    ("propagation", point.propagation.clone()),
-                    ("read/write", point.writable.to_string()),
-                ],
-            ));
         }
         Ok(())
+    }
+
+    /// What is told of a container's volumes, which are mounted or unmounted.
+    pub(crate) fn mount_events(&self, record: &ContainerRecord, action: &str) -> Vec<Event> {
+        let points = record.mounts.iter().filter(|point| point.is_volume());
+        let event = |point: &MountPoint| {
+            let volume = self.shelf.find(point.name.as_deref()?).ok()?;
+            let container = ("container", record.id.to_string());
+            Some(match action {
+                "mount" => volume.event(
+                    action,
+                    [
+                        container,
+                        ("destination", point.target.clone()),
+                        ("propagation", point.propagation.clone()),
+                        ("read/write", point.writable.to_string()),
+                    ],
+                ),
+                _ => volume.event(action, [container]),
+            })
+        };
+        points.filter_map(event).collect()
     }
 
     /// Lets a container's volumes go, which does not run any more.
@@ -48,8 +61,6 @@ impl Context {
                 continue;
             };
             self.let_go(&volume, &record.id).await;
-            let container = [("container", record.id.to_string())];
-            self.events.record_later(volume.event("unmount", container));
         }
     }
 

@@ -140,3 +140,123 @@ fn events_are_chosen_by_the_beginning_of_a_name_and_tell_both_names() {
     let expected = format!("create {old} {none}\nrename {new} /{old}\ndestroy {new} {none}\n");
     assert_eq!(text, expected);
 }
+
+/// `TYPE ACTION` of all that happened, and the network's or volume's name.
+fn all(host: &TestHost) -> Vec<String> {
+    let format = "{{.Type}} {{.Action}} {{if eq .Type \"volume\"}}{{.Actor.ID}}{{end}}\
+                  {{if eq .Type \"network\"}}{{.Actor.Attributes.name}}{{end}}";
+    let text = told(host, &["--format", format]);
+    let told = text.lines().filter(|line| !line.starts_with("image "));
+    told.map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn what_a_container_has_is_told_before_its_start_and_before_its_end() {
+    let host = TestHost::start();
+    for name in ["back", "front"] {
+        host.cli(&["network", "create", name]).success();
+    }
+    let before = all(&host).len();
+    let mounts = ["-v", "one:/b", "-v", "two:/a:ro"];
+    let networks = ["--network", "front", "--network", "back"];
+    let named = ["create", "--name", "it"];
+    let program = ["busybox", "sleep", "600"];
+    let create = [&named[..], &mounts[..], &networks[..], &program[..]].concat();
+    host.cli(&create).success();
+    host.cli(&["start", "it"]).success();
+    host.cli(&["top", "it"]).success();
+    host.cli(&["stop", "-t", "0", "it"]).success();
+    host.cli(&["rm", "it"]).success();
+    let expected = [
+        "volume create one",
+        "volume create two",
+        "container create",
+        "volume mount one",
+        "volume mount two",
+        "network connect front",
+        "network connect back",
+        "container start",
+        "container top",
+        "container kill",
+        "container kill",
+        "network disconnect front",
+        "network disconnect back",
+        "volume unmount one",
+        "volume unmount two",
+        "container stop",
+        "container die",
+        "container destroy",
+    ];
+    assert_eq!(all(&host)[before..], expected);
+}
+
+#[test]
+fn a_container_without_a_network_of_its_own_is_told_to_be_in_one() {
+    let host = TestHost::start();
+    for mode in ["none", "host"] {
+        let before = all(&host).len();
+        let ran = ["run", "--name", "it", "--network", mode, "busybox", "true"];
+        host.cli(&ran).success();
+        host.cli(&["rm", "it"]).success();
+        let expected = [
+            "container create".to_owned(),
+            "container attach".to_owned(),
+            format!("network connect {mode}"),
+            "container start".to_owned(),
+            format!("network disconnect {mode}"),
+            "container die".to_owned(),
+            "container destroy".to_owned(),
+        ];
+        assert_eq!(all(&host)[before..], expected);
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_told_by_what_is_given_back() {
+    let host = TestHost::start();
+    let before = all(&host).len();
+    let create = [
+        "create", "--name", "it", "-v", "one:/b", "busybox", "/nosuch",
+    ];
+    host.cli(&create).success();
+    host.cli(&["start", "it"]).code(1);
+    let expected = [
+        "volume create one",
+        "container create",
+        "volume mount one",
+        "network disconnect bridge",
+        "volume unmount one",
+    ];
+    assert_eq!(all(&host)[before..], expected);
+    host.cli(&["rm", "it"]).success();
+}
+
+#[test]
+fn an_exec_is_told_with_its_words_and_a_commit_with_its_name() {
+    let host = TestHost::start();
+    host.run_detached(&["--name", "it", "busybox", "sleep", "600"]);
+    host.cli(&["exec", "it", "true"]).success();
+    host.cli(&["exec", "it", "/nosuch", "a", "b"]).code(127);
+    host.cli(&["commit", "it", "made"]).success();
+    host.cli(&["commit", "it"]).success();
+    let format = "{{.Action}}|{{.Actor.Attributes.imageRef}}|";
+    let text = told(&host, &["--filter", "container=it", "--format", format]);
+    let none = "<no value>";
+    let told: Vec<_> = text.lines().map(|line| line.replace(none, "")).collect();
+    let expected = [
+        "create||",
+        "start||",
+        "exec_create: true ||",
+        "exec_start: true ||",
+        "exec_die||",
+        "exec_create: /nosuch a b||",
+        "exec_start: /nosuch a b||",
+        "pause||",
+        "commit|made:latest|",
+        "unpause||",
+        "pause||",
+        "commit||",
+        "unpause||",
+    ];
+    assert_eq!(told, expected);
+}

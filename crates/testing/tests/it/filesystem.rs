@@ -193,3 +193,27 @@ fn a_mount_over_etc_does_not_hide_what_tells_of_the_network() {
     host.cli(&["volume", "rm", "over-etc", "over-dev"])
         .success();
 }
+
+#[test]
+fn what_is_bound_is_made_again_or_refused_when_it_has_gone_before_the_start() {
+    let host = TestHost::start();
+    let source = host.scratch().join("bound");
+    let path = source.to_str().unwrap();
+    std::fs::create_dir(&source).unwrap();
+    let volume = format!("{path}:/x");
+    let mount = format!("type=bind,src={path},dst=/x");
+    let program = ["busybox", "ls", "-d", "/x"];
+    let made = ["create", "--name", "made", "-v", &volume];
+    host.cli(&[&made[..], &program[..]].concat()).success();
+    let refused = ["create", "--name", "refused", "--mount", &mount];
+    host.cli(&[&refused[..], &program[..]].concat()).success();
+    std::fs::remove_dir(&source).unwrap();
+    let error = host.cli(&["start", "refused"]).code(1).error();
+    let words =
+        format!("invalid mount config for type \"bind\": bind source path does not exist: {path}");
+    assert!(error.contains(&words), "{error}");
+    assert_eq!(host.inspect("refused", "{{.State.Status}}"), "created");
+    let ran = host.cli(&["start", "-a", "made"]).success();
+    assert_eq!(ran.text(), "/x\n");
+    assert!(source.is_dir());
+}
