@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::query;
 use docker_schema::build::PruneReport;
 use engine::EventType;
+use http::StatusCode;
 use http_body_util::BodyExt as _;
 
 /// Whoever asks for a build is told that there is none, once what it sends was taken: a client
@@ -16,6 +17,14 @@ pub(crate) async fn refuse(mut call: Call) -> Result<Response> {
         "building images",
         "build them elsewhere, and load, import or pull them",
     ))
+}
+
+/// There is no build that could be ended. COMPAT: one that is not known has ended already.
+pub(crate) async fn cancel(call: Call) -> Result<Response> {
+    match call.query.text("id") {
+        "" => Err(Error::bad_request("build ID not provided")),
+        _ => Ok(body::empty(StatusCode::OK)),
+    }
 }
 
 /// COMPAT: `docker system prune` asks this too, whatever else it is about.

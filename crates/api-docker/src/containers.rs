@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 mod attach;
 pub(crate) mod changes;
+pub(crate) mod checkpoint;
 mod commit;
 mod create;
 mod gate;

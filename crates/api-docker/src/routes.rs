@@ -27,6 +27,9 @@ routes! {
 
     GET "/containers/json" => containers::list;
     POST "/containers/create" => containers::create;
+    GET "/containers/{id}/checkpoints" => containers::checkpoint::refuse;
+    POST "/containers/{id}/checkpoints" => containers::checkpoint::refuse;
+    DELETE "/containers/{id}/checkpoints/{checkpoint}" => containers::checkpoint::refuse;
     POST "/containers/prune" => containers::prune;
     GET "/containers/{id...}/json" => containers::inspect;
     GET "/containers/{id...}/top" => containers::top;
@@ -72,6 +75,8 @@ routes! {
 
     POST "/build" => builds::refuse;
     POST "/session" => builds::refuse;
+    POST "/grpc" => builds::refuse;
+    POST "/build/cancel" => builds::cancel;
     POST "/build/prune" => builds::prune;
     POST "/auth" => images::login;
     GET "/images/{name...}/attestations" => images::attestations;

@@ -12,8 +12,8 @@ use crate::version::ApiVersion;
 use crate::{containers, images, volumes};
 use docker_schema::filters::Filters;
 use docker_schema::system::{
-    AddressPool, Component, DiskUsage, IndexConfig, Info, Platform, Plugins, RegistryConfig,
-    Runtime, Swarm, Version,
+    AddressPool, Component, DiskUsage, FirewallBackend, IndexConfig, Info, Platform, Plugins,
+    RegistryConfig, Runtime, Swarm, Version,
 };
 use engine::{CgroupDriver, ContainerFilter, NetworkSettings};
 use http::{HeaderName, HeaderValue, header};
@@ -53,6 +53,8 @@ pub(crate) async fn version(call: Call) -> Result<Response> {
         ("ApiVersion", newest.as_str()),
         ("Arch", go_arch()),
         ("Experimental", "false"),
+        ("GitCommit", ""),
+        ("GoVersion", ""),
         ("KernelVersion", host.kernel.as_str()),
         ("MinAPIVersion", oldest.as_str()),
         ("Os", "linux"),
@@ -149,11 +151,16 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         security_options: Some(security_options(system)),
         warnings: warnings(system, host.cgroup_version),
         cdi_spec_dirs: Some(Vec::new()),
+        firewall_backend: (call.version >= FIREWALL).then(|| FirewallBackend {
+            driver: "nftables".to_owned(),
+            ..FirewallBackend::default()
+        }),
         ..Info::default()
     };
     Ok(compat::ok(&document, call.version, &[NO_KERNEL_MEMORY]))
 }
 
+const FIREWALL: ApiVersion = ApiVersion::new(1, 49);
 const NO_KERNEL_MEMORY: Rule = Rule::gone(ApiVersion::new(1, 52), "", &["KernelMemoryTCP"]);
 
 /// COMPAT: a profile by its path is called `custom`, as its document is what is kept.
@@ -280,6 +287,8 @@ pub(crate) async fn df(call: Call) -> Result<Response> {
                 .find(|image| image.id.to_string() == summary.id);
             let shared = found.map_or(0, |image| image.shared);
             summary.shared_size = i64::try_from(shared).unwrap_or(i64::MAX);
+            // COMPAT: an image without any has `null` here, and none in lists.
+            summary.repo_digests = summary.repo_digests.take().filter(|all| !all.is_empty());
         }
         document.images = Some(summaries);
     }

@@ -9,6 +9,7 @@ use docker_schema::filters::Filters;
 use docker_schema::volume::{CreateRequest, ListResponse, PruneReport, UsageData, Volume};
 use engine::{Absent, LabelFilter, Named, Pattern, VolumeFilter, VolumeRecord, VolumeSpec};
 use http::StatusCode;
+use std::collections::BTreeMap;
 
 pub(crate) async fn create(call: Call) -> Result<Response> {
     let api = call.api.clone();
@@ -86,7 +87,10 @@ pub(crate) async fn usage(api: &Api) -> Result<Vec<Volume>> {
     let volumes = api.engine.volumes();
     let counts = volumes.use_counts();
     let mut documents = Vec::new();
-    for record in volumes.list(&VolumeFilter::default()) {
+    // COMPAT: those with options, whose files are elsewhere, are not counted.
+    let own = |record: &VolumeRecord| record.options.iter().all(BTreeMap::is_empty);
+    let listed = volumes.list(&VolumeFilter::default());
+    for record in listed.into_iter().filter(|record| own(record)) {
         // One that cannot be counted, or is gone meanwhile, has an unknown size.
         let bytes = volumes.usage(&record).await.ok().flatten();
         let size = bytes.and_then(|bytes| i64::try_from(bytes).ok());

@@ -152,6 +152,11 @@ fn config(inspection: &Inspection) -> Config {
     if config.hostname.is_empty() {
         record.id.short().clone_into(&mut config.hostname);
     }
+    // COMPAT: the Ethernet address that was asked for in its own network is shown here, too.
+    let own = host_config::network_name(&record.spec.namespaces.network);
+    if let Some(place) = record.spec.networks.get(&own) {
+        config.mac_address.clone_from(&place.mac);
+    }
     config
 }
 

@@ -125,6 +125,9 @@ fn told(mut networks: BTreeMap<String, EndpointSettings>) -> BTreeMap<String, En
         endpoint.aliases = None;
         endpoint.dns_names = None;
         endpoint.driver_opts = None;
+        if let Some(ipam) = &mut endpoint.ipam_config {
+            ipam.link_local_ips = None;
+        }
     }
     networks
 }

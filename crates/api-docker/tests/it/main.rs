@@ -9,6 +9,7 @@
 mod containers;
 mod docker;
 mod execs;
+mod fields;
 mod host;
 mod images;
 mod protocol;
