@@ -8,7 +8,7 @@ use crate::networks::namespace_of;
 use crate::spec::Joined;
 use crate::{
     Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
-    NetworkRecord, Status,
+    NetworkRecord, NetworkState, Status,
 };
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
