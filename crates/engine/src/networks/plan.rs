@@ -393,11 +393,13 @@ fn random_mac(random: &[u8; 32]) -> [u8; 6] {
 /// The ports to publish, in their order.
 pub(crate) fn publications(spec: &ContainerSpec) -> Result<Vec<Publication>, Error> {
     let mut wanted = Vec::new();
-    // COMPAT: a port that is not exposed is not published.
-    let exposed = |key: &&String| spec.exposed_ports.contains(*key);
-    for (key, bindings) in spec.port_bindings.iter().filter(|(key, _)| exposed(key)) {
+    for (key, bindings) in &spec.port_bindings {
         for binding in bindings {
-            wanted.push(Publication::read(key, binding)?);
+            let publication = Publication::read(key, binding)?;
+            // COMPAT: a port that is not exposed is not published.
+            if spec.exposed_ports.contains(key) {
+                wanted.push(publication);
+            }
         }
     }
     if spec.publish_all_ports {
