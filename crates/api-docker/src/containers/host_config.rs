@@ -217,6 +217,20 @@ fn port_bindings(host: &HostConfig) -> BTreeMap<String, Vec<engine::PortBinding>
     bindings.collect()
 }
 
+/// COMPAT: who is not confined has no label, and says so unless a label was asked for.
+fn security_options(spec: &ContainerSpec) -> Vec<String> {
+    let mut options = spec.security.options.clone();
+    let namespaces = &spec.namespaces;
+    let of_host = |mode: String| mode == "host";
+    let unconfined = spec.security.privileged
+        || of_host(namespaces.pid.to_string())
+        || of_host(namespaces.ipc.to_string());
+    if unconfined && !options.iter().any(|option| option.starts_with("label")) {
+        options.push("label=disable".to_owned());
+    }
+    options
+}
+
 /// The same in the API's words.
 fn show_bindings(spec: &ContainerSpec) -> BTreeMap<String, Option<Vec<PortBinding>>> {
     let bindings = spec.port_bindings.iter().map(|(key, bindings)| {
@@ -281,7 +295,7 @@ pub(crate) fn show(spec: &ContainerSpec) -> HostConfig {
         pid_mode: spec.namespaces.pid.to_string(),
         privileged: spec.security.privileged,
         readonly_rootfs: spec.read_only_root,
-        security_opt: or_null(spec.security.options.clone()),
+        security_opt: or_null(security_options(spec)),
         tmpfs: map_or_null(&spec.tmpfs),
         uts_mode: spec.namespaces.uts.to_string(),
         userns_mode: spec.namespaces.user.to_string(),

@@ -57,3 +57,30 @@ fn a_wrong_template_is_explained() {
     assert_ne!(ran.code, 0);
     assert!(ran.error().contains("template parsing error"), "{ran}");
 }
+
+#[test]
+fn who_is_not_confined_is_shown_without_a_label() {
+    let host = TestHost::start();
+    for (options, shown) in [
+        (&["--privileged"][..], r#"["label=disable"]"#),
+        (&["--pid", "host"], r#"["label=disable"]"#),
+        (&["--ipc", "host"], r#"["label=disable"]"#),
+        (
+            &["--privileged", "--security-opt", "no-new-privileges"],
+            r#"["no-new-privileges","label=disable"]"#,
+        ),
+        (
+            &["--privileged", "--security-opt", "label=user:x"],
+            r#"["label=user:x"]"#,
+        ),
+        (&[], "null"),
+    ] {
+        let create = [&["create", "--name", "it"], options, &["busybox"]].concat();
+        host.cli(&create).success();
+        assert_eq!(
+            host.inspect("it", "{{json .HostConfig.SecurityOpt}}"),
+            shown
+        );
+        host.cli(&["rm", "it"]).success();
+    }
+}
