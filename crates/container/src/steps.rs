@@ -33,7 +33,7 @@ mod users;
 
 pub(crate) use descriptors::not_dumpable;
 pub(crate) use devices::usual as usual_devices;
-pub(crate) use mounts::{in_root, move_to, own, seal};
+pub(crate) use mounts::{file_system, in_root, move_to, own, seal};
 pub(crate) use pivot::pivot_into;
 
 use crate::channel;

@@ -6,6 +6,7 @@
 mod namespace;
 mod root;
 
+pub use self::namespace::bare;
 use self::root::Root;
 use crate::Error;
 use crate::create::Create;
@@ -65,10 +66,11 @@ impl Stock {
         }
     }
 
-    /// Mounts a root that is likely; `by` is the same with mounts in the place of layers. A root
-    /// that cannot be mounted is left out.
-    pub fn mount_root(&mut self, rootfs: Rootfs, by: &Rootfs) {
-        self.likely = Root::mount(rootfs, by);
+    /// Mounts a root that is likely; `by` is the same with mounts in the place of layers, `bare` a
+    /// mount namespace that has nothing in it ([`bare`]). A root that cannot be mounted is left
+    /// out.
+    pub fn mount_root(&mut self, rootfs: Rootfs, by: &Rootfs, bare: Option<BorrowedFd<'_>>) {
+        self.likely = Root::mount(rootfs, by, bare);
     }
 
     /// Makes the likely root the container's if it is this one and can be, and drops it

@@ -6,7 +6,7 @@ use images::Images;
 use snapshot::Snapshots;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use task::{Ahead, Directory, Root};
 use types::ContainerId;
 
@@ -50,5 +50,11 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Image
             remove: Box::new(remove),
             root: Box::new(root),
         },
+        bare: LazyLock::new(|| {
+            let made = container::bare().inspect_err(|error| {
+                tracing::debug!(%error, "containers' mount namespaces begin as copies of ours");
+            });
+            made.ok()
+        }),
     }
 }

@@ -34,10 +34,14 @@ pub(crate) struct Ahead {
 impl Sandbox {
     /// Makes ahead what the container of the sandbox's own id will need. It is described before,
     /// so that it is found if we die.
-    pub(crate) fn prepare(&mut self, asked: &PrepareRequest, layers: &[OwnedFd]) -> Result<()> {
+    pub(crate) fn prepare(
+        &mut self,
+        asked: &PrepareRequest,
+        mounts: (&[OwnedFd], Option<&OwnedFd>),
+    ) -> Result<()> {
         let bundle = self.place.bundle(&self.place.sandbox);
         fs::create_dir(&bundle).map_err(Error::io("make", &bundle))?;
-        let made = self.make_ahead(asked, layers, &bundle);
+        let made = self.make_ahead(asked, mounts, &bundle);
         if made.is_err() {
             // The container is made without.
             drop(fs::remove_dir_all(&bundle));
@@ -48,7 +52,7 @@ impl Sandbox {
     fn make_ahead(
         &mut self,
         asked: &PrepareRequest,
-        layers: &[OwnedFd],
+        (layers, bare): (&[OwnedFd], Option<&OwnedFd>),
         bundle: &Path,
     ) -> Result<()> {
         let mounts: Vec<Mount> =
@@ -75,7 +79,7 @@ impl Sandbox {
         if let Some(rootfs) = rootfs {
             let mut by = rootfs.clone();
             use_mounts(&mut by, layers);
-            stock.mount_root(rootfs, &by);
+            stock.mount_root(rootfs, &by, bare.map(OwnedFd::as_fd));
         }
         self.ahead = Some(Ahead {
             namespaces,

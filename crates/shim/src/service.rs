@@ -90,8 +90,9 @@ impl Sandbox {
 
     fn own_prepare(&mut self, connection: u32, request: &Request) -> Result<Answer> {
         let asked: shim::PrepareRequest = argument(request)?;
-        let layers = self.descriptors(connection, asked.descriptors)?;
-        self.prepare(&asked, &layers)?;
+        let mut layers = self.descriptors(connection, asked.descriptors)?;
+        let bare = if asked.bare { layers.pop() } else { None };
+        self.prepare(&asked, (&layers, bare.as_ref()))?;
         Ok(now(&shim::Empty {}))
     }
 

@@ -7,7 +7,7 @@ use proto::shim::{Empty, PrepareRequest};
 use std::collections::HashSet;
 use std::fmt;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, LazyLock, PoisonError};
 use std::time::Duration;
 use types::{ContainerId, Rootfs};
 
@@ -28,6 +28,8 @@ pub struct Ahead {
     pub cgroup_parent: Option<String>,
     /// A container's own directory is made and removed by these.
     pub directory: Directory,
+    /// A mount namespace with an empty directory alone, if the kernel makes one.
+    pub bare: LazyLock<Option<OwnedFd>>,
 }
 
 impl Ahead {
@@ -191,19 +193,23 @@ impl Held {
             Some(root) => (serde_json::to_vec(&root.rootfs), root.layers),
             None => (Ok(Vec::new()), Vec::new()),
         };
+        let bare = self.ahead.bare.is_some();
         let request = PrepareRequest {
             directory: self.paths.container(id).to_string_lossy().into_owned(),
             cgroups_path: self.ahead.cgroups_path(id),
             mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
             rootfs: rootfs.unwrap_or_default(),
-            descriptors: u32::try_from(layers.len()).unwrap_or(u32::MAX),
+            descriptors: u32::try_from(layers.len() + usize::from(bare)).unwrap_or(u32::MAX),
+            bare,
             devices: serde_json::to_vec(&self.ahead.devices).unwrap_or_default(),
         };
-        let id = id.clone();
+        let (id, held) = (id.clone(), Arc::clone(self));
         tokio::spawn(async move {
             let about = About::container("prepare", &id);
-            let layers: Vec<_> = layers.iter().map(|mount| mount.as_fd()).collect();
-            let prepared = shim.ask::<Empty>("Prepare", about, &request, &layers).await;
+            let mounts = layers.iter().map(|mount| mount.as_fd());
+            let bare = held.ahead.bare.iter().map(OwnedFd::as_fd);
+            let mounts: Vec<_> = mounts.chain(bare).collect();
+            let prepared = shim.ask::<Empty>("Prepare", about, &request, &mounts).await;
             if let Err(error) = prepared {
                 // Its container is made without.
                 tracing::debug!(%error, "cannot make everything of a sandbox ahead");

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 use task::{
     Ahead, Attach, Create, Directory, Event, EventKind, Exec, ExitStatus, Framing, StdinPolicy,
@@ -258,5 +259,6 @@ fn ahead() -> Ahead {
             remove: Box::new(|_| ()),
             root: Box::new(|_| None),
         },
+        bare: LazyLock::new(|| None),
     }
 }

@@ -247,7 +247,7 @@ pub(crate) fn move_to(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(),
 }
 
 /// A detached file system.
-pub(super) fn file_system(
+pub(crate) fn file_system(
     (kind, source): (&CStr, &CStr),
     (data, mode): (&[(CString, Option<CString>)], Option<u32>),
     dressing: &Dressing,

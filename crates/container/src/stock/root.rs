@@ -19,8 +19,9 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// Mounts it, by mounts of its layers; what is no overlay with a writable part is not mounted.
-    pub(super) fn mount(rootfs: Rootfs, by: &Rootfs) -> Option<Self> {
+    /// Mounts it, by mounts of its layers, in a copy of a `bare` namespace, if there is one; what
+    /// is no overlay with a writable part is not mounted.
+    pub(super) fn mount(rootfs: Rootfs, by: &Rootfs, bare: Option<BorrowedFd<'_>>) -> Option<Self> {
         let Rootfs::Layers {
             lower,
             writable: Some(writable),
@@ -30,7 +31,7 @@ impl Root {
         };
         let mounted = rootfs::mount(lower, Some(writable), None).ok()?;
         let upper = Version::of(&writable.upper)?;
-        let namespace = namespace::make(mounted.tree.as_fd()).ok()?;
+        let namespace = namespace::make(mounted.tree.as_fd(), bare).ok()?;
         Some(Self {
             rootfs,
             mounted,
