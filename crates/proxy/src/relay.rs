@@ -1,6 +1,9 @@
 //! Passing on what comes to a port of the host that the firewall does not lead on: from the
 //! host's own loopback addresses, and by IPv6 to a sandbox that has IPv4 alone.
 
+use rustix::io::Errno;
+use rustix::net::ipproto::SCTP;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
@@ -30,7 +33,7 @@ pub(crate) struct Relay {
 type Target = Rc<Cell<SocketAddr>>;
 
 impl Relay {
-    /// Passes on what comes to `socket`; if it is a stream's, it listens.
+    /// Passes on what comes to `socket`; if it is a stream's, of TCP or SCTP, it listens.
     pub(crate) fn start(socket: OwnedFd, datagrams: bool, target: SocketAddr) -> io::Result<Self> {
         let mut tasks = JoinSet::new();
         let target = Rc::new(Cell::new(target));
@@ -45,9 +48,11 @@ impl Relay {
             rustix::net::listen(&socket, BACKLOG)?;
             // Connections that are dying when it is given up must not hold it.
             rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+            let protocol = rustix::net::sockopt::socket_protocol(&socket)?;
             let listener = std::net::TcpListener::from(socket);
             listener.set_nonblocking(true)?;
-            tasks.spawn_local(pass_streams(TcpListener::from_std(listener)?, to));
+            let listener = TcpListener::from_std(listener)?;
+            tasks.spawn_local(pass_streams(listener, to, protocol == Some(SCTP)));
         }
         Ok(Self { tasks, target })
     }
@@ -63,7 +68,7 @@ impl Relay {
     }
 }
 
-async fn pass_streams(listener: TcpListener, target: Target) {
+async fn pass_streams(listener: TcpListener, target: Target, sctp: bool) {
     let mut connected = JoinSet::new();
     loop {
         let Ok((from, _)) = listener.accept().await else {
@@ -75,12 +80,36 @@ async fn pass_streams(listener: TcpListener, target: Target) {
         let target = target.get();
         connected.spawn_local(async move {
             // If nothing listens there, the connection ends as soon as it was made.
-            if let Ok(to) = TcpStream::connect(target).await {
+            if sctp {
+                if let Ok(to) = connect_sctp(target).await {
+                    drop(crate::stream::pass_messages(&from, &to).await);
+                }
+            } else if let Ok(to) = TcpStream::connect(target).await {
                 drop(from.set_nodelay(true));
                 drop(to.set_nodelay(true));
                 drop(crate::stream::pass(&from, &to).await);
             }
         });
+    }
+}
+
+/// A connection of SCTP (`SOCK_STREAM`), which is waited for, read and written like one of TCP.
+async fn connect_sctp(target: SocketAddr) -> io::Result<TcpStream> {
+    let family = match target {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, Some(SCTP))?;
+    match rustix::net::connect(&socket, &target) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    stream.writable().await?;
+    match stream.take_error()? {
+        None => Ok(stream),
+        Some(error) => Err(error),
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 
 /// What is passed on at a time. A read of so much makes it worth a pipe.
 const CHUNK: usize = 16 * 1024;
+/// The largest message of SCTP that is passed on as one.
+const MESSAGE: usize = 64 * 1024;
 /// What is moved at a time, and what a pipe holds.
 const MOST: usize = 1024 * 1024;
 
@@ -17,11 +19,26 @@ pub(crate) async fn pass(one: &TcpStream, other: &TcpStream) -> io::Result<()> {
     tokio::try_join!(pass_on(one, other), pass_on(other, one)).map(drop)
 }
 
+/// The same of two connections of SCTP, one message at a time. COMPAT: to which of a connection's
+/// streams one belongs is lost, as in docker-proxy.
+pub(crate) async fn pass_messages(one: &TcpStream, other: &TcpStream) -> io::Result<()> {
+    let pass = async |from, to| {
+        while copy(from, to, MESSAGE).await? == Flow::Many {}
+        end(to)
+    };
+    tokio::try_join!(pass(one, other), pass(other, one)).map(drop)
+}
+
 /// Passes on one way; the end of `from` is told to `to`.
 async fn pass_on(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
-    if copy_few(from, to).await? == Flow::Many {
+    if copy(from, to, CHUNK).await? == Flow::Many {
         move_many(from, to).await?;
     }
+    end(to)
+}
+
+/// Tells that nothing follows.
+fn end(to: &TcpStream) -> io::Result<()> {
     match rustix::net::shutdown(to, rustix::net::Shutdown::Write) {
         // The other end has gone already.
         Ok(()) | Err(rustix::io::Errno::NOTCONN) => Ok(()),
@@ -35,12 +52,12 @@ enum Flow {
     Many,
 }
 
-/// Copies until the end, or until there is much to read at once.
-async fn copy_few(from: &TcpStream, to: &TcpStream) -> io::Result<Flow> {
+/// Copies until the end, or until there is as much as `most` to read at once.
+async fn copy(from: &TcpStream, to: &TcpStream, most: usize) -> io::Result<Flow> {
     let mut bytes = Vec::new();
     loop {
         from.readable().await?;
-        bytes.resize(CHUNK, 0);
+        bytes.resize(most, 0);
         let length = match from.try_read(&mut bytes) {
             Ok(0) => return Ok(Flow::Ended),
             Ok(length) => length,
@@ -60,7 +77,7 @@ async fn copy_few(from: &TcpStream, to: &TcpStream) -> io::Result<Flow> {
                 Err(error) => return Err(error),
             }
         }
-        if length == CHUNK {
+        if length == most {
             return Ok(Flow::Many);
         }
     }

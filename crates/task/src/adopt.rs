@@ -10,27 +10,61 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use types::ContainerId;
 
 /// How long a shim that was just started may take until it listens.
 const LISTENING: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(20);
+/// How many shims are asked at a time.
+const AT_ONCE: usize = 32;
+
+/// What is asked at the time.
+type Asked = JoinSet<Result<Vec<Adopted>, Error>>;
 
 impl Held {
-    /// Takes up every sandbox of the run directory.
+    /// Takes up every sandbox of the run directory, several at once: each waits for its shim.
     pub(crate) async fn adopt(self: &Arc<Self>) -> Result<Vec<Adopted>, Error> {
         let mut adopted = Vec::new();
         self.await_unborn().await?;
+        let mut asked = JoinSet::new();
         for (sandbox, folder) in sandboxes(&self.paths.shims())? {
             if self.table().shims.contains_key(&sandbox) {
                 continue;
             }
-            match self.adopt_live(&sandbox, &folder).await? {
-                Some(live) => adopted.extend(live),
-                None => adopted.extend(buried(sandbox, folder).await?),
+            if asked.len() >= AT_ONCE {
+                adopted.extend(self.next(&mut asked).await?);
             }
+            let held = Arc::clone(self);
+            asked.spawn(async move { held.adopt_one(sandbox, folder).await });
+        }
+        while !asked.is_empty() {
+            adopted.extend(self.next(&mut asked).await?);
         }
         Ok(adopted)
+    }
+
+    /// What the next of several took up; nothing once there is none.
+    async fn next(&self, asked: &mut Asked) -> Result<Vec<Adopted>, Error> {
+        let failed = |error| {
+            let folder = self.paths.shims();
+            Error::io("take up a sandbox of", &folder)(std::io::Error::other(error))
+        };
+        match asked.join_next().await {
+            None => Ok(Vec::new()),
+            Some(adopted) => adopted.map_err(failed)?,
+        }
+    }
+
+    async fn adopt_one(
+        self: Arc<Self>,
+        sandbox: ContainerId,
+        folder: PathBuf,
+    ) -> Result<Vec<Adopted>, Error> {
+        match self.adopt_live(&sandbox, &folder).await? {
+            Some(live) => Ok(live),
+            None => buried(sandbox, folder).await,
+        }
     }
 
     /// Waits for shims that an earlier daemon had just started, and that have not said yet who

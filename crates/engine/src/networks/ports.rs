@@ -103,7 +103,7 @@ impl Ports {
         reachable: Reachable,
         (taken, has): (&mut Taken, &mut Vec<PublishedPort>),
     ) -> Result<(), String> {
-        let hosts = reachable.hosts(publication.host, publication.protocol);
+        let hosts = reachable.hosts(publication.host);
         let (itself, hosts): (Vec<_>, Vec<_>) =
             hosts.into_iter().partition(|host| reachable.itself(*host));
         let direct = |ipv6| {
@@ -346,9 +346,9 @@ impl Reachable {
 
     /// The host's addresses that a binding means. What comes by IPv6 for a container without
     /// is passed on to its address of IPv4, on a host that has both.
-    fn hosts(self, asked: Option<IpAddr>, protocol: Protocol) -> Vec<IpAddr> {
+    fn hosts(self, asked: Option<IpAddr>) -> Vec<IpAddr> {
         let ipv4 = self.ipv4.is_some();
-        let passed_on = self.passes_on && ipv4 && protocol != Protocol::Sctp && host_has_ipv6();
+        let passed_on = self.passes_on && ipv4 && host_has_ipv6();
         let ipv6 = self.ipv6.is_some() || passed_on;
         let all = [(ipv4, any(false)), (ipv6, any(true))];
         match asked.or(self.binding) {

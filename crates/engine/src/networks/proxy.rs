@@ -488,9 +488,6 @@ fn moved(before: &NetworkState, state: &NetworkState) -> (Vec<Port>, Vec<(Bound,
 /// Where the proxy passes on what comes to a port: what the host sends to its own loopback
 /// addresses, and what comes by IPv6 for a container without. The firewall leads on the rest.
 fn target(state: &NetworkState, port: &PublishedPort) -> Option<SocketAddr> {
-    if port.transport() == net::Protocol::Sctp {
-        return None;
-    }
     let place = Gateways::of(&state.endpoints).leading(port.host)?;
     let six = place
         .ipv6
