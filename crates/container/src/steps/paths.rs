@@ -38,19 +38,23 @@ pub(super) fn readonly<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     Ok(())
 }
 
-/// Files are covered by the host's `/dev/null`, directories by an empty read-only tmpfs.
+/// Files are covered by the host's `/dev/null`, whose mode and owner cannot be changed by that,
+/// directories by an empty read-only tmpfs.
 pub(super) fn masked<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container().filter(|c| !c.masked.is_empty()) else {
         return Ok(());
     };
-    let opened;
-    let mut null = match &container.null {
-        Some(tree) => Cover::Detached(tree.as_fd()),
+    let cloned;
+    let tree = match &container.null {
+        Some(tree) => tree,
         None => {
-            opened = null(setup.root()?)?;
-            Cover::Attached(opened.as_fd())
+            let null = null(setup.root()?)?;
+            cloned = open_tree(&null, c"", CLONE).during("clone the null device")?;
+            &cloned
         }
     };
+    seal_device(tree.as_fd()).during("seal the null device")?;
+    let mut null = Cover::Detached(tree.as_fd());
     let mut empty: Option<OwnedFd> = None;
     for path in &container.masked {
         let Some(place) = find(setup.root()?, path)? else {
@@ -65,6 +69,15 @@ pub(super) fn masked<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
         }
     }
     Ok(())
+}
+
+/// A device is written to all the same; what changes its node is refused.
+fn seal_device(tree: BorrowedFd<'_>) -> std::io::Result<()> {
+    let change = Change {
+        set: attribute::RDONLY | attribute::NOSUID | attribute::NOEXEC,
+        ..Change::default()
+    };
+    set_attributes(tree, c"", &change, Extent::Mount)
 }
 
 /// What files are covered by.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::Stdio;
 use testing::TestHost;
@@ -350,4 +350,79 @@ fn a_list_of_processes_runs_nothing_of_the_container() {
     host.cli(&["exec", &one.id, "test", "-e", "/ran"]).code(1);
     host.cli(&["exec", &one.id, "ps"]).success();
     host.cli(&["exec", &one.id, "test", "-e", "/ran"]).success();
+}
+
+/// Puts the host's null device right again if a test has failed.
+struct Null;
+
+impl Null {
+    fn is_as_it_was() -> bool {
+        let found = fs::metadata("/dev/null").unwrap();
+        (found.mode() & 0o7777, found.uid(), found.gid()) == (0o666, 0, 0)
+    }
+}
+
+impl Drop for Null {
+    fn drop(&mut self) {
+        drop(fs::set_permissions(
+            "/dev/null",
+            fs::Permissions::from_mode(0o666),
+        ));
+        drop(std::os::unix::fs::chown("/dev/null", Some(0), Some(0)));
+    }
+}
+
+/// What covers masked files is the host's null device, and so can be a stream that nobody gave:
+/// its mode and owner are not the container's to change.
+#[test]
+fn the_hosts_null_device_is_changed_by_nothing_that_leads_to_it() {
+    if foreign() {
+        return;
+    }
+    let host = TestHost::start();
+    let _null = Null;
+    assert!(Null::is_as_it_was());
+    let changes = "for path in /proc/keys /proc/timer_list /proc/kcore /proc/sched_debug /proc/self/fd/0; do
+            [ ! -e $path ] || chmod 711 $path; [ ! -e $path ] || chown 5 $path; touch $path; done 2>/dev/null
+        wc -c </proc/keys; echo kept >/proc/keys && echo written";
+    for flags in [
+        &[][..],
+        &["--cap-add", "ALL"],
+        &["--user", "0:0", "--read-only"],
+    ] {
+        let run = [
+            &["run", "--rm"][..],
+            flags,
+            &["busybox", "sh", "-c", changes],
+        ]
+        .concat();
+        let ran = host.cli(&run).success();
+        assert_eq!(ran.text(), "0\nwritten\n", "{flags:?}");
+        assert!(Null::is_as_it_was(), "{flags:?}");
+    }
+    let one = Running::sleeping(&host);
+    // The last has no null device of its own any more.
+    for before in ["true", "chmod 666 /dev/null", "rm /dev/null"] {
+        let script = format!("chmod 711 /proc/self/fd/0; chown 5 /proc/self/fd/0; {before}");
+        host.cli(&["exec", &one.id, "sh", "-c", &script]).success();
+        assert!(Null::is_as_it_was(), "{before}");
+        host.cli(&[
+            "exec",
+            "-d",
+            &one.id,
+            "sh",
+            "-c",
+            "chmod 711 /proc/self/fd/1; sleep 1",
+        ])
+        .success();
+        host.cli(&[
+            "exec",
+            &one.id,
+            "sh",
+            "-c",
+            "chmod 711 /proc/[0-9]*/fd/[012]; true",
+        ])
+        .success();
+        assert!(Null::is_as_it_was(), "{before}");
+    }
 }
