@@ -1,5 +1,9 @@
 //! Packets over a Unix socket, with descriptors.
+//!
+//! A call with a timeout ends early when the process is stopped and goes on, or is looked at by
+//! another (signal(7), "Interruption of system calls ... by stop signals"): it is made again.
 
+use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
@@ -29,7 +33,7 @@ pub fn send(
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let bytes = [IoSlice::new(&bytes)];
-    sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL)?;
+    retry_on_intr(|| sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL))?;
     Ok(())
 }
 
@@ -41,7 +45,8 @@ pub fn receive<T: DeserializeOwned>(
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut into = [IoSliceMut::new(&mut bytes)];
-    let got = recvmsg(socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let got = retry_on_intr(|| recvmsg(socket, &mut into, &mut control, flags))?;
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(some) = message {
@@ -67,6 +72,34 @@ pub fn receive<T: DeserializeOwned>(
 /// How long the next packet is, which is left where it is.
 fn length(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
-    let (_, length) = recv(socket, &mut [0; 0], flags)?;
+    let (_, length) = retry_on_intr(|| recv(socket, &mut [0; 0], flags))?;
     Ok(length.min(PACKET))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::{Timeout, set_socket_timeout};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::os::fd::AsFd as _;
+    use std::process::Command;
+    use std::time::Duration;
+
+    #[test]
+    fn who_is_stopped_while_it_waits_waits_on() {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+        let (ours, theirs) = socketpair(family, kind, SocketFlags::CLOEXEC, None).unwrap();
+        set_socket_timeout(&ours, Timeout::Recv, Some(Duration::from_secs(10))).unwrap();
+        let stop = "sleep 0.2; kill -STOP $0; sleep 0.1; kill -CONT $0";
+        let own = std::process::id().to_string();
+        let mut stopper = Command::new("sh").args(["-c", stop, &own]).spawn().unwrap();
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(800));
+            send(theirs.as_fd(), &"answer", &[])
+        });
+        let (heard, _) = receive::<String>(ours.as_fd()).unwrap().unwrap();
+        assert_eq!(heard, "answer");
+        sender.join().unwrap().unwrap();
+        assert!(stopper.wait().unwrap().success());
+    }
 }
