@@ -4,16 +4,55 @@ use crate::rotate::{Renaming, compressed, older};
 use crate::{Error, JsonFile};
 use flate2::bufread::GzDecoder;
 use flate2::{Compression, GzBuilder};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// The most that one file of a log is taken to hold: more is no log of ours.
 const LARGEST: u64 = 64 << 30;
 
-/// Which file it was before it was compressed: readers who began with that go on after it.
-pub(crate) type Identity = (u64, u64);
+/// Which file it was before it was compressed: readers who began with that go on after it. A file
+/// that is removed leaves its number to a new one: when it was made tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+    /// In nanoseconds; 0 where the file system does not keep it.
+    made: u64,
+}
+
+impl Identity {
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+        let made = metadata.created().ok();
+        let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let made = made.and_then(|made| u64::try_from(made.as_nanos()).ok());
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            made: made.unwrap_or(0),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split(':').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        let (device, inode) = (next()?, next()?);
+        Some(Self {
+            device,
+            inode,
+            made: next().unwrap_or(0),
+        })
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.device, self.inode, self.made)
+    }
+}
 
 /// Compresses the older files of a log that are not yet. Whoever writes the log may go on.
 ///
@@ -37,7 +76,7 @@ pub fn compress_older(config: &JsonFile) -> Result<(), Error> {
 fn compress(config: &JsonFile, path: &Path, file: &File) -> Result<(), Error> {
     let failed = || Error::io("compress", path);
     let metadata = file.metadata().map_err(failed())?;
-    let identity = (metadata.dev(), metadata.ino());
+    let identity = Identity::of(&metadata);
     let draft = draft(&config.path);
     let made = write(file, &draft, identity).map_err(failed());
     let placed = made.and_then(|()| place(config, &draft, identity));
@@ -52,7 +91,7 @@ fn write(mut file: &File, draft: &Path, identity: Identity) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o640);
     let to = options.open(draft)?;
-    let builder = GzBuilder::new().comment(format!("{}:{}", identity.0, identity.1));
+    let builder = GzBuilder::new().comment(identity.to_string());
     let mut encoder = builder.write(to, Compression::fast());
     io::copy(&mut file, &mut encoder)?;
     encoder.finish()?.sync_data()
@@ -64,7 +103,7 @@ fn place(config: &JsonFile, draft: &Path, identity: Identity) -> Result<bool, Er
     for number in 1..config.files() {
         let path = older(&config.path, number);
         let found = fs::symlink_metadata(&path);
-        if found.is_ok_and(|found| (found.dev(), found.ino()) == identity) {
+        if found.is_ok_and(|found| Identity::of(&found) == identity) {
             fs::rename(draft, compressed(&path)).map_err(Error::io("place", &path))?;
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
             return Ok(true);
@@ -92,10 +131,6 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, Identity)> {
     io::copy(&mut decoder.by_ref().take(LARGEST), &mut whole)?;
     let metadata = whole.metadata()?;
     let comment = decoder.header().and_then(|header| header.comment());
-    let identity = comment.and_then(|comment| {
-        let (device, inode) = std::str::from_utf8(comment).ok()?.split_once(':')?;
-        Some((device.parse().ok()?, inode.parse().ok()?))
-    });
-    let identity = identity.unwrap_or((metadata.dev(), metadata.ino()));
-    Ok((whole, identity))
+    let identity = comment.and_then(|comment| Identity::parse(std::str::from_utf8(comment).ok()?));
+    Ok((whole, identity.unwrap_or_else(|| Identity::of(&metadata))))
 }

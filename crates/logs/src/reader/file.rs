@@ -1,7 +1,7 @@
 //! One file of a log.
 
 use crate::Error;
-use crate::compress;
+use crate::compress::{self, Identity};
 use crate::rotate::{compressed, older};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,7 +20,7 @@ const LONGEST: usize = 4 << 20;
 pub(crate) struct Part {
     path: PathBuf,
     file: File,
-    identity: (u64, u64),
+    identity: Identity,
     modified: u64,
     /// Where the buffer begins in the file.
     offset: u64,
@@ -74,7 +74,7 @@ impl Part {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let identity = (metadata.dev(), metadata.ino());
+        let identity = Identity::of(&metadata);
         Ok(Self::of(path, file, &metadata, identity))
     }
 
@@ -85,12 +85,7 @@ impl Part {
         Ok(Self::of(path, file, &metadata, identity))
     }
 
-    fn of(
-        path: &Path,
-        file: File,
-        metadata: &std::fs::Metadata,
-        identity: compress::Identity,
-    ) -> Self {
+    fn of(path: &Path, file: File, metadata: &std::fs::Metadata, identity: Identity) -> Self {
         let modified = Timestamp::from_nanos(
             metadata.mtime().max(0).cast_unsigned() * 1_000_000_000
                 + metadata.mtime_nsec().max(0).cast_unsigned(),
@@ -203,5 +198,37 @@ impl Part {
         }
         self.offset = 0;
         Ok(wanted - found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, GzBuilder};
+    use std::io::Write as _;
+
+    #[test]
+    fn a_new_file_with_the_number_of_one_that_was_removed_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, "new\n").unwrap();
+        let own = Identity::of(&std::fs::metadata(&path).unwrap()).to_string();
+        let (number, made) = own.rsplit_once(':').unwrap();
+        let made: u64 = made.parse().unwrap();
+        for (comment, expected) in [
+            (format!("{number}:{}", made - 1), 2),
+            // As earlier versions wrote it.
+            (number.to_owned(), 2),
+            // It moved up while it was looked for.
+            (own.clone(), 1),
+        ] {
+            let old = File::create(compressed(&older(&path, 1))).unwrap();
+            let mut old = GzBuilder::new()
+                .comment(comment.clone())
+                .write(old, Compression::fast());
+            old.write_all(b"old\n").unwrap();
+            old.finish().unwrap();
+            assert_eq!(open_all(&path, 2).unwrap().len(), expected, "{comment}");
+        }
     }
 }
