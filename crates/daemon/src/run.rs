@@ -15,7 +15,7 @@ use api_docker::{Api, Stream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -99,13 +99,16 @@ async fn serve(
         );
         api.tracker.spawn(metrics);
     }
+    // Whoever hears that it is ready may send one.
+    let signals = Signals::listen()?;
     let notify = Notify::from_environment();
     notify.ready();
     if let Some(ready) = ready {
         ready.tell();
     }
     tracing::info!(hosts = ?settings.hosts, took = ?began.elapsed(), "daemon answers");
-    let reason = told_to_stop(flags, settings, level, &api, &connections).await?;
+    let idle = idle(settings.idle_timeout, &connections, &api.engine);
+    let reason = signals.told_to_stop(idle, || reload(flags, level)).await;
     tracing::info!(reason, "daemon stops; containers run on");
     notify.stopping();
     accepting.cancel();
@@ -176,25 +179,38 @@ async fn accept_metrics(
     }
 }
 
-async fn told_to_stop(
-    flags: &Flags,
-    settings: &Settings,
-    level: &Level,
-    api: &Api,
-    connections: &TaskTracker,
-) -> anyhow::Result<&'static str> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    let idle = idle(settings.idle_timeout, connections, &api.engine);
-    let mut idle = std::pin::pin!(idle);
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = interrupt.recv() => return Ok("SIGINT"),
-            _ = hangup.recv() => reload(flags, level),
-            () = &mut idle => return Ok("nothing to do"),
+/// What the daemon is told by signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they are heard; before, each of them ends the process.
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until there is a reason to stop, and says which.
+    async fn told_to_stop(
+        mut self,
+        idle: impl Future<Output = ()>,
+        reload: impl Fn(),
+    ) -> &'static str {
+        let mut idle = std::pin::pin!(idle);
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => reload(),
+                () = &mut idle => return "nothing to do",
+            }
         }
     }
 }
