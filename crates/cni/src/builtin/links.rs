@@ -156,11 +156,8 @@ pub(crate) fn dress(
     let own = link::find(socket, name)?;
     // No waiting, unless it is asked for: addresses are given once.
     let detected = duplicates == Duplicates::Detected;
-    sysctl(
-        &format!("ipv6/conf/{name}/accept_dad"),
-        if detected { "1" } else { "0" },
-    )
-    .ok();
+    let accepted = if detected { "1" } else { "0" };
+    sysctl(&format!("ipv6/conf/{name}/accept_dad"), accepted).ok();
     if detected {
         sysctl(&format!("ipv6/conf/{name}/enhanced_dad"), "1").ok();
     }

@@ -13,6 +13,12 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
+    let streams = [0, 1, 2];
+    let leads_to_null = |number: &i32| sys::fds::borrow(*number).is_some_and(is_null);
+    let mut streams = streams.into_iter().filter(leads_to_null).peekable();
+    if streams.peek().is_none() {
+        return Ok(());
+    }
     // A further process is in the container's root already.
     let joined;
     let root = match setup.container() {
@@ -27,12 +33,6 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
             joined.as_fd()
         }
     };
-    let streams = [0, 1, 2];
-    let leads_to_null = |number: &i32| sys::fds::borrow(*number).is_some_and(is_null);
-    let mut streams = streams.into_iter().filter(leads_to_null).peekable();
-    if streams.peek().is_none() {
-        return Ok(());
-    }
     // Who may make none, as in a user namespace, cannot change the host's either.
     let Some(null) = own(root).or_else(|| made().ok()) else {
         return Ok(());

@@ -138,7 +138,7 @@ impl Registry {
         let id = random_id()?;
         let link = link(driver, &spec, &id)?;
         parent::check_options(driver, &spec.options)?;
-        self.check_parent(driver, &link, &id)?;
+        self.check_parent(driver, (&link, &id), &spec.name)?;
         let mut inner = self.inner();
         inner.expect_unnamed(&spec.name)?;
         inner.expect_shareable(driver, &spec.options, &link)?;

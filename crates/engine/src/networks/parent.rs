@@ -158,13 +158,13 @@ impl Registry {
     pub(super) fn check_parent(
         &self,
         driver: NetworkDriver,
-        name: &str,
-        id: &str,
+        (name, id): (&str, &str),
+        network: &str,
     ) -> Result<(), Error> {
         if !driver.has_parent() || name == dummy(driver, id) {
             return Ok(());
         }
-        let failed = |source| NetworkError::kernel("make", name)(source);
+        let failed = |source| NetworkError::kernel("make", network)(source);
         let mut kernel = self.kernel();
         let bridges = kernel.bridges().map_err(failed)?;
         if bridges.has_link(name).map_err(failed)? {

@@ -133,6 +133,7 @@ impl Owner {
         self.context.sweep_behind(record, removal, releasing);
         Ok(Remains::Gone)
     }
+
     /// It is dead: its removal cannot be recorded.
     fn half_removed(
         &self,
