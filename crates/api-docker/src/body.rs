@@ -163,6 +163,21 @@ impl Writer {
 
 impl std::error::Error for Error {}
 
+/// An answer that keeps something until all of it is sent.
+pub(crate) fn until_sent(response: Response, kept: impl Send + 'static) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        // It is whole.
+        return response;
+    }
+    response.map(|body| {
+        let frames = body.map_frame(move |frame| {
+            let _kept = &kept;
+            frame
+        });
+        frames.boxed_unsync()
+    })
+}
+
 /// A body that is written while it is sent.
 pub(crate) fn stream(media_type: &'static str) -> (Writer, Response) {
     let (sender, receiver) = mpsc::channel(16);

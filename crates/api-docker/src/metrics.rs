@@ -12,25 +12,62 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The bounds of what is counted by time, in seconds.
 const BOUNDS: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-/// The operations on containers that are timed, and what docker calls them.
-const ACTIONS: [(&str, &str); 5] = [
-    ("GET /containers/{id...}/changes", "changes"),
-    ("POST /commit", "commit"),
-    ("POST /containers/create", "create"),
-    ("DELETE /containers/{id...}", "delete"),
-    ("POST /containers/{id...}/start", "start"),
+/// Operations that are timed, by what they work on.
+struct Group {
+    name: &'static str,
+    help: &'static str,
+    /// Each with what docker calls it.
+    actions: &'static [(&'static str, &'static str)],
+}
+
+const GROUPS: [Group; 2] = [
+    Group {
+        name: "engine_daemon_container_actions_seconds",
+        help: "The number of seconds it takes to process each container action",
+        actions: &[
+            ("GET /containers/{id...}/changes", "changes"),
+            ("POST /commit", "commit"),
+            ("POST /containers/create", "create"),
+            ("DELETE /containers/{id...}", "delete"),
+            ("POST /containers/{id...}/start", "start"),
+        ],
+    },
+    Group {
+        name: "engine_daemon_image_actions_seconds",
+        help: "The number of seconds it takes to process each image action",
+        actions: &[
+            ("DELETE /images/{name...}", "delete"),
+            ("GET /images/{name...}/history", "history"),
+            ("POST /images/create", "pull"),
+            ("POST /images/{name...}/push", "push"),
+        ],
+    },
 ];
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How long operations took. Clones are the same.
+/// How long operations took, by their methods and paths. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Actions(Arc<Mutex<BTreeMap<&'static str, Times>>>);
+
+/// An operation that is timed until this goes.
+#[derive(Debug)]
+pub(crate) struct Timed {
+    actions: Actions,
+    operation: &'static str,
+    began: Instant,
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        self.actions.count(self.operation, self.began.elapsed());
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 struct Times {
@@ -41,17 +78,24 @@ struct Times {
 }
 
 impl Actions {
-    /// Counts an operation, if it is one that is timed.
-    pub(crate) fn count(&self, method: &Method, pattern: &str, took: Duration) {
+    /// Begins to time an operation, if it is one that is timed.
+    pub(crate) fn begin(&self, method: &Method, pattern: &str) -> Option<Timed> {
         let is = |operation: &str| {
             let (said, path) = operation.split_once(' ').unwrap_or_default();
             method == said && pattern == path
         };
-        let Some((_, action)) = ACTIONS.iter().find(|(operation, _)| is(operation)) else {
-            return;
-        };
+        let mut all = GROUPS.iter().flat_map(|group| group.actions);
+        let (operation, _) = all.find(|(operation, _)| is(operation))?;
+        Some(Timed {
+            actions: self.clone(),
+            operation,
+            began: Instant::now(),
+        })
+    }
+
+    fn count(&self, operation: &'static str, took: Duration) {
         let mut actions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = actions.entry(action).or_default();
+        let times = actions.entry(operation).or_default();
         let seconds = took.as_secs_f64();
         for (count, bound) in times.within.iter_mut().zip(BOUNDS) {
             *count += u64::from(seconds <= bound);
@@ -61,39 +105,41 @@ impl Actions {
     }
 
     fn write(&self, text: &mut String) {
-        const NAME: &str = "engine_daemon_container_actions_seconds";
-        head(
-            text,
-            NAME,
-            "histogram",
-            "The number of seconds it takes to process each container action",
-        );
         let actions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, action) in ACTIONS {
-            let times = actions.get(action).cloned().unwrap_or_default();
-            for (bound, count) in BOUNDS.iter().zip(times.within) {
-                line(
-                    text,
-                    &format!("{NAME}_bucket{{action=\"{action}\",le=\"{bound}\"}}"),
-                    count,
-                );
+        for group in &GROUPS {
+            head(text, group.name, "histogram", group.help);
+            for (operation, action) in group.actions {
+                let times = actions.get(operation).cloned().unwrap_or_default();
+                times.write(text, group.name, action);
             }
+        }
+    }
+}
+
+impl Times {
+    fn write(&self, text: &mut String, name: &str, action: &str) {
+        for (bound, count) in BOUNDS.iter().zip(self.within) {
             line(
                 text,
-                &format!("{NAME}_bucket{{action=\"{action}\",le=\"+Inf\"}}"),
-                times.count,
-            );
-            line(
-                text,
-                &format!("{NAME}_sum{{action=\"{action}\"}}"),
-                times.seconds,
-            );
-            line(
-                text,
-                &format!("{NAME}_count{{action=\"{action}\"}}"),
-                times.count,
+                &format!("{name}_bucket{{action=\"{action}\",le=\"{bound}\"}}"),
+                count,
             );
         }
+        line(
+            text,
+            &format!("{name}_bucket{{action=\"{action}\",le=\"+Inf\"}}"),
+            self.count,
+        );
+        line(
+            text,
+            &format!("{name}_sum{{action=\"{action}\"}}"),
+            self.seconds,
+        );
+        line(
+            text,
+            &format!("{name}_count{{action=\"{action}\"}}"),
+            self.count,
+        );
     }
 }
 
@@ -148,7 +194,8 @@ impl Api {
         self.actions.write(&mut text);
         self.states(&mut text);
         self.info(&mut text);
-        let host = &self.about.host;
+        let about = self.about();
+        let host = &about.host;
         let (events, subscribers) = self.engine.events().counts();
         let (probes, failed) = self.engine.system().probes();
         for (name, kind, help, value) in [
@@ -202,11 +249,12 @@ impl Api {
     fn info(&self, text: &mut String) {
         const NAME: &str = "engine_daemon_engine_info";
         const HELP: &str = "The information related to the engine and the OS it is running on";
-        let host = &self.about.host;
+        let about = self.about();
+        let host = &about.host;
         let labels = [
             ("architecture", std::env::consts::ARCH),
             ("commit", ""),
-            ("daemon_id", &self.about.id),
+            ("daemon_id", &about.id),
             ("graphdriver", self.engine.images().snapshotter().name()),
             ("kernel", &host.kernel),
             ("os", &host.system),
@@ -256,6 +304,8 @@ fn process(text: &mut String) {
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let resident = resident.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let limits = read("limits");
+    let [files, memory] = ["Max open files", "Max address space"].map(|of| limit(&limits, of));
     for (name, kind, help, value) in [
         (
             "cpu_seconds_total",
@@ -276,6 +326,24 @@ fn process(text: &mut String) {
             number(23),
         ),
         (
+            "virtual_memory_max_bytes",
+            "gauge",
+            "Maximum amount of virtual memory available in bytes.",
+            memory,
+        ),
+        (
+            "max_fds",
+            "gauge",
+            "Maximum number of open file descriptors.",
+            files,
+        ),
+        (
+            "start_time_seconds",
+            "gauge",
+            "Start time of the process since unix epoch in seconds.",
+            booted() + number(22) / 100.0,
+        ),
+        (
             "threads",
             "gauge",
             "Number of OS threads in the process.",
@@ -292,6 +360,21 @@ fn process(text: &mut String) {
     one(text, descriptors, open);
 }
 
+/// A limit of the process; without one as large as Prometheus says it.
+fn limit(limits: &str, of: &str) -> f64 {
+    let line = limits.lines().find_map(|line| line.strip_prefix(of));
+    let current = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    current.unwrap_or(18_446_744_073_709_551_615.0)
+}
+
+/// When the machine started, in seconds.
+fn booted() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().find_map(|line| line.strip_prefix("btime "));
+    line.and_then(|text| text.trim().parse().ok())
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,21 +382,24 @@ mod tests {
     #[test]
     fn operations_are_counted_by_time() {
         let actions = Actions::default();
-        let create = "/containers/create";
-        actions.count(&Method::POST, create, Duration::from_millis(7));
-        actions.count(&Method::POST, create, Duration::from_secs(60));
-        actions.count(&Method::GET, create, Duration::from_secs(60));
+        let create = "POST /containers/create";
+        actions.count(create, Duration::from_millis(7));
+        actions.count(create, Duration::from_secs(60));
+        assert!(actions.begin(&Method::GET, "/containers/create").is_none());
+        drop(actions.begin(&Method::POST, "/images/create"));
         let mut text = String::new();
         actions.write(&mut text);
         let has = |line: &str| {
-            let line = format!("engine_daemon_container_actions_seconds_{line}");
+            let line = format!("engine_daemon_{line}");
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         };
-        has("bucket{action=\"create\",le=\"0.005\"} 0");
-        has("bucket{action=\"create\",le=\"0.01\"} 1");
-        has("bucket{action=\"create\",le=\"10\"} 1");
-        has("bucket{action=\"create\",le=\"+Inf\"} 2");
-        has("count{action=\"create\"} 2");
-        has("count{action=\"start\"} 0");
+        has("container_actions_seconds_bucket{action=\"create\",le=\"0.005\"} 0");
+        has("container_actions_seconds_bucket{action=\"create\",le=\"0.01\"} 1");
+        has("container_actions_seconds_bucket{action=\"create\",le=\"10\"} 1");
+        has("container_actions_seconds_bucket{action=\"create\",le=\"+Inf\"} 2");
+        has("container_actions_seconds_count{action=\"create\"} 2");
+        has("container_actions_seconds_count{action=\"start\"} 0");
+        has("image_actions_seconds_count{action=\"pull\"} 1");
+        has("image_actions_seconds_count{action=\"push\"} 0");
     }
 }

@@ -1,6 +1,6 @@
 //! Connections served: HTTP/1.1 and HTTP/2 without TLS, on one socket.
 
-use crate::body::{Response, Sent};
+use crate::body::{self, Response, Sent};
 use crate::call::Call;
 use crate::containers::Gates;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,7 +39,7 @@ pub struct Services {
     /// Says that the daemon stops.
     pub stopping: CancellationToken,
     /// What the daemon says of itself.
-    pub about: About,
+    pub about: RwLock<Arc<About>>,
 }
 
 /// What the daemon says of itself in `/info`, beyond what the engine knows.
@@ -94,6 +94,18 @@ impl Api {
             gates: Gates::default(),
             actions: Actions::default(),
         }
+    }
+
+    /// What the daemon says of itself.
+    pub fn about(&self) -> Arc<About> {
+        let about = self.about.read();
+        Arc::clone(&about.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on the daemon says this of itself.
+    pub fn set_about(&self, about: About) {
+        let held = self.about.write();
+        *held.unwrap_or_else(PoisonError::into_inner) = Arc::new(about);
     }
 
     /// Serves one connection to its end, or until the daemon stops.
@@ -173,25 +185,33 @@ impl Api {
         });
         let (route, params) = found.ok_or_else(Error::page_not_found)?;
         tracing::debug!(method = %head.method, path, "request");
+        let query = Query::parse(head.uri.query().unwrap_or(""));
+        let imports = !query.text("fromSrc").is_empty();
         let call = Call {
             api: self.clone(),
             version,
             params,
-            query: Query::parse(head.uri.query().unwrap_or("")),
+            query,
             upgrade: head.extensions.remove(),
             headers: head.headers,
             body,
         };
         // A task of its own: a client that goes away does not cut an operation in half.
-        let begun = std::time::Instant::now();
+        // An image of an archive is not pulled.
+        let timed = match imports {
+            true => None,
+            false => self.actions.begin(&head.method, route.pattern),
+        };
         let answer = self.tracker.spawn((route.handler)(call)).await;
-        self.actions
-            .count(&head.method, route.pattern, begun.elapsed());
-        answer.unwrap_or_else(|error| {
+        let answer = answer.unwrap_or_else(|error| {
             Err(Error::new(
                 http::StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the operation was given up: {error}"),
             ))
+        });
+        Ok(match timed {
+            Some(timed) => body::until_sent(answer?, timed),
+            None => answer?,
         })
     }
 }

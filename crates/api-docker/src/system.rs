@@ -8,6 +8,7 @@ use crate::compat::{self, Rule};
 use crate::containers::{DEFAULT_RUNTIME, RUNTIMES, or_null};
 use crate::error::{Error, Result};
 use crate::images::blocking;
+use crate::server::About;
 use crate::version::ApiVersion;
 use crate::{containers, images, volumes};
 use docker_schema::filters::Filters;
@@ -46,7 +47,8 @@ pub(crate) async fn ping(call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn version(call: Call) -> Result<Response> {
-    let host = &call.api.about.host;
+    let about = call.api.about();
+    let host = &about.host;
     let newest = ApiVersion::NEWEST.to_string();
     let oldest = ApiVersion::OLDEST.to_string();
     let details = [
@@ -81,7 +83,8 @@ pub(crate) async fn version(call: Call) -> Result<Response> {
 
 pub(crate) async fn info(call: Call) -> Result<Response> {
     let api = &call.api;
-    let (about, host) = (&api.about, &api.about.host);
+    let about = api.about();
+    let host = &about.host;
     let counts = api.engine.system().counts();
     let config = api.engine.system().config();
     let store = api.engine.images().clone();
@@ -124,7 +127,7 @@ pub(crate) async fn info(call: Call) -> Result<Response> {
         os_type: "linux".to_owned(),
         architecture: std::env::consts::ARCH.to_owned(),
         index_server_address: "https://index.docker.io/v1/".to_owned(),
-        registry_config: Some(registries(&call)),
+        registry_config: Some(registries(&about)),
         http_proxy: shown(about.registries.proxies.http.as_ref()),
         https_proxy: shown(about.registries.proxies.https.as_ref()),
         no_proxy: about.registries.proxies.no.clone().unwrap_or_default(),
@@ -165,7 +168,7 @@ const NO_KERNEL_MEMORY: Rule = Rule::gone(ApiVersion::new(1, 52), "", &["KernelM
 
 /// COMPAT: a profile by its path is called `custom`, as its document is what is kept.
 fn security_options(system: &engine::System) -> Vec<String> {
-    let defaults = &system.config().defaults;
+    let defaults = system.defaults();
     let profile = match &defaults.seccomp {
         engine::SeccompMode::Default => "builtin",
         engine::SeccompMode::Unconfined => "unconfined",
@@ -235,8 +238,7 @@ fn shown(url: Option<&String>) -> String {
     url.map(::images::without_secret).unwrap_or_default()
 }
 
-fn registries(call: &Call) -> RegistryConfig {
-    let about = &call.api.about;
+fn registries(about: &About) -> RegistryConfig {
     // COMPAT: a mirror's URL ends with a slash.
     let mirrors = about.registries.mirrors.iter();
     let mirrors = mirrors.map(|url| format!("{}/", url.trim_end_matches('/')));
@@ -247,20 +249,28 @@ fn registries(call: &Call) -> RegistryConfig {
         official: true,
         secure: true,
     };
-    let insecure = about.registries.insecure.iter().map(|name| {
-        let index = IndexConfig {
-            mirrors: Some(Vec::new()),
-            name: name.clone(),
-            official: false,
-            secure: false,
-        };
-        (name.clone(), index)
-    });
-    let mut index_configs: BTreeMap<String, IndexConfig> = insecure.collect();
+    let insecure = about.registries.insecure.iter().map(String::as_str);
+    // COMPAT: loopback is always among the networks, and each of them is there once.
+    let insecure = insecure.chain(["::1/128", "127.0.0.0/8"]);
+    let (networks, names): (Vec<_>, Vec<_>) = insecure.partition(|rule| rule.contains('/'));
+    let mut cidrs: Vec<String> = Vec::new();
+    for network in networks.into_iter().map(str::to_owned) {
+        if !cidrs.contains(&network) {
+            cidrs.push(network);
+        }
+    }
+    let index = |name: &str| IndexConfig {
+        mirrors: Some(Vec::new()),
+        name: name.to_owned(),
+        official: false,
+        secure: false,
+    };
+    let names = names.into_iter().map(|name| (name.to_owned(), index(name)));
+    let mut index_configs: BTreeMap<String, IndexConfig> = names.collect();
     index_configs.insert("docker.io".to_owned(), hub);
     RegistryConfig {
         index_configs,
-        insecure_registry_cidrs: Some(vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()]),
+        insecure_registry_cidrs: Some(cidrs),
         mirrors: Some(mirrors),
     }
 }

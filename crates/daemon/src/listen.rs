@@ -13,8 +13,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// A socket that is listened on.
 pub(crate) enum Listener {
@@ -40,6 +42,8 @@ pub(crate) enum Accepted {
 
 /// How long a client may take to agree on encryption.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+const NOT_ENCRYPTED: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 impl Accepted {
     /// The connection once it is encrypted, if it is to be.
@@ -47,11 +51,23 @@ impl Accepted {
         match self {
             Self::Plain(stream) => Ok(stream),
             Self::Tls(stream, acceptor) => {
-                let agreed = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+                let agreed = tokio::time::timeout(HANDSHAKE, encrypt(stream, acceptor)).await;
                 Ok(Stream::Tls(Box::new(agreed??)))
             }
         }
     }
+}
+
+/// Agrees on encryption. COMPAT: who speaks HTTP is told, in the words of Go's server.
+async fn encrypt(mut stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    let peeked = stream.peek(&mut first).await?;
+    if peeked == 1 && first[0].is_ascii_uppercase() {
+        stream.write_all(NOT_ENCRYPTED).await?;
+        stream.shutdown().await?;
+        return Err(io::Error::other("it speaks HTTP without TLS"));
+    }
+    acceptor.accept(stream).await
 }
 
 /// The file of a Unix socket, removed with the listener if it is still ours.

@@ -30,13 +30,18 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
     };
     let proxies = said.or(Proxies::from_environment());
     proxies.check().context("invalid proxy")?;
+    // COMPAT: none is as if nothing were said.
     let attempts = flags.max_download_attempts.or(file.max_download_attempts);
-    if attempts == Some(0) {
-        bail!("invalid max download attempts: 0");
-    }
+    let attempts = attempts.filter(|attempts| *attempts > 0);
     Ok(Settings {
-        insecure: non_empty(&flags.insecure_registries, file.insecure_registries.clone()),
-        mirrors: non_empty(&flags.registry_mirrors, file.registry_mirrors.clone()),
+        insecure: insecure(non_empty(
+            &flags.insecure_registries,
+            file.insecure_registries.clone(),
+        )),
+        mirrors: mirrors(non_empty(
+            &flags.registry_mirrors,
+            file.registry_mirrors.clone(),
+        ))?,
         hosts: match (&flags.registry_hosts[..], &file.registry_hosts[..]) {
             ([], []) => Settings::places(),
             ([], file) => file.to_vec(),
@@ -53,4 +58,73 @@ pub(crate) fn settings(flags: &Flags, file: &File) -> anyhow::Result<Settings> {
         },
         ..Settings::default()
     })
+}
+
+/// Hosts without the scheme that some give them. COMPAT: dockerd takes it off, and says so.
+fn insecure(said: Vec<String>) -> Vec<String> {
+    let host = |text: String| {
+        for scheme in ["http://", "https://"] {
+            let (start, rest) = text.split_at_checked(scheme.len()).unwrap_or_default();
+            if start.eq_ignore_ascii_case(scheme) {
+                tracing::warn!(registry = text, "insecure registry: {scheme} is left out");
+                return rest.to_owned();
+            }
+        }
+        text
+    };
+    said.into_iter().map(host).collect()
+}
+
+/// URLs of mirrors that can be such, in dockerd's words where they cannot.
+fn mirrors(said: Vec<String>) -> anyhow::Result<Vec<String>> {
+    const SCHEMES: &str = "must use either 'https://' or 'http://'";
+    for url in &said {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            bail!("invalid mirror: no scheme specified for {url:?}: {SCHEMES}");
+        };
+        if !matches!(scheme, "http" | "https") {
+            bail!("invalid mirror: unsupported scheme {scheme:?} in {url:?}: {SCHEMES}");
+        }
+        if rest.contains(['?', '#']) {
+            bail!("invalid mirror: query or fragment at end of the URI {url:?}");
+        }
+        let authority = rest.split('/').next().unwrap_or_default();
+        if let Some((user, host)) = authority.rsplit_once('@') {
+            let user = user.split(':').next().unwrap_or_default();
+            let shown = format!("{scheme}://{user}:xxxxx@{host}");
+            bail!("invalid mirror: username/password not allowed in URI {shown:?}");
+        }
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_urls_without_secrets() {
+        let words = |url: &str| mirrors(vec![url.to_owned()]).map_err(|error| error.to_string());
+        assert!(words("http://127.0.0.1:5000").is_ok());
+        assert!(words("https://mirror.lan/a/").is_ok());
+        for (url, expected) in [
+            ("nonsense", "no scheme specified for \"nonsense\""),
+            ("ftp://x", "unsupported scheme \"ftp\" in \"ftp://x\""),
+            ("http://x?a=b", "query or fragment at end of the URI"),
+            (
+                "http://u:secret@x",
+                "not allowed in URI \"http://u:xxxxx@x\"",
+            ),
+        ] {
+            let error = words(url).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn schemes_of_insecure_registries_are_left_out() {
+        let said = ["HTTP://x", "https://b:5000", "10.0.0.0/8", "c"];
+        let said = said.map(str::to_owned).to_vec();
+        assert_eq!(insecure(said), ["x", "b:5000", "10.0.0.0/8", "c"]);
+    }
 }

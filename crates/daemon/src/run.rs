@@ -7,7 +7,7 @@ use crate::lock::{self, Lock};
 use crate::logging::{self, Level};
 use crate::notify::Notify;
 use crate::ready::Ready;
-use crate::reload::reload;
+use crate::reload::Reload;
 use crate::settings::Settings;
 use crate::{foreign, process, wiring};
 use anyhow::Context;
@@ -108,11 +108,12 @@ async fn serve(
     }
     tracing::info!(hosts = ?settings.hosts, took = ?began.elapsed(), "daemon answers");
     let idle = idle(settings.idle_timeout, &connections, &api.engine);
-    let reason = signals.told_to_stop(idle, || reload(flags, level)).await;
+    let reload = Reload::new(flags, level, &api, settings);
+    let reason = signals.told_to_stop(idle, || reload.run()).await;
     tracing::info!(reason, "daemon stops; containers run on");
     notify.stopping();
     accepting.cancel();
-    stop(&api, &connections, settings.shutdown_timeout).await;
+    stop(&api, &connections, reload.shutdown_timeout()).await;
     Ok(())
 }
 

@@ -39,8 +39,8 @@ pub(crate) struct Settings {
     /// Whose ids containers have; empty: the host's.
     pub(crate) userns_remap: String,
     pub(crate) defaults: engine::Defaults,
-    /// Layers that are fetched, and sent, at once; `None`: as many as is good.
-    pub(crate) at_once: [Option<usize>; 2],
+    /// Layers that are fetched, and sent, at once.
+    pub(crate) at_once: images::AtOnce,
     /// `None`: the best that works.
     pub(crate) storage_driver: Option<images::Snapshotter>,
     pub(crate) cgroup_parent: String,
@@ -108,10 +108,7 @@ impl Settings {
         let cgroup_parent = cgroup_parent.unwrap_or_default();
         let options = non_empty(&flags.exec_opts, file.exec_opts);
         let cgroup_driver = cgroup_driver(&options, &cgroup_parent)?;
-        let labels = non_empty(&flags.labels, file.labels);
-        for label in &labels {
-            pair("label", label)?;
-        }
+        let labels = labels(&non_empty(&flags.labels, file.labels))?;
         Ok(Self {
             hosts: match hosts.is_empty() {
                 true => vec![format!("unix://{}", paths.socket.display())],
@@ -147,6 +144,27 @@ impl Settings {
             idle_timeout: (idle > 0).then(|| Duration::from_secs(idle)),
         })
     }
+}
+
+/// The daemon's labels, each once. COMPAT: two of one key that differ are refused, in dockerd's
+/// words.
+fn labels(said: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    let mut labels = Vec::new();
+    for label in said {
+        let (key, value) = pair("label", label)?;
+        match values.get(&key) {
+            Some(other) if *other != value => {
+                bail!("conflict labels for {key}={value} and {key}={other}")
+            }
+            Some(_) => {}
+            None => {
+                labels.push(label.clone());
+                values.insert(key, value);
+            }
+        }
+    }
+    Ok(labels)
 }
 
 /// Who makes control groups, by the last option that says so; others say nothing. COMPAT: as
@@ -368,16 +386,17 @@ fn conflicts_of_parts(flags: &Flags, file: &File) -> Vec<String> {
 }
 
 /// How many layers are fetched, and sent, at once.
-fn at_once(flags: &Flags, file: &File) -> anyhow::Result<[Option<usize>; 2]> {
+fn at_once(flags: &Flags, file: &File) -> anyhow::Result<images::AtOnce> {
     let downloads = flags.max_concurrent_downloads;
     let downloads = downloads.or(file.max_concurrent_downloads);
     let uploads = flags.max_concurrent_uploads.or(file.max_concurrent_uploads);
-    for (name, number) in [("downloads", downloads), ("uploads", uploads)] {
-        if number == Some(0) {
-            bail!("max-concurrent-{name}: 0 would let nothing through");
-        }
-    }
-    Ok([downloads, uploads])
+    // COMPAT: none is as if nothing were said.
+    let said = |number: Option<usize>| number.filter(|number| *number > 0);
+    let usual = images::AtOnce::default();
+    Ok(images::AtOnce {
+        fetched: said(downloads).unwrap_or(usual.fetched),
+        sent: said(uploads).unwrap_or(usual.sent),
+    })
 }
 
 /// The two roots, and where the user's own are if this is not root.
@@ -529,6 +548,7 @@ mod tests {
         for file in [
             r#"{"log-level":"loud"}"#,
             r#"{"labels":["x"]}"#,
+            r#"{"labels":["x=1","x=2"]}"#,
             r#"{"exec-opts":["x"]}"#,
             r#"{"exec-opts":["native.cgroupdriver=none"]}"#,
             r#"{"log-format":"x"}"#,

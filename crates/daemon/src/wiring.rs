@@ -1,17 +1,16 @@
 //! What exists and who gets what: constructors, called once, in this order.
 
 use crate::settings::Settings;
-use crate::{lock, machine, users};
+use crate::{lock, machine, reload, users};
 use anyhow::Context;
-use api_docker::{About, Api, Services};
+use api_docker::{Api, Services};
 use engine::{Config, Engine, ImageUsers, LogSpec, NetworkMode};
 use images::{Images, Options};
 use rootless::Outside;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::level_filters::LevelFilter;
 
 /// Makes every service.
 pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
@@ -54,13 +53,11 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Api> {
         engine: engine.context("cannot open the engine")?,
         tracker: TaskTracker::new(),
         stopping: CancellationToken::new(),
-        about: About {
-            id: machine::id(&paths.root)?,
-            host: machine::host(),
-            labels: settings.labels.clone(),
-            debug: settings.log_level >= LevelFilter::DEBUG,
-            registries: settings.registries.clone(),
-        },
+        about: RwLock::new(Arc::new(reload::about(
+            settings,
+            machine::id(&paths.root)?,
+            machine::host(),
+        ))),
     }))
 }
 

@@ -139,7 +139,7 @@ fn take_from_config(spec: &mut ContainerSpec, context: &Context) {
     if spec.namespaces.network == NetworkMode::Default {
         spec.namespaces.network = config.network.clone();
     }
-    config.defaults.fill(spec);
+    context.defaults().fill(spec);
     if spec.namespaces.cgroup == CgroupMode::Default {
         spec.namespaces.cgroup = match context.limits.unified() && !spec.security.privileged {
             true => CgroupMode::Private,

@@ -8,12 +8,12 @@ use crate::limits::Limits;
 use crate::log::Keepers;
 use crate::networks::Registry as NetworkRegistry;
 use crate::volumes::Shelf;
-use crate::{Config, ContainerRecord, Error, Event, Events, NetworkState, Removal};
+use crate::{Config, ContainerRecord, Defaults, Error, Event, Events, NetworkState, Removal};
 use images::Images;
 use metadata::{Batch, Database};
 use snapshot::Snapshots;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 use task::Tasks;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -31,6 +31,8 @@ const MOMENT: Duration = Duration::from_millis(3);
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
+    /// What containers have that say nothing of it, as it was told last.
+    pub(crate) defaults: RwLock<Arc<Defaults>>,
     pub(crate) database: Arc<Database>,
     pub(crate) images: Arc<Images>,
     pub(crate) tasks: Tasks,
@@ -55,6 +57,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    pub(crate) fn defaults(&self) -> Arc<Defaults> {
+        let defaults = self.defaults.read();
+        Arc::clone(&defaults.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Makes the changes of `batch` durable together with `events`, then tells these.
     pub(crate) async fn commit(
         &self,

@@ -2,7 +2,7 @@
 
 use crate::{Error, Event, EventType};
 use metadata::{Batch, Database, Entry, Span};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,6 +55,16 @@ impl Events {
     /// Records that objects without use were removed.
     pub fn record_prune(&self, of: EventType, reclaimed: u64) {
         self.record(Event::prune(of, reclaimed));
+    }
+
+    /// Records that the daemon's configuration was read again, and what holds now.
+    pub fn record_reload(&self, daemon: &str, attributes: BTreeMap<String, String>) {
+        self.record(Event {
+            object: EventType::Daemon,
+            action: "reload".to_owned(),
+            id: daemon.to_owned(),
+            attributes,
+        });
     }
 
     /// How many events this daemon has told, and how many listen now.

@@ -167,7 +167,7 @@ impl Bounds {
         let size = match asked {
             // COMPAT: dockerd has no word for a log without a bound, which is its default.
             Some("-1") => None,
-            Some(text) => match NonZeroU64::new(logs::size(text)?) {
+            Some(text) => match NonZeroU64::new(logs::file_size(text)?) {
                 None => return Err("max-size must be a positive number".to_owned()),
                 size => size,
             },
@@ -212,7 +212,7 @@ impl Bounds {
         [size, files, compress]: [&str; 3],
     ) -> Result<Self, String> {
         let size = match options.get(size) {
-            Some(text) => logs::size(text)
+            Some(text) => logs::file_size(text)
                 .map_err(|why| format!("invalid value for {size}: {text}: {why}"))?,
             None => KEPT,
         };

@@ -14,7 +14,7 @@ use images::Images;
 use metadata::Database;
 use snapshot::{Leftover, Snapshots};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use task::{Adopted, AdoptedState, EventKind, ExitStatus, Tasks};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,7 @@ pub(crate) async fn open(
         shelf: Shelf::default(),
         worker: Unpack::new(&config.unpack),
         limits: Limits::probe(),
+        defaults: RwLock::new(Arc::new(config.defaults.clone())),
         config,
         database,
         images,

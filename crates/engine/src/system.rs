@@ -1,9 +1,9 @@
 //! The engine as a whole.
 
 use crate::context::Context;
-use crate::{Config, Status};
-use std::sync::Arc;
+use crate::{Config, Defaults, Status};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 /// How many containers do what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,17 @@ impl System {
     /// How the daemon is set up.
     pub fn config(&self) -> &Config {
         &self.context.config
+    }
+
+    /// What containers have that say nothing of it.
+    pub fn defaults(&self) -> Arc<Defaults> {
+        self.context.defaults()
+    }
+
+    /// Gives this to containers from now on that say nothing of it.
+    pub fn set_defaults(&self, defaults: Defaults) {
+        let held = self.context.defaults.write();
+        *held.unwrap_or_else(PoisonError::into_inner) = Arc::new(defaults);
     }
 
     /// How many containers do what.

@@ -42,9 +42,17 @@ impl Settings {
         if let Some(size) = options.text("fluentd-buffer-limit") {
             logs::size(size).map_err(OptionError)?;
         }
-        options.number("fluentd-max-retries")?;
+        options.number("fluentd-max-retries", "ParseUint")?;
         options.duration("fluentd-retry-wait")?;
-        options.duration("fluentd-write-timeout")?;
+        let timeout = "fluentd-write-timeout";
+        if options
+            .text(timeout)
+            .is_some_and(|text| text.starts_with('-'))
+        {
+            let words = "value must be a duration that is non-negative";
+            return Err(OptionError(format!("invalid value for {timeout}: {words}")));
+        }
+        options.duration(timeout)?;
         options.duration("fluentd-async-reconnect-interval")?;
         Ok(Self {
             peer: peer(options.text("fluentd-address"))?,

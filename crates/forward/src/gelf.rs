@@ -67,7 +67,7 @@ impl Settings {
                 return Err(OptionError(format!("{name:?} is only valid for TCP")));
             }
             options
-                .number(name)
+                .number(name, "Atoi")
                 .map_err(|_| OptionError(format!("{name:?} must be a positive integer")))?;
         }
         let kind = options.text("gelf-compression-type");

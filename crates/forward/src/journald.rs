@@ -21,12 +21,15 @@ fn write(message: Message<'_>) -> Vec<u8> {
     let (origin, parts) = (message.origin, message.parts);
     let severity = message.severity().to_string();
     let at = message.record.at.to_string();
+    let ordinal = message.ordinal.to_string();
     let mut entry = Vec::with_capacity(512 + message.line.len());
     for (name, value) in [
         ("MESSAGE", message.line),
         ("PRIORITY", &severity),
         ("CONTAINER_ID", origin.short_id()),
         ("CONTAINER_ID_FULL", &origin.id),
+        ("CONTAINER_LOG_EPOCH", message.epoch),
+        ("CONTAINER_LOG_ORDINAL", &ordinal),
         ("CONTAINER_NAME", &origin.name),
         ("CONTAINER_TAG", &origin.tag),
         ("IMAGE_NAME", &origin.image),
@@ -84,6 +87,31 @@ fn sanitized(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn records_are_numbered() {
+        let record = logs::Record {
+            stream: logs::Stream::Stdout,
+            at: types::Timestamp::from_nanos(1),
+            line: "a\n".to_owned(),
+            attributes: std::collections::BTreeMap::new(),
+        };
+        let entry = write(Message {
+            record: &record,
+            line: "a",
+            parts: &crate::sender::Parts::default(),
+            origin: &crate::Origin::default(),
+            host: "host",
+            epoch: "e",
+            ordinal: 3,
+        });
+        let text = String::from_utf8(entry).unwrap();
+        assert!(
+            text.contains("CONTAINER_LOG_EPOCH=e\nCONTAINER_LOG_ORDINAL=3\n"),
+            "{text}"
+        );
+        assert!(!text.contains("PARTIAL"), "{text}");
+    }
 
     #[test]
     fn a_field_of_several_lines_says_its_length() {

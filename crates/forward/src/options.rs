@@ -30,14 +30,14 @@ impl Options<'_> {
         self.text(name).map_or(Ok(false), switch)
     }
 
-    /// A number.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, OptionError> {
+    /// A number; `by` is what reads it in Go.
+    pub(crate) fn number(&self, name: &str, by: &str) -> Result<Option<u64>, OptionError> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
         let number = text
             .parse()
-            .map_err(|_| OptionError(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))?;
+            .map_err(|_| OptionError(format!("strconv.{by}: parsing {text:?}: invalid syntax")))?;
         Ok(Some(number))
     }
 

@@ -4,9 +4,6 @@ use crate::socket::Socket;
 use crate::{Error, Kind, Origin, Target, fluentd, gelf, journald, syslog};
 use logs::Record;
 
-/// The longest piece of a line: a record of this length goes on in the next.
-const PIECE: usize = (16 << 10) - 4;
-
 /// Sends a container's records.
 #[derive(Debug)]
 pub struct Sender {
@@ -16,6 +13,10 @@ pub struct Sender {
     socket: Option<Socket>,
     /// The lines of each stream that go on.
     parts: [Parts; 2],
+    /// What tells its records from those of another.
+    epoch: String,
+    /// How many it has sent.
+    sent: u64,
 }
 
 /// How far a long line was sent.
@@ -39,6 +40,10 @@ pub(crate) struct Message<'a> {
     pub(crate) origin: &'a Origin,
     /// This host's name.
     pub(crate) host: &'a str,
+    /// What tells the sender's records from another's.
+    pub(crate) epoch: &'a str,
+    /// Its number among the sender's records, from one.
+    pub(crate) ordinal: u64,
 }
 
 impl Message<'_> {
@@ -61,6 +66,8 @@ impl Sender {
             host: host.nodename().to_string_lossy().into_owned(),
             socket: None,
             parts: [Parts::default(), Parts::default()],
+            epoch: epoch(),
+            sent: 0,
         }
     }
 
@@ -99,6 +106,8 @@ impl Sender {
             parts: &parts,
             origin: &self.origin,
             host: &self.host,
+            epoch: &self.epoch,
+            ordinal: self.sent + 1,
         };
         let Some(socket) = &mut self.socket else {
             return Ok(());
@@ -110,7 +119,10 @@ impl Sender {
             Kind::Gelf(settings) => gelf::send(settings, socket, message).await,
         };
         match &sent {
-            Ok(()) => self.parts[record.stream as usize] = parts,
+            Ok(()) => {
+                self.parts[record.stream as usize] = parts;
+                self.sent += 1;
+            }
             Err(_) => self.socket = None,
         }
         sent
@@ -118,20 +130,27 @@ impl Sender {
 }
 
 impl Parts {
-    /// Takes the next record of the stream into account.
+    /// Takes the next record of the stream into account. COMPAT: an end of the output that is no
+    /// end of a line goes on as well, and nothing follows.
     fn advance(&mut self, record: &Record) {
-        let goes_on = !record.line.ends_with('\n') && record.line.len() >= PIECE;
+        let goes_on = !record.line.ends_with('\n');
         if self.last || self.ordinal == 0 {
             *self = Self::default();
         }
         if goes_on || self.ordinal > 0 {
             if self.ordinal == 0 {
-                self.id = format!("{:x}", record.at.nanos());
+                self.id = format!("{:064x}", record.at.nanos());
             }
             self.ordinal += 1;
             self.last = !goes_on;
         }
     }
+}
+
+/// A name that no sender had before.
+fn epoch() -> String {
+    let now = types::Timestamp::now().nanos();
+    format!("{:032x}{:032x}", now, std::process::id())
 }
 
 #[cfg(test)]
@@ -154,15 +173,22 @@ mod tests {
             "x".repeat(16 << 10),
             "y\n".to_owned(),
             "b\n".to_owned(),
+            "end".to_owned(),
         ] {
             parts.advance(&record(line));
             seen.push((parts.id.clone(), parts.ordinal, parts.last));
         }
         let none = (String::new(), 0, false);
-        let id = "ff".to_owned();
+        let id = format!("{:064x}", 255);
         assert_eq!(
             seen,
-            [none.clone(), (id.clone(), 1, false), (id, 2, true), none]
+            [
+                none.clone(),
+                (id.clone(), 1, false),
+                (id.clone(), 2, true),
+                none,
+                (id, 1, false)
+            ]
         );
     }
 }

@@ -126,13 +126,21 @@ pub(crate) async fn send(
     socket: &mut Socket,
     message: Message<'_>,
 ) -> Result<(), Error> {
+    // COMPAT: an empty line is none to syslog.
+    if message.line.is_empty() {
+        return Ok(());
+    }
     let text = settings.write(message);
     let sent = socket.send(text.as_bytes()).await;
     sent.map_err(Error::connection("send to syslog"))
 }
 
 fn peer(address: &str, files: TlsFiles) -> Result<Peer, OptionError> {
-    let url = Url::parse(address).map_err(OptionError)?;
+    let mut url = Url::parse(address).map_err(OptionError)?;
+    if url.host.is_empty() {
+        // COMPAT: as Go dials it.
+        url.host = "localhost".to_owned();
+    }
     let path = PathBuf::from(&url.path);
     Ok(match url.scheme.as_str() {
         "tcp" => Peer::Tcp(url.authority(PORT)),

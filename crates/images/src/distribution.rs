@@ -23,7 +23,7 @@ impl Images {
         credentials: Option<Credentials>,
     ) -> Result<Offered, Error> {
         let reference = reference.clone().or_latest();
-        let registries = &self.0.registries;
+        let registries = self.transfers().registries;
         let repository = registries.repository(&reference, credentials, Access::Pull)?;
         let Fetched {
             descriptor,
@@ -56,7 +56,7 @@ impl Images {
         reference: &Reference,
         credentials: Option<Credentials>,
     ) -> Result<Vec<Reference>, Error> {
-        let registries = &self.0.registries;
+        let registries = self.transfers().registries;
         let repository = registries.repository(reference, credentials, Access::Pull)?;
         let tags = repository.tags().await?;
         let named = tags.iter().map(|tag| reference.with_tag(tag));
@@ -71,7 +71,7 @@ impl Images {
         limit: u32,
         credentials: Option<Credentials>,
     ) -> Result<Vec<Finding>, Error> {
-        let registries = &self.0.registries;
+        let registries = self.transfers().registries;
         let found = registries.search(host, (words, limit), credentials.as_ref());
         Ok(found.await?)
     }
@@ -82,7 +82,8 @@ impl Images {
         host: &str,
         credentials: &Credentials,
     ) -> Result<Option<String>, Error> {
-        Ok(self.0.registries.login(host, credentials).await?)
+        let registries = self.transfers().registries;
+        Ok(registries.login(host, credentials).await?)
     }
 }
 

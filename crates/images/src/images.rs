@@ -4,20 +4,16 @@ use crate::facts::{Facts, Turns};
 use crate::holds::Holds;
 use crate::image::Names;
 use crate::records::{ImageRecord, NameRecord, OperationRecord, key};
+use crate::transfers::Transfers;
 use crate::watch::Watcher;
-use crate::{Error, Image, Reference, Settings, Steps, Users};
+use crate::{AtOnce, Error, Image, Reference, Settings, Steps, Users};
 use metadata::Database;
-use registry::Registries;
 use snapshot::{Layers, Snapshotter};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex, RwLock};
 use types::{Digest, Paths, Rootfs, Timestamp};
 use unpack::Unpack;
-
-/// Layers that are fetched at once, over all pulls.
-const AT_ONCE: usize = 4;
 
 /// What a store of images is opened with.
 #[derive(Clone, Debug)]
@@ -30,8 +26,8 @@ pub struct Options {
     pub snapshotter: Option<Snapshotter>,
     /// How registries are spoken to.
     pub registries: Settings,
-    /// Layers that are fetched, and sent, at once; `None`: as many as is good.
-    pub at_once: [Option<usize>; 2],
+    /// Layers that are fetched, and sent, at once.
+    pub at_once: AtOnce,
     /// Who else needs images.
     pub users: Arc<dyn Users>,
     /// Who hears of the steps of operations.
@@ -52,9 +48,7 @@ pub(crate) struct Inner {
     pub(crate) facts: Facts,
     /// One pull or load at a time makes a layer.
     pub(crate) turns: Turns,
-    /// Layers that are fetched at once, over all pulls.
-    pub(crate) places: Semaphore,
-    pub(crate) registries: Registries,
+    pub(crate) transfers: RwLock<Transfers>,
     /// One caller at a time makes the built-in image.
     pub(crate) builtin: Mutex<()>,
     pub(crate) options: Options,
@@ -78,8 +72,11 @@ impl Images {
             holds: Holds::default(),
             facts: Facts::default(),
             turns: Turns::default(),
-            places: Semaphore::new(options.at_once[0].unwrap_or(AT_ONCE)),
-            registries: Registries::new(options.registries.clone(), worker),
+            transfers: RwLock::new(Transfers::new(
+                options.registries.clone(),
+                options.at_once,
+                worker,
+            )),
             builtin: Mutex::new(()),
             options,
             watcher: Watcher::default(),

@@ -27,6 +27,7 @@ mod remove;
 mod requests;
 mod save;
 mod steps;
+mod transfers;
 mod users;
 mod watch;
 
@@ -50,5 +51,6 @@ pub use requests::{
 pub use save::Archive;
 pub use snapshot::Snapshotter;
 pub use steps::Steps;
+pub use transfers::AtOnce;
 pub use users::{NoUsers, User, Users};
 pub use watch::Happening;

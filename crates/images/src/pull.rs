@@ -33,7 +33,7 @@ impl Images {
         let (subject, named) = (reference.familiar(), reference.clone());
         let run = |operation: Arc<Operation>| async move {
             let pulling = Pulling {
-                repository: operation.images.0.registries.repository(
+                repository: operation.images.transfers().registries.repository(
                     &reference,
                     pull.credentials,
                     Access::Pull,

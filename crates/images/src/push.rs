@@ -16,8 +16,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use types::{Digest, Timestamp};
 
-/// Blobs that are sent at once, as many as Docker sends.
-const AT_ONCE: usize = 5;
 /// Repositories that are asked for a blob before it is sent.
 const MOUNTS: usize = 3;
 
@@ -26,12 +24,12 @@ impl Images {
     pub async fn push(&self, push: Push, progress: Progress) -> Result<(), Error> {
         let name = push.reference.name();
         progress.status(format!("The push refers to repository [{name}]"));
-        let repository = self.0.registries.repository(
+        let transfers = self.transfers();
+        let repository = transfers.registries.repository(
             &push.reference,
             push.credentials.clone(),
             Access::Push,
         )?;
-        let places = self.0.options.at_once[1].unwrap_or(AT_ONCE);
         for reference in self.tags_to_push(&push.reference)? {
             let image = self.pushable(&reference, push.platform.as_ref())?;
             let (pushed, named) = (image.clone(), reference.clone());
@@ -41,7 +39,7 @@ impl Images {
                 repository: repository.clone(),
                 reference,
                 progress: progress.clone(),
-                places: Arc::new(Semaphore::new(places)),
+                places: Arc::new(Semaphore::new(transfers.at_once.sent)),
             };
             pushing.run().await?;
             self.tell_transfer("push", &pushed, &named);

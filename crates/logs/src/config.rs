@@ -39,11 +39,23 @@ impl JsonFile {
     }
 }
 
-/// Bytes as docker's tools read them, `10m`; the error is in their words.
+/// Bytes of memory as docker's tools read them: `10m` are 10 MiB; the error is in their words.
 ///
 /// # Errors
 /// If it is no size.
 pub fn size(text: &str) -> Result<u64, String> {
+    bytes(text, 1_024.0)
+}
+
+/// Bytes of a file as docker's tools read them: `10m` are 10,000,000.
+///
+/// # Errors
+/// If it is no size.
+pub fn file_size(text: &str) -> Result<u64, String> {
+    bytes(text, 1_000.0)
+}
+
+fn bytes(text: &str, kilo: f64) -> Result<u64, String> {
     let invalid = || format!("invalid size: '{text}'");
     let number = text.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.' && c != ' ');
     let suffix = &text[number.len()..];
@@ -70,7 +82,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     if !known {
         return Err(format!("invalid suffix: '{suffix}'"));
     }
-    let bytes = value * 1_024_f64.powi(power);
+    let bytes = value * kilo.powi(power);
     match bytes < 9e18 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -102,5 +114,7 @@ mod tests {
         ] {
             assert_eq!(size(text), bytes.map_err(str::to_owned), "{text}");
         }
+        assert_eq!(file_size("1.5m"), Ok(1_500_000));
+        assert_eq!(file_size("2KiB"), Ok(2_000));
     }
 }

@@ -14,7 +14,7 @@ mod watch;
 mod writer;
 
 pub use compress::compress_older;
-pub use config::{Config, JsonFile, size};
+pub use config::{Config, JsonFile, file_size, size};
 pub use error::Error;
 pub use reader::{Query, Reader, Record};
 pub use watch::Watch;

@@ -116,7 +116,8 @@ fn document(
 ) -> Result<Stats> {
     let container = api.engine.containers().find(id)?;
     let time = |at: Option<Timestamp>| at.map_or(ZERO_TIME.to_owned(), |at| at.to_string());
-    let cpus = api.about.host.cpus;
+    let about = api.about();
+    let cpus = about.host.cpus;
     Ok(Stats {
         name: format!("/{}", container.record.name),
         id: id.to_string(),
@@ -133,7 +134,7 @@ fn document(
         blkio_stats: block(now),
         cpu_stats: processor(now, cpus),
         precpu_stats: processor(before, cpus),
-        memory_stats: memory(now, api.about.host.memory),
+        memory_stats: memory(now, about.host.memory),
         networks: networks(now),
         ..Stats::default()
     })

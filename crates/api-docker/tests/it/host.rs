@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -205,7 +205,7 @@ async fn api(paths: &Paths, stopping: CancellationToken) -> Api {
         hello: Some(built.join("corten-hello")),
         snapshotter: None,
         registries: images::Settings::default(),
-        at_once: [None; 2],
+        at_once: images::AtOnce::default(),
         users: Arc::new(ImageUsers::new(Arc::clone(&database))),
         steps: images::Steps::default(),
     };
@@ -218,14 +218,14 @@ async fn api(paths: &Paths, stopping: CancellationToken) -> Api {
         engine,
         tracker: TaskTracker::new(),
         stopping,
-        about: About {
+        about: RwLock::new(Arc::new(About {
             host: api_docker::Host {
                 cpus: 1,
                 memory: 1 << 30,
                 ..api_docker::Host::default()
             },
             ..About::default()
-        },
+        })),
     })
 }
 

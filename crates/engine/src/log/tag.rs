@@ -10,15 +10,18 @@ pub(super) fn read(record: &ContainerRecord, template: &str) -> Result<String, S
         return Ok(template.to_owned());
     }
     let image_id = record.image_id.as_str();
-    let short = image_id.rsplit(':').next().unwrap_or_default();
+    // COMPAT: twelve letters with the algorithm's name.
+    let short = image_id.get(..12).unwrap_or(image_id);
+    let host = rustix::system::uname();
     let data = json!({
         "ID": record.id.short(),
         "FullID": record.id.as_str(),
         "Name": record.name,
-        "ImageID": short.get(..12).unwrap_or(short),
+        "ImageID": short,
         "ImageFullID": image_id,
         "ImageName": record.spec.image,
         "DaemonName": "docker",
+        "Hostname": host.nodename().to_string_lossy(),
         "Command": record.program().join(" "),
         "ContainerID": record.id.as_str(),
         "ContainerName": format!("/{}", record.name),

@@ -90,7 +90,7 @@ impl Host {
             hello: None,
             snapshotter: None,
             registries: images::Settings::default(),
-            at_once: [None; 2],
+            at_once: images::AtOnce::default(),
             users: Arc::new(ImageUsers::new(Arc::clone(&database))),
             steps: images::Steps::default(),
         };

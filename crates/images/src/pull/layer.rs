@@ -49,10 +49,11 @@ impl Fetching {
             }
             Here::Nothing => {}
         }
-        if inner.places.available_permits() == 0 {
+        let places = self.operation.images.transfers().places;
+        if places.available_permits() == 0 {
             self.progress.layer(&id, "Waiting");
         }
-        let _place = inner.places.acquire().await;
+        let _place = places.acquire().await;
         let layer = self.fetch(&id).await?;
         self.progress.layer(&id, "Pull complete");
         Ok(layer)

@@ -74,7 +74,7 @@ impl World {
             hello: Some(sibling("corten-hello")),
             snapshotter: Some(snapshotter()),
             registries: self.settings.clone(),
-            at_once: [None; 2],
+            at_once: images::AtOnce::default(),
             users: Arc::clone(&self.users),
             steps: self.steps.clone(),
         }

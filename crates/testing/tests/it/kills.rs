@@ -2,11 +2,13 @@
 //! and nothing is left.
 //!
 //! A sample runs as a test. `CORTEN_KILLS=all` runs every number until the victim outlives it,
-//! `CORTEN_KILLS=FROM..TO` a range, `CORTEN_KILLS=N` one. A failure names its number; as
-//! threads take turns, the same number need not hit the same call twice.
+//! `CORTEN_KILLS=FROM..TO` a range, `CORTEN_KILLS=N` one; `CORTEN_KILLS_OF=WORDS` only the trials
+//! whose names have these words. A failure names its number; as threads take turns, the same
+//! number need not hit the same call twice.
 
 #![expect(clippy::print_stderr, reason = "figures for whoever runs every number")]
 
+mod attach;
 mod clients;
 mod fault;
 mod model;
@@ -340,7 +342,8 @@ fn every(name: &str, trial: fn(&mut TestHost, Option<u64>) -> Result<Outcome, St
 
 /// Tries each number that is asked for, or so many.
 fn sampled(name: &str, samples: u64, trial: Trial<'_>) {
-    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+    let only = std::env::var("CORTEN_KILLS_OF").unwrap_or_default();
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() || !name.contains(&only) {
         return;
     }
     let mut tried = Tried {

@@ -58,7 +58,7 @@ fn syslog_gets_what_logs_reads_too() {
     let host = TestHost::start();
     let syslog = Listening::on(&host);
     let address = syslog.option("syslog-address");
-    let script = "echo one; sleep 0.1; echo two >&2; sleep 0.1; printf end";
+    let script = "echo one; echo; sleep 0.1; echo two >&2; sleep 0.1; printf end";
     let one = Running::new(
         &host,
         &[
@@ -66,7 +66,7 @@ fn syslog_gets_what_logs_reads_too() {
             "--log-opt",
             &address,
             "--log-opt",
-            "tag={{.ImageName}}/{{.ID}}",
+            "tag={{.ImageName}}/{{.ID}}/{{.ImageID}}/{{.Hostname}}",
             "busybox",
             "sh",
             "-c",
@@ -75,9 +75,14 @@ fn syslog_gets_what_logs_reads_too() {
     );
     host.cli(&["wait", &one.id]).success();
     let lines = syslog.until("end");
+    // The image's id is as long as the container's, with its algorithm's name.
+    let image = host.inspect(&one.id, "{{.Image}}");
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let tag = format!(
-        "busybox/{}[{}]: ",
+        "busybox/{}/{}/{}[{}]: ",
         &one.id[..12],
+        &image[..12],
+        name.trim(),
         host.daemon_pid().unwrap()
     );
     let told = |line: &String| {
@@ -97,7 +102,8 @@ fn syslog_gets_what_logs_reads_too() {
     let ran = host.cli(&["logs", &one.id]).success();
     assert_eq!(
         (ran.text().as_str(), ran.error().as_str()),
-        ("one\nend", "two\n")
+        // An empty line is none to syslog, and is one in the log.
+        ("one\n\nend", "two\n")
     );
 }
 

@@ -77,7 +77,8 @@ fn only_clients_with_a_certificate_get_in_by_tls() {
     let plain = host
         .in_network("docker -H tcp://127.0.0.1:2376 version")
         .code(1);
-    assert!(plain.error().contains("HTTP request to an HTTPS server") || !plain.error().is_empty());
+    let words = "Client sent an HTTP request to an HTTPS server.";
+    assert!(plain.error().contains(words), "{}", plain.error());
 }
 
 #[test]
@@ -95,6 +96,7 @@ fn metrics_count_containers() {
     host.start_daemon_with(&["--metrics-addr", "127.0.0.1:9323"]);
     host.import_image();
     let id = host.run_detached(&["busybox", "sleep", "600"]);
+    host.cli(&["history", "busybox"]).success();
     let get = |path: &'static str| {
         host.within_network(move || {
             let mut stream = TcpStream::connect("127.0.0.1:9323").unwrap();
@@ -110,6 +112,9 @@ fn metrics_count_containers() {
         "engine_daemon_container_actions_seconds_count{action=\"create\"} 1",
         "engine_daemon_container_actions_seconds_count{action=\"start\"} 1",
         "# TYPE process_resident_memory_bytes gauge",
+        "# TYPE process_start_time_seconds gauge",
+        "engine_daemon_image_actions_seconds_count{action=\"history\"} 1",
+        "engine_daemon_image_actions_seconds_count{action=\"pull\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
