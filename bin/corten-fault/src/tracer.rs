@@ -131,8 +131,8 @@ impl Trace {
             };
             let thread = Pid::from_raw(thread);
             match ptrace::seize(thread, options()) {
-                // It ended since it was listed.
-                Err(Errno::ESRCH) if thread != self.root => continue,
+                // It ended since it was listed, or is about to.
+                Err(Errno::ESRCH | Errno::EPERM) if thread != self.root => continue,
                 seized => seized?,
             }
             self.processes.insert(thread, self.root);

@@ -97,6 +97,11 @@ impl Sender {
     /// # Errors
     /// If there is no connection, or it broke.
     pub async fn send(&mut self, record: &Record) -> Result<(), Error> {
+        if let Some(socket) = &mut self.socket
+            && socket.has_ended().await
+        {
+            self.socket = None;
+        }
         self.connect().await?;
         let mut parts = self.parts[record.stream as usize].clone();
         parts.advance(record);

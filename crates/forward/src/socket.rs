@@ -2,11 +2,14 @@
 
 use crate::Error;
 use rustls::pki_types::ServerName;
+use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -111,6 +114,25 @@ impl Socket {
         };
         let late = || io::Error::new(io::ErrorKind::TimedOut, "i/o timeout");
         timeout(PATIENCE, sending).await.map_err(|_| late())?
+    }
+
+    /// Whether the other end has said that it takes no more. What is sent to it now would be
+    /// gone, though nothing fails.
+    pub(crate) async fn has_ended(&mut self) -> bool {
+        let Self::Stream(stream) = self else {
+            return false;
+        };
+        let mut unasked = [0; 64];
+        let mut buffer = ReadBuf::new(&mut unasked);
+        let read = poll_fn(|context| {
+            let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+            Poll::Ready(read)
+        });
+        match read.await {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => buffer.filled().is_empty(),
+            Poll::Ready(Err(_)) => true,
+        }
     }
 
     /// Reads what the other end answers, at most until `buffer` is full.

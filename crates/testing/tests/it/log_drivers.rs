@@ -2,6 +2,7 @@
 
 use crate::Running;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -138,6 +139,40 @@ fn what_was_written_without_a_daemon_is_sent_by_the_next() {
         .iter()
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok());
     assert_eq!(numbers.collect::<Vec<_>>(), (1..=500).collect::<Vec<_>>());
+    host.cli(&["rm", "-f", &id]).success();
+}
+
+#[test]
+fn a_receiver_that_ends_its_connection_gets_the_next_record_by_another() {
+    let host = TestHost::start();
+    let listening = host.within_network(|| TcpListener::bind("127.0.0.1:5514").unwrap());
+    let (sender, ended) = channel();
+    let receiver = std::thread::spawn(move || {
+        let accept = || {
+            let (connection, _) = listening.accept().unwrap();
+            connection.set_read_timeout(Some(PATIENCE)).unwrap();
+            BufReader::new(connection).lines()
+        };
+        let first = accept().next().unwrap().unwrap();
+        // Its connection is gone with the reader.
+        sender.send(first).unwrap();
+        let lines = accept().take(2).map(Result::unwrap);
+        lines.collect::<Vec<String>>()
+    });
+    let id = host.run_detached(&[
+        "--log-driver=syslog",
+        "--log-opt",
+        "syslog-address=tcp://127.0.0.1:5514",
+        "busybox",
+        "sh",
+        "-c",
+        "echo one; until [ -e /go ]; do sleep 0.05; done; echo two; echo three; sleep 600",
+    ]);
+    assert!(ended.recv_timeout(PATIENCE).unwrap().ends_with("one"));
+    host.cli(&["exec", &id, "touch", "/go"]).success();
+    let lines = receiver.join().unwrap();
+    let ends: Vec<_> = lines.iter().map(|line| line.rsplit(' ').next()).collect();
+    assert_eq!(ends, [Some("two"), Some("three")]);
     host.cli(&["rm", "-f", &id]).success();
 }
 
