@@ -6,10 +6,33 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use types::Digest;
 
 const BUFFER: usize = 256 << 10;
+/// How long the other process of a daemon that was killed may still write.
+const ENDING: Duration = Duration::from_secs(10);
+/// Between two attempts to remove what it writes.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Removes the directories that a crash left. Who wrote in one of them learns of the crash by
+/// the end of its input, and may put a file there meanwhile.
+pub(crate) fn clear(scratches: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + ENDING;
+    loop {
+        match fs::remove_dir_all(scratches) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            removed => return removed,
+        }
+    }
+}
 
 /// A directory whose files may become blobs; removed with the rest when dropped.
 #[derive(Debug)]

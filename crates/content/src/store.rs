@@ -1,7 +1,7 @@
 //! The directory of blobs.
 
 use crate::ingest::Claims;
-use crate::{Error, Hasher, Ingest, Scratch};
+use crate::{Error, Hasher, Ingest, Scratch, scratch};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -58,11 +58,7 @@ impl Store {
         };
         let blobs = ALGORITHMS.map(|algorithm| store.blobs(algorithm));
         let scratches = store.scratches();
-        if let Err(error) = fs::remove_dir_all(&scratches)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(Error::io("remove", &scratches)(error));
-        }
+        scratch::clear(&scratches).map_err(Error::io("remove", &scratches))?;
         for dir in blobs.iter().chain([&store.ingests(), &scratches]) {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
             made.map_err(Error::io("create", dir))?;

@@ -122,3 +122,26 @@ fn a_scratch_directorys_files_are_believed_by_their_hash_alone() {
     Store::open(&dir.path().join("content")).unwrap();
     assert!(!dir.path().join("content/scratch/old").exists());
 }
+
+#[test]
+fn a_scratch_directory_that_another_still_writes_in_is_removed() {
+    let (dir, _) = store();
+    let left = dir.path().join("content/scratch/left");
+    // One round may miss the moment between the last file's removal and the directory's.
+    for _ in 0..200 {
+        std::fs::create_dir_all(&left).unwrap();
+        let (began, begins) = std::sync::mpsc::channel();
+        let writing = left.clone();
+        let writer = std::thread::spawn(move || {
+            // Once the directory is gone, no file can be made in it.
+            let made = |file: u64| std::fs::write(writing.join(file.to_string()), "").is_ok();
+            assert!(made(0));
+            began.send(()).unwrap();
+            (1..).take_while(|file| made(*file)).count()
+        });
+        begins.recv().unwrap();
+        Store::open(&dir.path().join("content")).unwrap();
+        assert!(!left.exists());
+        writer.join().unwrap();
+    }
+}
