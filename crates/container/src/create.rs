@@ -1,10 +1,11 @@
 //! Making a container up to its gate.
 
 use crate::Error;
+use crate::begun::Begun;
 use crate::gate::Gate;
 use crate::init::Init;
 use crate::launch::{self, Launch};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Part, Plan};
 use crate::stdio::Stdio;
 use crate::stock::Stock;
 use cgroup::Cgroup;
@@ -58,16 +59,26 @@ impl fmt::Debug for Told<'_> {
 /// Makes the container: its init waits at the gate, everything is set up, and the program was
 /// found. On failure nothing of it is left.
 pub fn create(request: &Create<'_>) -> Result<Init, Error> {
-    let plan = Plan::of_create(request)?;
-    let entry = plan::membership(&plan, request.cgroup)?;
-    let mut init = launch::run(&Launch {
+    make(request, None)
+}
+
+/// Makes the container; what is done by an init that has begun is not done again.
+pub(crate) fn make(request: &Create<'_>, begun: Option<Begun>) -> Result<Init, Error> {
+    let part = begun.as_ref().map_or(Part::Whole, |b| Part::Rest(b.done()));
+    let plan = Plan::of_create(request, part)?;
+    let entry = match begun {
+        Some(_) => None,
+        None => plan::membership(&plan, request.cgroup)?,
+    };
+    let launch = Launch {
         plan: &plan,
         entry: entry.as_ref(),
         stdio: request.stdio,
         gate: &request.gate,
         state: plan::state(request),
         cloned: request.cloned,
-    })?;
+    };
+    let mut init = launch::run(&launch, begun.map(Begun::into_parked))?;
     init.spent = plan.into_descriptors();
     Ok(init)
 }

@@ -44,7 +44,7 @@ pub struct Exec<'a> {
 pub fn exec(request: &Exec<'_>) -> Result<Init, Error> {
     let plan = Plan::of_exec(request)?;
     let entry = plan::membership(&plan, request.cgroup)?;
-    launch::run(&Launch {
+    let launch = Launch {
         plan: &plan,
         entry: entry.as_ref(),
         stdio: request.stdio,
@@ -58,5 +58,6 @@ pub fn exec(request: &Exec<'_>) -> Result<Init, Error> {
             annotations: request.spec.annotations.clone(),
         },
         cloned: None,
-    })
+    };
+    launch::run(&launch, None)
 }

@@ -4,6 +4,7 @@ mod interfaces;
 mod spawn;
 
 use crate::Error;
+use crate::begun::Left;
 use crate::channel::{self, Received, Tag};
 use crate::create::Told;
 use crate::gate::{self, Gate};
@@ -17,7 +18,7 @@ use oci::runtime::State;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use sys::clone::Child;
+use sys::clone::{Child, Parked};
 use sys::mount::{Change, set_attributes};
 
 /// Everything that parent and child need.
@@ -55,8 +56,9 @@ impl Launch<'_> {
     }
 }
 
-/// Makes the process and serves it until it is at its gate, or runs if there is none.
-pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
+/// Makes the process, if it has not begun, and serves it until it is at its gate, or runs if there
+/// is none.
+pub(crate) fn run(launch: &Launch<'_>, begun: Option<Parked<Left>>) -> Result<Init, Error> {
     for number in 3..3 + launch.plan.preserve_fds {
         let number = RawFd::try_from(number).unwrap_or(-1);
         if sys::fds::borrow(number).is_none() {
@@ -65,7 +67,7 @@ pub(crate) fn run(launch: &Launch<'_>) -> Result<Init, Error> {
         }
     }
     let (ours, theirs) = channel::pair().map_err(Error::process("make a socket pair"))?;
-    let child = spawn::spawn(launch, &theirs)?;
+    let child = spawn::spawn(launch, &theirs, begun)?;
     drop(theirs);
     if launch.child_is_alone() {
         // All that it had to say was said.

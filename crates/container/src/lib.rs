@@ -11,6 +11,7 @@
 //! ```
 
 mod accounts;
+mod begun;
 mod channel;
 mod create;
 mod error;
@@ -31,6 +32,7 @@ mod target;
 mod targets;
 mod users;
 
+pub use begun::Begun;
 pub use create::{Create, Told, create};
 pub use error::Error;
 pub use exec::{Exec, exec};

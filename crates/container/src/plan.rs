@@ -23,7 +23,9 @@ pub(crate) use attributes::Dressing;
 pub(crate) use bind::{Tree, clone_flags, map_ids};
 pub use cgroups::owner_of_cgroup;
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
-pub(crate) use devices::{Device, LINKS, usual as usual_devices};
+pub(crate) use devices::{
+    Device, LINKS, changes_usual as changes_usual_devices, usual as usual_devices,
+};
 pub(crate) use enter::Enter;
 use filter::Filter;
 pub(crate) use interfaces::Interface;
@@ -37,6 +39,7 @@ pub(crate) use sysctl::Sysctl;
 pub(crate) use text::{Target, all as strings, c};
 
 use crate::Error;
+use crate::begun::Done;
 use crate::create::Create;
 use crate::exec::Exec;
 use crate::hooks::Prepared;
@@ -95,9 +98,20 @@ pub(crate) struct Join<'a> {
     pub(crate) kinds: u64,
 }
 
+/// What of a container is planned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'a> {
+    /// All of it.
+    Whole,
+    /// This, for a container that may never be made.
+    First(&'a Done),
+    /// All but this.
+    Rest(&'a Done),
+}
+
 impl<'a> Plan<'a> {
     /// The plan of a new container.
-    pub(crate) fn of_create(request: &Create<'a>) -> Result<Self, Error> {
+    pub(crate) fn of_create(request: &Create<'a>, part: Part<'_>) -> Result<Self, Error> {
         let spec = request.spec;
         refuse_others(spec)?;
         let empty = Linux::default();
@@ -112,13 +126,26 @@ impl<'a> Plan<'a> {
         names(request, &namespaces)?;
         let mut process = Process::plan(process, "process")?;
         process.memory = Memory::plan(linux.memory_policy.as_ref(), linux.personality.as_ref())?;
-        let mounts = mounts::plan(request)?;
+        let mounts = mounts::plan(request, part)?;
         let bound =
             |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_)) && !m.devices;
-        let ready_dev = mounts.iter().any(|mount| mount.devices);
+        let ready_dev = part.done().is_some() || mounts.iter().any(|mount| mount.devices);
         let enter = Enter::plan(request, linux, &namespaces)?;
         // The host's root alone makes device nodes.
         let binds_devices = namespaces.own(Kind::User) || sys::namespace::maps_users();
+        let (masked, readonly, parameters) = match part {
+            Part::Whole => (
+                linux.masked_paths.clone(),
+                linux.readonly_paths.clone(),
+                linux.sysctl.clone(),
+            ),
+            Part::First(done) => done.paths_and_parameters(),
+            Part::Rest(done) => (
+                done.left_to_mask(&linux.masked_paths),
+                done.left_to_seal(&linux.readonly_paths),
+                done.left_to_set(linux),
+            ),
+        };
         let container = Container {
             root: Root::plan(request, linux)?,
             null: match &enter {
@@ -131,14 +158,14 @@ impl<'a> Plan<'a> {
             mounts,
             dev: Target::plan("linux.devices", "/dev")?,
             devices: devices::plan(linux, binds_devices, ready_dev)?,
-            masked: text::inside("linux.maskedPaths", &linux.masked_paths)?,
-            readonly: text::inside("linux.readonlyPaths", &linux.readonly_paths)?,
+            masked: text::inside("linux.maskedPaths", &masked)?,
+            readonly: text::inside("linux.readonlyPaths", &readonly)?,
             cover: mounts::label_option(mounts::mount_label(Some(linux))?, &[])
                 .into_iter()
                 .collect(),
             hostname: spec.hostname.clone().into_bytes(),
             domainname: spec.domainname.clone().into_bytes(),
-            sysctl: sysctl::plan(&linux.sysctl, &namespaces)?,
+            sysctl: sysctl::plan(&parameters, &namespaces)?,
             interfaces: interfaces::plan(linux, &namespaces)?,
             hooks: Prepared::plan(spec.hooks.as_ref(), &state(request))?,
         };

@@ -36,6 +36,7 @@ pub(crate) use devices::usual as usual_devices;
 pub(crate) use mounts::{file_system, in_root, move_to, own, seal};
 pub(crate) use pivot::pivot_into;
 
+use crate::begun::Left;
 use crate::channel;
 use crate::fault::{Class, Fault};
 use crate::launch::Launch;
@@ -86,6 +87,31 @@ const STEPS: &[(&str, Run)] = &[
     ("exec", execute::run),
 ];
 
+/// What an init does that begins before its container is known, in this order. Where the same is a
+/// step it is passed over later, or finds nothing to do.
+const FIRST: &[Run] = &[
+    |_| not_dumpable(),
+    cgroups::run,
+    namespaces::run,
+    mounts::copy_root,
+    session::run,
+    mounts::all,
+    sysctl::run,
+    paths::readonly,
+    paths::masked,
+    pivot::run,
+];
+
+/// Runs the first part; `None` if anything fails, of which nobody is told.
+pub(crate) fn begin(launch: &Launch<'_>) -> Option<Left> {
+    // Nobody is there to be asked.
+    let nobody = rustix::stdio::stdin();
+    let mut setup = Setup::new(launch, nobody, (&[], &[]));
+    let mut steps = FIRST.iter();
+    let done = steps.all(|step| step(&mut setup).is_ok());
+    done.then(|| setup.into_left()).flatten()
+}
+
 /// The names of all steps, in their order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     STEPS.iter().map(|(name, _)| *name)
@@ -105,6 +131,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) report: Option<OwnedFd>,
     pub(crate) keep: &'a [i32],
     pub(crate) waiting: &'a [i32],
+    /// What an init that has begun holds: the steps of [`FIRST`] are done.
+    pub(crate) left: Option<&'a Left>,
     /// The root, attached.
     root: Option<OwnedFd>,
     /// A procfs of the container's own that nobody mounted over.
@@ -136,6 +164,7 @@ impl<'a> Setup<'a> {
             report: None,
             keep,
             waiting,
+            left: None,
             root: None,
             procfs: None,
             slave: None,
@@ -151,6 +180,11 @@ impl<'a> Setup<'a> {
     /// The plan of a new container; a process that joins one has none.
     fn container(&self) -> Option<&'a Container> {
         self.plan.container.as_ref()
+    }
+
+    /// The root and the procfs, for a later part of the set-up.
+    pub(crate) fn into_root(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
+        (self.root, self.procfs)
     }
 
     fn root(&self) -> Result<BorrowedFd<'_>, Fault<'a>> {

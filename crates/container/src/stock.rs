@@ -11,13 +11,14 @@ use self::root::Root;
 use crate::Error;
 use crate::create::Create;
 use crate::gate::Gate;
-use crate::plan::{self, Mount, Source, Tree};
+use crate::plan::{self, Mount, Part, Source, Tree};
 use crate::stdio::Stdio;
 use crate::steps;
 use cgroup::Cgroup;
 use oci::runtime::{IdMaps, Linux, Mount as Requested, Namespace, NamespaceKind, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -83,6 +84,11 @@ impl Stock {
         };
         self.root = self.likely.take().filter(fits);
         self.root.is_some()
+    }
+
+    /// Makes the root one that nobody was found to have yet.
+    pub fn offer_root(&mut self) {
+        self.likely = self.root.take();
     }
 
     /// The mount namespace of which the container's root is the root, to be joined.
@@ -195,6 +201,18 @@ impl Ready {
     pub(crate) fn tree(&self) -> io::Result<OwnedFd> {
         self.tree.try_clone()
     }
+
+    /// A copy of the tree, with the same file systems.
+    ///
+    /// # Errors
+    /// Before Linux 6.15 the kernel makes none of what is mounted nowhere.
+    pub(crate) fn copy(&self) -> io::Result<OwnedFd> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH
+            | OpenTreeFlags::AT_RECURSIVE;
+        Ok(open_tree(&self.tree, c"", flags)?)
+    }
 }
 
 /// Whether a container gets a new mount namespace that can be one without the host's mounts, which
@@ -241,7 +259,7 @@ fn planned(mount: Requested, cgroup: Option<&Cgroup>) -> Result<Vec<Mount>, Erro
         ..Spec::default()
     };
     let id = ContainerId::from_random([0; 32]);
-    plan::mounts(&Create {
+    let request = Create {
         id: &id,
         spec: &spec,
         bundle: Path::new("/"),
@@ -258,5 +276,6 @@ fn planned(mount: Requested, cgroup: Option<&Cgroup>) -> Result<Vec<Mount>, Erro
         keep_keyring: true,
         no_pivot: false,
         stock: None,
-    })
+    };
+    plan::mounts(&request, Part::Whole)
 }

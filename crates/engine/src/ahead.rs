@@ -1,7 +1,8 @@
 //! What is made before anybody asks for a container: its own directory, and what its supervisor
 //! is told to make.
 
-use crate::{CgroupDriver, Config, files};
+use crate::limits::Limits;
+use crate::{CgroupDriver, CgroupMode, Config, files};
 use images::Images;
 use snapshot::Snapshots;
 use std::fs::OpenOptions;
@@ -11,7 +12,12 @@ use task::{Ahead, Directory, Root};
 use types::ContainerId;
 
 /// For containers with Docker's defaults.
-pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Images>) -> Ahead {
+pub(crate) fn of(
+    config: &Config,
+    limits: &Limits,
+    snapshots: &Arc<Snapshots>,
+    images: &Arc<Images>,
+) -> Ahead {
     let (making, removing) = (Arc::clone(snapshots), Arc::clone(snapshots));
     // They have who watches them, who has this.
     let (likely, images) = (Arc::clone(snapshots), Arc::downgrade(images));
@@ -39,7 +45,10 @@ pub(crate) fn of(config: &Config, snapshots: &Arc<Snapshots>, images: &Arc<Image
         Some(Root { rootfs, layers })
     };
     Ahead {
-        mounts: crate::spec::likely_mounts(),
+        spec: crate::spec::likely(match &config.defaults.cgroup {
+            CgroupMode::Default => limits.unified(),
+            mode => *mode == CgroupMode::Private,
+        }),
         devices: crate::spec::likely_device_rules(),
         cgroup_parent: match config.cgroup_driver {
             CgroupDriver::Cgroupfs => Some(config.cgroup_parent()),

@@ -32,7 +32,8 @@ pub(crate) async fn open(
     let networks = crate::networks::Registry::open(&database, &config)?;
     let snapshots = Snapshots::open(&config.paths, images.snapshotter());
     let snapshots = Arc::new(snapshots.map_err(|source| Error::Containers { source })?);
-    let ahead = crate::ahead::of(&config, &snapshots, &images);
+    let limits = Limits::probe();
+    let ahead = crate::ahead::of(&config, &limits, &snapshots, &images);
     let (tasks, events) = Tasks::open(&config.paths, &config.shim, ahead).map_err(failed)?;
     let volumes = volume::Volumes::open(&config.paths);
     let tracker = TaskTracker::new();
@@ -42,7 +43,7 @@ pub(crate) async fn open(
         volumes: Arc::new(volumes.map_err(|source| Error::Volumes { source })?),
         shelf: Shelf::default(),
         worker: Unpack::new(&config.unpack),
-        limits: Limits::probe(),
+        limits,
         defaults: RwLock::new(Arc::new(config.defaults.clone())),
         config,
         database,

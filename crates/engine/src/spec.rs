@@ -13,7 +13,6 @@ mod security;
 
 pub(crate) use devices::likely_rules as likely_device_rules;
 pub(crate) use environment::inherit as inherit_env;
-pub(crate) use mounts::likely as likely_mounts;
 pub(crate) use process::exec as exec_process;
 pub(crate) use resources::update as update_resources;
 
@@ -197,6 +196,23 @@ fn generate(input: &Input<'_>) -> Result<Spec, Error> {
         linux: Some(linux),
         ..Spec::default()
     })
+}
+
+/// What of the document a container has that asks for nothing, with a cgroup namespace of its own or
+/// without.
+pub(crate) fn likely(cgroup_namespace: bool) -> Spec {
+    let silent = ContainerSpec::default();
+    let mut linux = Linux {
+        namespaces: namespaces::likely(cgroup_namespace),
+        sysctl: security::likely_sysctls(),
+        ..Linux::default()
+    };
+    security::masks(&silent, &mut linux);
+    Spec {
+        mounts: mounts::likely(),
+        linux: Some(linux),
+        ..Spec::default()
+    }
 }
 
 /// Whether the document can be made, as far as that is known before the start.

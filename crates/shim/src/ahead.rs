@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::record;
 use crate::sandbox::Sandbox;
 use crate::service::json;
-use ::container::Stock;
+use ::container::{Begun, Create, Gate, Stdio, Stock};
 use cgroup::{Cgroup, Driver, Hierarchies, Reach};
-use oci::runtime::{Mount, Namespace, NamespaceKind, Resources, Spec};
+use oci::runtime::{Namespace, NamespaceKind, Process, Resources, Spec};
 use proto::run;
 use proto::shim::PrepareRequest;
 use rustix::fs::{Mode, OFlags};
@@ -17,7 +17,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::namespace::{self, Kind};
-use types::{Layer, Rootfs};
+use types::{ContainerId, Layer, Rootfs};
 
 /// Everything that was made ahead.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Ahead {
     path: String,
     /// Mounts.
     stock: Stock,
+    /// The init itself, where it could begin.
+    begun: Option<Begun>,
 }
 
 impl Sandbox {
@@ -55,8 +57,8 @@ impl Sandbox {
         (layers, bare): (&[OwnedFd], Option<&OwnedFd>),
         bundle: &Path,
     ) -> Result<()> {
-        let mounts: Vec<Mount> =
-            serde_json::from_slice(&asked.mounts).map_err(Error::invalid("mounts"))?;
+        let likely: Spec = serde_json::from_slice(&asked.configuration)
+            .map_err(Error::invalid("configuration"))?;
         let rootfs: Option<Rootfs> = match asked.rootfs.is_empty() {
             true => None,
             false => Some(json("rootfs", &asked.rootfs)?),
@@ -75,18 +77,22 @@ impl Sandbox {
         }
         self.hierarchies = Some(hierarchies);
         let mut stock = Stock::default();
-        let namespaces = Namespaces::make(|| stock = Stock::make(&mounts, Some(&cgroup)))?;
-        if let Some(rootfs) = rootfs {
-            let mut by = rootfs.clone();
-            use_mounts(&mut by, layers);
-            stock.mount_root(rootfs, &by, bare.map(OwnedFd::as_fd));
-        }
-        self.ahead = Some(Ahead {
+        let namespaces = Namespaces::make(|| stock = Stock::make(&likely.mounts, Some(&cgroup)))?;
+        let mut ahead = Ahead {
             namespaces,
             cgroup,
             path: asked.cgroups_path.clone(),
             stock,
-        });
+            begun: None,
+        };
+        if let Some(rootfs) = rootfs {
+            let mut by = rootfs.clone();
+            use_mounts(&mut by, layers);
+            let stock = &mut ahead.stock;
+            stock.mount_root(rootfs.clone(), &by, bare.map(OwnedFd::as_fd));
+            ahead.begin(likely, &rootfs, &self.place.sandbox);
+        }
+        self.ahead = Some(ahead);
         Ok(())
     }
 
@@ -96,6 +102,8 @@ impl Sandbox {
             return Ok(());
         };
         let bundle = self.place.bundle(&self.place.sandbox);
+        // It is in the group.
+        drop(ahead.begun);
         let removed = ahead.cgroup.delete();
         fs::remove_dir_all(&bundle).map_err(Error::io("remove", &bundle))?;
         Ok(removed?)
@@ -166,15 +174,52 @@ pub(crate) struct Rest {
     namespaces: Option<Namespaces>,
     /// Mounts.
     pub(crate) stock: Stock,
+    /// The init, if it is one for this container.
+    pub(crate) begun: Option<Begun>,
 }
 
 impl Ahead {
+    /// Has an init begin in what was made. Without one the container's does all of it.
+    fn begin(&mut self, mut likely: Spec, rootfs: &Rootfs, id: &str) {
+        // What makes no difference to what is begun.
+        likely.process = Some(Process {
+            args: vec!["/".to_owned()],
+            cwd: "/".to_owned(),
+            ..Process::default()
+        });
+        let Ok(id) = id.parse::<ContainerId>() else {
+            return;
+        };
+        if !self.stock.keep_root(rootfs, &likely) {
+            return;
+        }
+        join_all(&mut likely, &self.stock, self.namespaces.as_ref());
+        let begun = Begun::begin(&Create {
+            id: &id,
+            spec: &likely,
+            bundle: Path::new("/"),
+            rootfs,
+            stdio: Stdio::Inherit,
+            cgroup: Some(&self.cgroup),
+            seccomp: None,
+            gate: Gate::Open,
+            preserve_fds: 0,
+            keep_keyring: true,
+            no_pivot: false,
+            stock: Some(&self.stock),
+            cloned: None,
+        });
+        self.begun = begun.unwrap_or_default();
+        self.stock.offer_root();
+    }
+
     /// The cgroup, and the rest.
     pub(crate) fn split(self) -> (Cgroup, Rest) {
         let rest = Rest {
             used: Vec::new(),
             namespaces: self.namespaces,
             stock: self.stock,
+            begun: self.begun,
         };
         (self.cgroup, rest)
     }
@@ -185,20 +230,14 @@ impl Rest {
     /// this lives; mounts of a namespace that the container does not get are dropped, and a root
     /// that is not its own.
     pub(crate) fn give(&mut self, new: &mut New, cgroup: &Cgroup) {
-        if !self.stock.keep_root(&new.rootfs, &new.spec) {
+        let has_root = self.stock.keep_root(&new.rootfs, &new.spec);
+        let fits = |begun: &mut Begun| has_root && new.start && begun.fits(&new.spec);
+        self.begun = self.begun.take_if(fits);
+        if !has_root {
             new.use_mounts();
         }
         let spec = &mut new.spec;
-        if let Some(there) = self.stock.mount_namespace() {
-            let mut all = spec.linux.iter_mut().flat_map(|l| &mut l.namespaces);
-            if let Some(own) = all.find(|one| one.kind == NamespaceKind::Mount) {
-                join(own, there);
-            }
-        }
-        let given = match &self.namespaces {
-            Some(namespaces) => namespaces.give(spec),
-            None => Vec::new(),
-        };
+        let given = join_all(spec, &self.stock, self.namespaces.as_ref());
         let linux = spec.linux.iter();
         let mut namespaces = linux.flat_map(|linux| &linux.namespaces);
         // In the host's namespace all of version 2 is seen; of several hierarchies the same is.
@@ -214,6 +253,17 @@ impl Rest {
             }
         }
     }
+}
+
+/// Puts namespaces that are there in the place of new ones in a configuration, and says which.
+fn join_all(spec: &mut Spec, stock: &Stock, namespaces: Option<&Namespaces>) -> Vec<NamespaceKind> {
+    if let Some(there) = stock.mount_namespace() {
+        let mut all = spec.linux.iter_mut().flat_map(|l| &mut l.namespaces);
+        if let Some(own) = all.find(|one| one.kind == NamespaceKind::Mount) {
+            join(own, there);
+        }
+    }
+    namespaces.map_or_else(Vec::new, |namespaces| namespaces.give(spec))
 }
 
 /// Namespaces that the first container of the sandbox gets instead of making them.

@@ -8,7 +8,7 @@ use crate::process::{Life, Process};
 use crate::record;
 use crate::sandbox::{Container, Sandbox, Unwritten};
 use crate::stdio::{Ends, Stdio};
-use ::container::{Create, Gate, Init};
+use ::container::{Begun, Create, Gate, Init};
 use cgroup::{Cgroup, Hierarchies};
 use logs::Writer;
 use oci::runtime::{IdMaps, NamespaceKind, Spec};
@@ -87,7 +87,8 @@ impl Sandbox {
         };
         let key = self.key();
         ahead.give(&mut new, &cgroup);
-        let made = make(&new, (&cgroup, &ahead.stock), key).and_then(|(mut init, stdio)| {
+        let begun = ahead.begun.take();
+        let made = make(&new, (&cgroup, &ahead.stock, begun), key).and_then(|(mut init, stdio)| {
             ahead.used = init.take_spent();
             let process = Process::new(new.id.as_str(), "", init, !new.start)?;
             self.hold(key, process, stdio)
@@ -183,6 +184,7 @@ impl Sandbox {
         if !self.hierarchies.as_ref().is_some_and(serves) {
             // It is to be in more hierarchies.
             ahead.stock.leave_out("cgroup");
+            ahead.begun = None;
             cgroup.delete()?;
             self.remove_bundle(new.id.as_str(), &new.bundle);
             return self.make_cgroup(new);
@@ -195,6 +197,7 @@ impl Sandbox {
                 None => Ok(()),
             });
         if let Err(error) = settled {
+            ahead.begun = None;
             drop(cgroup.delete());
             self.remove_bundle(new.id.as_str(), &new.bundle);
             return Err(error);
@@ -453,7 +456,7 @@ fn describe_running(
 /// Makes the init and our ends of its streams.
 fn make(
     new: &New,
-    (cgroup, stock): (&Cgroup, &::container::Stock),
+    (cgroup, stock, begun): (&Cgroup, &::container::Stock, Option<Begun>),
     key: u32,
 ) -> Result<(Init, Stdio)> {
     let terminal = new
@@ -462,7 +465,7 @@ fn make(
         .as_ref()
         .is_some_and(|process| process.terminal);
     let ends = Ends::make(terminal, new.stdin, &new.bundle)?;
-    let mut init = ::container::create(&Create {
+    let request = Create {
         id: &new.id,
         spec: &new.spec,
         bundle: &new.bundle,
@@ -480,7 +483,11 @@ fn make(
         no_pivot: false,
         stock: Some(stock),
         cloned: None,
-    })?;
+    };
+    let mut init = match begun {
+        Some(begun) => begun.finish(&request),
+        None => ::container::create(&request),
+    }?;
     let log = open_log(&new.log)?;
     let stdio = ends.ours(key, new.stdin, log, init.take_console())?;
     Ok((init, stdio))

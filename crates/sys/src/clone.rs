@@ -2,6 +2,9 @@
 #![expect(unsafe_code, reason = "clone3 and _exit have no safe wrapper")]
 
 mod lent;
+mod parked;
+
+pub use self::parked::Parked;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -47,10 +50,22 @@ impl Clone<'_> {
     /// Signal handlers are reset in the child; a panic ends it with status 255.
     pub fn spawn(&self, child: impl FnOnce() -> u8) -> io::Result<Child> {
         let mut pidfd: libc::c_int = -1;
+        let args = self.arguments(&mut pidfd);
+        let pid = match self.lent {
+            true => lent::spawn(&args, child)?,
+            false => copied(&args, child)?,
+        };
+        // SAFETY: the kernel stored a new descriptor that nobody else owns.
+        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+        Ok(Child { pid, pidfd })
+    }
+
+    /// What clone3 is told; it stores the child's descriptor in `pidfd`.
+    fn arguments(&self, pidfd: &mut libc::c_int) -> libc::clone_args {
         // SAFETY: an all-zero clone_args is valid: no flags, no stack.
         let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
         args.flags = self.namespaces | CLONE_CLEAR_SIGHAND | libc::CLONE_PIDFD as u64;
-        args.pidfd = (&raw mut pidfd) as u64;
+        args.pidfd = ptr::from_mut(pidfd) as u64;
         if self.sibling {
             args.flags |= libc::CLONE_PARENT as u64;
         } else {
@@ -60,13 +75,7 @@ impl Clone<'_> {
             args.flags |= CLONE_INTO_CGROUP;
             args.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or(u64::MAX);
         }
-        let pid = match self.lent {
-            true => lent::spawn(&args, child)?,
-            false => copied(&args, child)?,
-        };
-        // SAFETY: the kernel stored a new descriptor that nobody else owns.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-        Ok(Child { pid, pidfd })
+        args
     }
 }
 

@@ -30,6 +30,15 @@ pub fn close_range(first: u32, last: u32, how: Range) -> io::Result<()> {
     }
 }
 
+/// Has a table of descriptors of this thread's own from here on.
+pub fn unshare() -> io::Result<()> {
+    // SAFETY: no memory is passed; the descriptors stay what they are.
+    match unsafe { libc::unshare(libc::CLONE_FILES) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Closes every descriptor from 3 that `keep` does not name; `keep` must be sorted.
 pub fn close_all_but(keep: &[RawFd]) -> io::Result<()> {
     let mut first = 3_u32;

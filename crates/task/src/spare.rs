@@ -19,8 +19,8 @@ const KEPT: Duration = Duration::from_secs(10);
 /// What is made ahead.
 #[derive(Debug)]
 pub struct Ahead {
-    /// The configuration's mounts that are likely.
-    pub mounts: Vec<oci::runtime::Mount>,
+    /// What of the configuration is likely.
+    pub spec: oci::runtime::Spec,
     /// Its rules for devices that are.
     pub devices: Vec<oci::runtime::DeviceRule>,
     /// What a cgroup's path begins with, before the container's id; `None`: another makes groups,
@@ -197,7 +197,7 @@ impl Held {
         let request = PrepareRequest {
             directory: self.paths.container(id).to_string_lossy().into_owned(),
             cgroups_path: self.ahead.cgroups_path(id),
-            mounts: serde_json::to_vec(&self.ahead.mounts).unwrap_or_default(),
+            configuration: serde_json::to_vec(&self.ahead.spec).unwrap_or_default(),
             rootfs: rootfs.unwrap_or_default(),
             descriptors: u32::try_from(layers.len() + usize::from(bare)).unwrap_or(u32::MAX),
             bare,

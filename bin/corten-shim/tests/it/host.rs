@@ -251,7 +251,7 @@ pub fn client(framing: Framing) -> (UnixStream, Attach) {
 /// Nothing but the cgroup and the namespaces is made ahead.
 fn ahead() -> Ahead {
     Ahead {
-        mounts: Vec::new(),
+        spec: Default::default(),
         devices: Vec::new(),
         cgroup_parent: Some(String::new()),
         directory: Directory {

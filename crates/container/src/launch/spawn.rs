@@ -8,19 +8,27 @@
 
 use super::{Launch, kept, waiting};
 use crate::Error;
+use crate::begun::Left;
 use crate::channel::{self, Tag};
 use crate::fault::{During, Fault, injection};
 use crate::steps::{self, Setup, not_dumpable};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::clone::{Child, Clone};
+use sys::clone::{Child, Clone, Parked};
 use sys::namespace::{self, Kind};
 
-/// Clones the child, which runs the steps.
-pub(super) fn spawn(launch: &Launch<'_>, theirs: &OwnedFd) -> Result<Child, Error> {
+/// Clones the child, which runs the steps, or has one that has begun run what is left of them.
+pub(super) fn spawn(
+    launch: &Launch<'_>,
+    theirs: &OwnedFd,
+    begun: Option<Parked<Left>>,
+) -> Result<Child, Error> {
     // Asked here, so that the child has the answer.
     sys::signal::ignored();
-    let keep = kept(launch, theirs);
+    let mut keep = kept(launch, theirs);
+    let left = begun.as_ref().and_then(Parked::left);
+    keep.extend(left.into_iter().flat_map(Left::numbers));
+    keep.sort_unstable();
     let waiting = waiting(launch, theirs);
     let body = Body {
         launch,
@@ -29,6 +37,9 @@ pub(super) fn spawn(launch: &Launch<'_>, theirs: &OwnedFd) -> Result<Child, Erro
         waiting: &waiting,
         failing: injection::armed(),
     };
+    if let Some(begun) = begun {
+        return begun.resume(|left| body.finish(left)).map_err(failed);
+    }
     if launch.plan.has_stage() {
         return body.stage();
     }
@@ -122,6 +133,18 @@ impl Body<'_> {
         setup.joined = stage.unwrap_or(0);
         steps::run(&mut setup, self.failing);
         // Nothing is dropped: the descriptors' numbers may be others by now.
+        sys::clone::exit(1)
+    }
+
+    /// The child that has begun: what is left of the steps.
+    fn finish(&self, left: &Left) -> u8 {
+        // What is closed from here on is our own.
+        if sys::fds::unshare().is_err() {
+            return 1;
+        }
+        let mut setup = Setup::new(self.launch, self.channel, (self.keep, self.waiting));
+        setup.left = Some(left);
+        steps::run(&mut setup, self.failing);
         sys::clone::exit(1)
     }
 

@@ -1,5 +1,6 @@
 //! The configuration's mounts, in their order.
 
+use super::Part;
 use super::attributes::{Dressing, Options};
 use super::bind::{self, Ids, Tree};
 use super::cgroups;
@@ -77,13 +78,13 @@ impl Mount {
     }
 }
 
-pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
+pub(crate) fn plan(request: &Create<'_>, part: Part<'_>) -> Result<Vec<Mount>, Error> {
     let mounts = &request.spec.mounts;
     let mut planned = Vec::with_capacity(mounts.len() + 1);
     let stock = usable_stock(request);
     let mut ready = Vec::new();
     for (i, mount) in mounts.iter().enumerate() {
-        if ready.contains(&i) {
+        if ready.contains(&i) || !part.has(mount) {
             continue;
         }
         let field = format!("mounts[{i}]");
@@ -96,7 +97,7 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
         }
         if let Some((made, which)) = stock.and_then(|stock| stock.find(mounts, i)) {
             ready.extend(which);
-            planned.push(from_stock(target, made)?);
+            planned.push(from_stock(target, made, part)?);
             continue;
         }
         let mut options = Options::parse(&field, &mount.options)?;
@@ -126,6 +127,17 @@ pub(crate) fn plan(request: &Create<'_>) -> Result<Vec<Mount>, Error> {
     Ok(planned)
 }
 
+impl Part<'_> {
+    /// Whether a mount is in this part.
+    fn has(self, mount: &Requested) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::First(done) => done.mounts.contains(mount),
+            Self::Rest(done) => !done.mounts.contains(mount),
+        }
+    }
+}
+
 /// The mounts made ahead, if they are as this container's would be.
 fn usable_stock<'a>(request: &Create<'a>) -> Option<&'a Stock> {
     let stock = request.stock?;
@@ -135,10 +147,13 @@ fn usable_stock<'a>(request: &Create<'a>) -> Option<&'a Stock> {
     (alike && user_namespace(request).is_none()).then_some(stock)
 }
 
-fn from_stock(target: Target, made: &Ready) -> Result<Mount, Error> {
-    let tree = made
-        .tree()
-        .map_err(Error::process("take a mount made ahead"))?;
+fn from_stock(target: Target, made: &Ready, part: Part<'_>) -> Result<Mount, Error> {
+    let tree = match part {
+        // Another container may get it.
+        Part::First(_) => made.copy(),
+        Part::Whole | Part::Rest(_) => made.tree(),
+    };
+    let tree = tree.map_err(Error::process("take a mount made ahead"))?;
     Ok(Mount {
         devices: made.has_devices(),
         ..self::tree(target, Tree::Detached(tree))

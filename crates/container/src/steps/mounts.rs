@@ -15,6 +15,7 @@ use rustix::mount::{
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::mount::{Change, Extent, Propagation, attribute, set_attributes};
+use sys::namespace::Kind;
 
 /// From here on no mount or unmount of ours reaches the host.
 pub(super) fn detach_from_host<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
@@ -31,11 +32,26 @@ pub(super) fn detach_from_host<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a
     set_attributes(CWD, c"/", &change, Extent::Tree).during("cut mounts off from the host's")
 }
 
+/// Enters a copy of the mount namespace that was joined, and so of its root.
+pub(super) fn copy_root<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
+    sys::namespace::unshare(Kind::Mount.flag()).during("copy the mount namespace")?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(c"/", flags, Mode::empty()).during("open the root")?;
+    setup.root = Some(root);
+    Ok(())
+}
+
 /// Attaches the root, where it stays until the pivot.
 pub(super) fn root<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let Some(container) = setup.container() else {
         return Ok(());
     };
+    if let Some(left) = setup.left {
+        let hold = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, 3).during("hold the root");
+        setup.root = Some(hold(&left.root)?);
+        setup.procfs = left.procfs.as_ref().map(hold).transpose()?;
+        return Ok(());
+    }
     let root = &container.root;
     let late;
     let tree = match &root.tree {

@@ -13,10 +13,14 @@ pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
     let namespaces = &setup.plan.namespaces;
     for (kind, fd, path) in &namespaces.joined {
         // These two were joined before the clone, and others if a stage could.
+        let done = setup.left.is_some() && *kind != Kind::Network;
         let before = [Kind::User, Kind::Pid].contains(kind) || setup.joined & kind.flag() != 0;
-        if !before {
+        if !before && !done {
             namespace::join(fd.as_fd(), *kind).on("join namespace", path)?;
         }
+    }
+    if setup.left.is_some() {
+        return Ok(());
     }
     if namespaces.makes(Kind::Cgroup) {
         namespace::unshare(Kind::Cgroup.flag()).during("make a cgroup namespace")?;

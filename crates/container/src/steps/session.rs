@@ -5,7 +5,10 @@ use crate::fault::{During, Fault};
 use rustix::io::Errno;
 use std::ffi::CStr;
 
-pub(super) fn run<'a>(_: &mut Setup<'a>) -> Result<(), Fault<'a>> {
+pub(super) fn run<'a>(setup: &mut Setup<'a>) -> Result<(), Fault<'a>> {
+    if setup.left.is_some() {
+        return Ok(());
+    }
     rustix::process::setsid().during("make a session")?;
     // Modes given by the configuration are meant as they are.
     rustix::process::umask(rustix::fs::Mode::empty());

@@ -83,7 +83,7 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount
 }
 
 /// The kernel's file systems of a container that asks for nothing else.
-pub(crate) fn likely() -> Vec<Mount> {
+pub(super) fn likely() -> Vec<Mount> {
     let mut mounts = kernel("ro", "ro");
     mounts.push(own_memory(SHM));
     mounts

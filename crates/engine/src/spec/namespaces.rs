@@ -34,6 +34,24 @@ pub(super) fn of(input: &Input<'_>) -> Vec<Namespace> {
         .collect()
 }
 
+/// Those of a container that asks for nothing.
+pub(super) fn likely(cgroup: bool) -> Vec<Namespace> {
+    let own = [
+        (NamespaceKind::Mount, true),
+        (NamespaceKind::Network, true),
+        (NamespaceKind::Uts, true),
+        (NamespaceKind::Pid, true),
+        (NamespaceKind::Ipc, true),
+        (NamespaceKind::Cgroup, cgroup),
+    ];
+    let own = own.into_iter().filter(|(_, own)| *own);
+    let namespace = |(kind, _)| Namespace {
+        kind,
+        path: String::new(),
+    };
+    own.map(namespace).collect()
+}
+
 pub(super) fn hostname(record: &ContainerRecord) -> String {
     match record.spec.namespaces.uts {
         UtsMode::Host => String::new(),

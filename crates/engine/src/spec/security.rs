@@ -179,17 +179,24 @@ pub(super) fn sysctls(input: &Input<'_>) -> BTreeMap<String, String> {
     let spec = input.spec();
     let mut sysctls = spec.security.sysctls.clone();
     if spec.namespaces.network != NetworkMode::Host {
-        // COMPAT: since Docker 20.10 containers may use low ports and ping without privileges.
-        let ports = ("net.ipv4.ip_unprivileged_port_start", "0");
-        // Not of groups that a user namespace does not have.
-        let groups = ("net.ipv4.ping_group_range", "0 2147483647");
         let maps = input.users.is_some() || sys::namespace::maps_users();
-        let groups = (!maps).then_some(groups);
-        for (name, value) in std::iter::once(ports).chain(groups) {
-            sysctls
-                .entry(name.to_owned())
-                .or_insert_with(|| value.to_owned());
+        for (name, value) in usual_sysctls(maps) {
+            sysctls.entry(name).or_insert(value);
         }
     }
     sysctls
+}
+
+/// Those of a container that asks for nothing.
+pub(super) fn likely_sysctls() -> BTreeMap<String, String> {
+    usual_sysctls(sys::namespace::maps_users()).collect()
+}
+
+/// COMPAT: since Docker 20.10 containers may use low ports and ping without privileges.
+fn usual_sysctls(maps: bool) -> impl Iterator<Item = (String, String)> {
+    let ports = ("net.ipv4.ip_unprivileged_port_start", "0");
+    // Not of groups that a user namespace does not have.
+    let groups = ("net.ipv4.ping_group_range", "0 2147483647");
+    let all = std::iter::once(ports).chain((!maps).then_some(groups));
+    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
 }

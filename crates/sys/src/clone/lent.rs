@@ -1,11 +1,25 @@
 //! A child that has its parent's memory until it executes a program.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use self::x86_64::spawn;
+pub(super) use self::x86_64::{clone, spawn};
 
 /// Other machines copy.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use super::copied as spawn;
+
+/// Other machines do not share.
+///
+/// # Safety
+///
+/// Nothing is asked of who calls it.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) unsafe fn clone(
+    _: &libc::clone_args,
+    _: extern "C" fn(*mut std::ffi::c_void) -> !,
+    _: *mut std::ffi::c_void,
+) -> std::io::Result<i32> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
@@ -31,11 +45,7 @@ mod x86_64 {
         // for itself it forbade for us.
         let restored = set_dumpable_behavior(dumpable);
         debug_assert!(restored.is_ok(), "what was read can be set");
-        match i32::try_from(pid) {
-            Ok(pid) if pid > 0 => Ok(pid),
-            Ok(error) => Err(io::Error::from_raw_os_error(-error)),
-            Err(_) => Err(io::ErrorKind::InvalidData.into()),
-        }
+        pid
     }
 
     /// The child.
@@ -48,17 +58,18 @@ mod x86_64 {
         }
     }
 
-    /// clone3, whose child calls `entry` with `data` and does not come back: it uses the stack
-    /// below the caller's frame, which has nothing there while it waits.
+    /// clone3, whose child calls `entry` with `data` and does not come back. Without a stack of its
+    /// own it uses the one below the caller's frame, which has nothing there while it waits.
     ///
     /// # Safety
     ///
-    /// `args` share memory and have the caller wait; `entry` may be called with `data`.
-    unsafe fn clone(
+    /// `args` share memory and name a stack, or have the caller wait; `entry` may be called with
+    /// `data`.
+    pub(in crate::clone) unsafe fn clone(
         args: &libc::clone_args,
         entry: extern "C" fn(*mut c_void) -> !,
         data: *mut c_void,
-    ) -> i64 {
+    ) -> io::Result<i32> {
         let mut result = libc::SYS_clone3;
         // SAFETY: the kernel reads `args`. The parent goes on at the label with its registers as
         // they were but for those named; the child never does. As the stack may be used here, no
@@ -81,6 +92,10 @@ mod x86_64 {
                 out("r11") _,
             );
         }
-        result
+        match i32::try_from(result) {
+            Ok(pid) if pid > 0 => Ok(pid),
+            Ok(error) => Err(io::Error::from_raw_os_error(-error)),
+            Err(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 }

@@ -85,7 +85,7 @@ fn what_is_made_ahead_is_as_what_is_made_when_it_is_needed() {
         };
         end_spare(&host);
         let without = look(&host);
-        await_spare(&host);
+        await_begun(&host);
         assert_eq!(look(&host), without, "{options:?}");
         assert!(without.contains("/dev/"), "{without}");
     }
@@ -122,35 +122,132 @@ fn the_root_over_the_last_layers_is_mounted_ahead_and_goes_with_them() {
 }
 
 #[test]
-fn a_container_begins_in_the_mount_namespace_that_was_made_ahead() {
+fn the_next_container_is_the_init_that_has_begun() {
     if std::env::var_os("CORTEN_TEST_HOST").is_some() {
         return;
     }
     let host = TestHost::start();
-    await_spare(&host);
-    // The daemon has the one of which it is a copy.
-    let original = mount_namespaces_held_by(host.daemon_pid().unwrap());
-    assert_eq!(original.len(), 1);
-    let ahead = |host: &TestHost| {
-        let mut held = mount_namespaces_held_by(spare(host)?);
-        held.retain(|namespace| !original.contains(namespace));
-        held.pop()
-    };
-    host.until("a root is mounted ahead", |host| ahead(host).is_some());
-    let ahead = ahead(&host).unwrap();
-    let run = ["--network", "none", "busybox", "sleep", "600"];
-    let id = host.run_detached(&run);
-    let pid = host.cli(&["inspect", "--format", "{{.State.Pid}}", &id]);
-    let own = format!("/proc/{}/ns/mnt", pid.success().text().trim());
-    assert_eq!(std::fs::read_link(own).unwrap(), ahead);
+    let networks: [&[&str]; 2] = [&["--network", "none"], &["--publish", "127.0.0.1:0:80"]];
+    for network in networks {
+        let begun = await_begun(&host);
+        let id = host.run_detached(&[network, &["busybox", "sleep", "600"]].concat());
+        let pid = host.cli(&["inspect", "--format", "{{.State.Pid}}", &id]);
+        assert_eq!(pid.success().text().trim(), begun.to_string());
+        let mounts = std::fs::read_to_string(format!("/proc/{begun}/mountinfo")).unwrap();
+        assert!(!mounts.contains("/containers/shims"), "{mounts}");
+    }
 }
 
-/// The mount namespaces of which a process has descriptors.
-fn mount_namespaces_held_by(pid: u32) -> Vec<std::path::PathBuf> {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
-    let is = |link: &std::path::PathBuf| link.to_string_lossy().starts_with("mnt:[");
-    links.filter(is).collect()
+#[test]
+fn an_init_that_has_begun_makes_way_for_a_container_that_it_does_not_fit() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let options: [&[&str]; 6] = [
+        &["--privileged"],
+        &["--security-opt", "systempaths=unconfined"],
+        &["--oom-score-adj", "500"],
+        &["--ipc", "none"],
+        &["--volume", "/tmp:/dev/shm/x"],
+        &["--pid", "host"],
+    ];
+    for options in options {
+        let begun = await_begun(&host);
+        let run = ["--network", "none", "busybox", "sleep", "600"];
+        let id = host.run_detached(&[options, &run].concat());
+        let pid = host.cli(&["inspect", "--format", "{{.State.Pid}}", &id]);
+        assert_ne!(pid.success().text().trim(), begun.to_string());
+        assert!(!std::path::Path::new(&format!("/proc/{begun}")).exists());
+        host.cli(&["rm", "-f", &id]).success();
+    }
+}
+
+#[test]
+fn an_init_that_was_killed_or_lost_its_shim_is_not_missed() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let args = ["run", "--rm", "--network", "none", "busybox", "echo", "x"];
+    let begun = await_begun(&host);
+    kill(begun);
+    assert_eq!(host.cli(&args).success().text(), "x\n");
+    let begun = await_begun(&host);
+    kill(spare(&host).unwrap());
+    await_end(&host, begun);
+    assert_eq!(host.cli(&args).success().text(), "x\n");
+}
+
+#[test]
+fn nothing_begins_in_a_root_that_has_no_places_for_it() {
+    if std::env::var_os("CORTEN_TEST_HOST").is_some() {
+        return;
+    }
+    let host = TestHost::start();
+    let make = "mkdir -p /tree/bin && cp /bin/busybox /tree/bin/sh && tar -cC /tree .";
+    let name = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "busybox",
+        "sh",
+        "-c",
+        make,
+    ];
+    let tree = host.paths().root.join("bare.tar");
+    std::fs::write(&tree, host.cli(&name).success().stdout).unwrap();
+    host.cli(&["import", tree.to_str().unwrap(), "bare"])
+        .success();
+    std::fs::remove_file(tree).unwrap();
+    let look = "read -r line < /proc/self/mounts && echo seen";
+    for _ in 0..2 {
+        let run = ["run", "--rm", "--network", "none", "bare", "sh", "-c", look];
+        assert_eq!(host.cli(&run).success().text(), "seen\n");
+    }
+    host.until("a root is mounted ahead", |host| {
+        spare(host).is_some_and(holds_overlay)
+    });
+    let made = host.cli(&["create", "--network", "none", "bare", "sh", "-c", look]);
+    let id = made.success().text().trim().to_owned();
+    assert_eq!(host.cli(&["diff", &id]).success().text(), "");
+    assert_eq!(host.cli(&["start", "-a", &id]).success().text(), "seen\n");
+}
+
+/// The init that has begun, as a child of the shim that waits.
+fn begun(host: &TestHost) -> Option<u32> {
+    let shim = spare(host)?;
+    let children = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+/// Waits until it has done its first part and sleeps.
+fn await_begun(host: &TestHost) -> u32 {
+    await_spare(host);
+    let found = std::cell::Cell::new(None);
+    host.until("an init has begun", |host| {
+        found.set(begun(host));
+        let waits = |pid| {
+            let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
+            // In futex(2), by its number on x86-64.
+            call.is_ok_and(|call| call.starts_with("202 "))
+        };
+        found.get().is_some_and(waits)
+    });
+    found.get().unwrap()
+}
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+fn await_end(host: &TestHost, pid: u32) {
+    host.until("it has ended", |_| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    });
 }
 
 /// Whether a process has a descriptor of an overlay.
@@ -278,10 +375,11 @@ pub(crate) fn await_spare(host: &TestHost) -> u32 {
 /// Ends the spare shim, so that the next one is started when it is needed.
 pub(crate) fn end_spare(host: &TestHost) {
     let spare = await_spare(host);
-    let pid = rustix::process::Pid::from_raw(spare.cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    host.until("it has ended", |_| {
-        let stat = std::fs::read_to_string(format!("/proc/{spare}/stat"));
-        stat.map_or(true, |stat| stat.contains(") Z "))
-    });
+    let begun = begun(host);
+    kill(spare);
+    await_end(host, spare);
+    // It has the shim's descriptors, the daemon's connection among them.
+    if let Some(begun) = begun {
+        await_end(host, begun);
+    }
 }
