@@ -18,7 +18,7 @@ fn sizes_and_counts_of_json_files_are_read() {
     let compress = "compress cannot be true when max-file is less than 2 or max-size is not set";
     for (pairs, expected) in [
         (&[][..], Ok((Some(LARGEST), FILES, false))),
-        (&[("max-size", "10m")], Ok((Some(10 << 20), 1, false))),
+        (&[("max-size", "10m")], Ok((Some(10_000_000), 1, false))),
         (&[("max-size", "-1")], Ok((None, 1, false))),
         (
             &[("max-size", "1"), ("max-file", "3"), ("compress", "true")],
