@@ -13,6 +13,7 @@ mod filter;
 mod interfaces;
 mod mounts;
 mod namespaces;
+mod part;
 mod process;
 mod root;
 mod scheduling;
@@ -23,14 +24,13 @@ pub(crate) use attributes::Dressing;
 pub(crate) use bind::{Tree, clone_flags, map_ids};
 pub use cgroups::owner_of_cgroup;
 pub(crate) use credentials::{Credentials, LAST_CAPABILITY};
-pub(crate) use devices::{
-    Device, LINKS, changes_usual as changes_usual_devices, usual as usual_devices,
-};
+pub(crate) use devices::{Device, LINKS, usual as usual_devices};
 pub(crate) use enter::Enter;
 use filter::Filter;
 pub(crate) use interfaces::Interface;
 pub(crate) use mounts::{Mount, Source, plan as mounts};
 pub(crate) use namespaces::Namespaces;
+pub(crate) use part::{Done, Part};
 pub(crate) use process::Process;
 pub(crate) use root::Root;
 use scheduling::Memory;
@@ -39,7 +39,6 @@ pub(crate) use sysctl::Sysctl;
 pub(crate) use text::{Target, all as strings, c};
 
 use crate::Error;
-use crate::begun::Done;
 use crate::create::Create;
 use crate::exec::Exec;
 use crate::hooks::Prepared;
@@ -98,17 +97,6 @@ pub(crate) struct Join<'a> {
     pub(crate) kinds: u64,
 }
 
-/// What of a container is planned.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Part<'a> {
-    /// All of it.
-    Whole,
-    /// This, for a container that may never be made.
-    First(&'a Done),
-    /// All but this.
-    Rest(&'a Done),
-}
-
 impl<'a> Plan<'a> {
     /// The plan of a new container.
     pub(crate) fn of_create(request: &Create<'a>, part: Part<'_>) -> Result<Self, Error> {
@@ -129,23 +117,10 @@ impl<'a> Plan<'a> {
         let mounts = mounts::plan(request, part)?;
         let bound =
             |m: &Mount| m.target.is("dev") && matches!(m.source, Source::Tree(_)) && !m.devices;
-        let ready_dev = part.done().is_some() || mounts.iter().any(|mount| mount.devices);
+        let ready_dev = part.has_devices() || mounts.iter().any(|mount| mount.devices);
         let enter = Enter::plan(request, linux, &namespaces)?;
         // The host's root alone makes device nodes.
         let binds_devices = namespaces.own(Kind::User) || sys::namespace::maps_users();
-        let (masked, readonly, parameters) = match part {
-            Part::Whole => (
-                linux.masked_paths.clone(),
-                linux.readonly_paths.clone(),
-                linux.sysctl.clone(),
-            ),
-            Part::First(done) => done.paths_and_parameters(),
-            Part::Rest(done) => (
-                done.left_to_mask(&linux.masked_paths),
-                done.left_to_seal(&linux.readonly_paths),
-                done.left_to_set(linux),
-            ),
-        };
         let container = Container {
             root: Root::plan(request, linux)?,
             null: match &enter {
@@ -158,14 +133,14 @@ impl<'a> Plan<'a> {
             mounts,
             dev: Target::plan("linux.devices", "/dev")?,
             devices: devices::plan(linux, binds_devices, ready_dev)?,
-            masked: text::inside("linux.maskedPaths", &masked)?,
-            readonly: text::inside("linux.readonlyPaths", &readonly)?,
+            masked: text::inside("linux.maskedPaths", &part.masked(linux))?,
+            readonly: text::inside("linux.readonlyPaths", &part.readonly(linux))?,
             cover: mounts::label_option(mounts::mount_label(Some(linux))?, &[])
                 .into_iter()
                 .collect(),
             hostname: spec.hostname.clone().into_bytes(),
             domainname: spec.domainname.clone().into_bytes(),
-            sysctl: sysctl::plan(&parameters, &namespaces)?,
+            sysctl: sysctl::plan(&part.sysctl(linux), &namespaces)?,
             interfaces: interfaces::plan(linux, &namespaces)?,
             hooks: Prepared::plan(spec.hooks.as_ref(), &state(request))?,
         };

@@ -65,7 +65,7 @@ pub(super) fn null() -> Result<OwnedFd, Error> {
 }
 
 /// Whether a configuration asks for one of the usual nodes to be otherwise.
-pub(crate) fn changes_usual(linux: &Linux) -> bool {
+pub(super) fn changes_usual(linux: &Linux) -> bool {
     let usual = |path: &str| DEFAULT.iter().any(|(usual, ..)| *usual == path);
     linux.devices.iter().any(|device| usual(&device.path))
 }

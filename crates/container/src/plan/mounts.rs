@@ -127,17 +127,6 @@ pub(crate) fn plan(request: &Create<'_>, part: Part<'_>) -> Result<Vec<Mount>, E
     Ok(planned)
 }
 
-impl Part<'_> {
-    /// Whether a mount is in this part.
-    fn has(self, mount: &Requested) -> bool {
-        match self {
-            Self::Whole => true,
-            Self::First(done) => done.mounts.contains(mount),
-            Self::Rest(done) => !done.mounts.contains(mount),
-        }
-    }
-}
-
 /// The mounts made ahead, if they are as this container's would be.
 fn usable_stock<'a>(request: &Create<'a>) -> Option<&'a Stock> {
     let stock = request.stock?;
