@@ -97,11 +97,12 @@ const ALL: [Work; 6] = [
     },
 ];
 
-/// Nothing is executed in the last, which is paused while an image is made of it.
+/// They outlive a run of every number. Nothing is executed in the last, which is paused while
+/// an image is made of it.
 const WITNESSES: [&str; 3] = [
-    "run -d --network none --name witness busybox sleep 600",
-    "run -d --name joined busybox sleep 600",
-    "run -d --network none --name still busybox sleep 600",
+    "run -d --network none --name witness busybox sleep 7200",
+    "run -d --name joined busybox sleep 7200",
+    "run -d --network none --name still busybox sleep 7200",
 ];
 const BESIDE: &str = "inspect -f {{.State.Pid}},{{.State.Status}} witness joined still";
 const CLEAN: [&str; 5] = [
