@@ -15,7 +15,7 @@ use docker_schema::filters::Filters;
 use docker_schema::network::EndpointSettings;
 use engine::{Container, ContainerFilter, LabelFilter, Networks, Pattern, Status};
 use images::Image;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use types::Timestamp;
 
@@ -81,17 +81,33 @@ pub(crate) async fn summaries(
             .names
             .extend(links.remove(container.id()).unwrap_or_default());
         summary.names.sort();
-        if sizes {
-            let written = api.engine.containers().usage(container.id()).await;
-            let written = written.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-            let image = api.engine.images().resolve(&container.record.image_id);
-            let below = image.map_or(0, |image| i64::try_from(image.size).unwrap_or(i64::MAX));
-            summary.size_rw = written;
-            summary.size_root_fs = written.saturating_add(below);
-        }
         summaries.push(summary);
     }
+    if sizes {
+        measure(api, containers, &mut summaries).await?;
+    }
     Ok(summaries)
+}
+
+/// Adds what each has written and what its image has; nothing, of what cannot be counted.
+async fn measure(api: &Api, of: &[Arc<Container>], summaries: &mut [Summary]) -> Result<()> {
+    let ids = of.iter().map(|container| container.id().clone()).collect();
+    let written = api.engine.containers().usages(ids).await?;
+    let mut below = HashMap::new();
+    for (summary, container) in summaries.iter_mut().zip(of) {
+        let image = &container.record.image_id;
+        let below = below.entry(image).or_insert_with(|| {
+            let image = api.engine.images().resolve(image);
+            image.map_or(0, |image| signed(image.size))
+        });
+        summary.size_rw = written.get(container.id()).copied().map_or(0, signed);
+        summary.size_root_fs = summary.size_rw.saturating_add(*below);
+    }
+    Ok(())
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn summary(container: &Container, networks: &Networks, now: Timestamp) -> Summary {

@@ -2,6 +2,8 @@
 
 use super::Containers;
 use crate::{Container, Error};
+use snapshot::Snapshots;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use types::{ContainerId, ExecId};
@@ -57,15 +59,34 @@ impl Containers {
     /// # Errors
     /// If they cannot be counted.
     pub async fn usage(&self, id: &ContainerId) -> Result<u64, Error> {
-        let snapshots = Arc::clone(&self.context.snapshots);
-        let measured = id.clone();
-        let usage = crate::context::blocking(move || snapshots.usage(&measured)).await?;
-        let usage = usage.map_err(|source| Error::Snapshot {
-            action: "measure",
-            id: id.clone(),
-            source,
-        })?;
-        // COMPAT: dockerd counts what files hold, not what they take.
-        Ok(usage.content)
+        let (snapshots, id) = (Arc::clone(&self.context.snapshots), id.clone());
+        crate::context::blocking(move || usage(&snapshots, &id)).await?
     }
+
+    /// Bytes in the writable part of each that can be counted. One thread counts them all: to go
+    /// to one and back costs more than to count.
+    ///
+    /// # Errors
+    /// If the daemon ends.
+    pub async fn usages(&self, ids: Vec<ContainerId>) -> Result<HashMap<ContainerId, u64>, Error> {
+        let snapshots = Arc::clone(&self.context.snapshots);
+        crate::context::blocking(move || {
+            let counted = ids.into_iter().filter_map(|id| {
+                let bytes = usage(&snapshots, &id).ok()?;
+                Some((id, bytes))
+            });
+            counted.collect()
+        })
+        .await
+    }
+}
+
+fn usage(snapshots: &Snapshots, id: &ContainerId) -> Result<u64, Error> {
+    let usage = snapshots.usage(id).map_err(|source| Error::Snapshot {
+        action: "measure",
+        id: id.clone(),
+        source,
+    })?;
+    // COMPAT: dockerd counts what files hold, not what they take.
+    Ok(usage.content)
 }
