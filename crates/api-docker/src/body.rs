@@ -155,6 +155,13 @@ impl Writer {
         drop(self.0.send(Err(error)).await);
     }
 
+    /// Cuts the connection because the daemon stops: the answer is not whole, and the client sees
+    /// that.
+    pub(crate) fn interrupt(&self) {
+        // One that does not take what waits for it is cut off by the daemon's end.
+        drop(self.0.try_send(Err(Error::stopping())));
+    }
+
     /// Ends when the client is gone.
     pub(crate) async fn closed(&self) {
         self.0.closed().await;

@@ -75,6 +75,11 @@ impl Error {
         }
     }
 
+    /// The daemon ends before the answer does.
+    pub(crate) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping")
+    }
+
     /// The caller's words are wrong.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)

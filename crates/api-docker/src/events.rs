@@ -124,7 +124,7 @@ pub(crate) async fn stream(call: Call) -> Result<Response> {
             let next = tokio::select! {
                 next = subscription.next() => next,
                 () = writer.closed() => return,
-                () = stopping.cancelled() => return,
+                () = stopping.cancelled() => return writer.interrupt(),
             };
             match next {
                 Ok(None) => return,

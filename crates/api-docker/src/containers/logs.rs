@@ -67,7 +67,7 @@ pub(crate) async fn logs(call: Call) -> Result<Response> {
         tokio::select! {
             () = send(log, &writer, form) => {}
             () = writer.closed() => {}
-            () = stopping.cancelled() => {}
+            () = stopping.cancelled() => writer.interrupt(),
         }
     });
     Ok(response)

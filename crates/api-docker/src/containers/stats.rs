@@ -58,7 +58,7 @@ pub(crate) async fn stats(call: Call) -> Result<Response> {
             // It ends only when the client or the container is gone.
             sent = send((&api, version), &id, &writer) => drop(sent),
             () = writer.closed() => {}
-            () = stopping.cancelled() => {}
+            () = stopping.cancelled() => writer.interrupt(),
         }
     });
     Ok(response)

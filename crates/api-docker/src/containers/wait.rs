@@ -20,7 +20,7 @@ pub(crate) async fn wait(call: Call) -> Result<Response> {
         let ended = tokio::select! {
             ended = waiter.ended() => ended,
             () = writer.closed() => return,
-            () = stopping.cancelled() => return,
+            () = stopping.cancelled() => return writer.interrupt(),
         };
         match ended {
             // A client that went meanwhile needs no answer.

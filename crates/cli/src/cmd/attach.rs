@@ -86,7 +86,8 @@ impl Action for Attach {
         let copy = async {
             match session.copy().await? {
                 End::Detached => Err(Failure::text(1, "read escape sequence")),
-                End::Closed => run::status(wait).await,
+                // COMPAT: whatever keeps the container's own status from being known.
+                End::Closed => run::status(wait).await.map_err(|f| f.with_status(1)),
             }
         };
         session::accompany(copy, client, &target, signals).await?

@@ -151,10 +151,18 @@ impl Run {
 pub(crate) const DAEMON_GONE: &str =
     "the daemon went away before the container ended; the container runs on: see `corten ps`";
 
+/// A container's end.
+pub(crate) async fn end(mut wait: JsonStream) -> Result<WaitResponse> {
+    let answer = match wait.next().await {
+        Err(client::Error::Body { .. }) => None,
+        answer => answer?,
+    };
+    answer.ok_or_else(|| Failure::text(1, DAEMON_GONE))
+}
+
 /// The exit status that a wait gives.
-pub(crate) async fn status(mut wait: JsonStream) -> Result {
-    let answer: Option<WaitResponse> = wait.next().await?;
-    let answer = answer.ok_or_else(|| Failure::text(125, DAEMON_GONE))?;
+pub(crate) async fn status(wait: JsonStream) -> Result {
+    let answer = end(wait).await.map_err(|f| f.with_status(125))?;
     if let Some(error) = answer.error.filter(|error| !error.message.is_empty()) {
         return Err(Failure::text(
             125,

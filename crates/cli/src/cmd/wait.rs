@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::output;
 use client::{Call, Client};
-use docker_schema::container::WaitResponse;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wait {
@@ -35,11 +34,7 @@ impl Action for Wait {
 }
 
 async fn one(client: &Client, name: &str) -> Result<i64> {
-    let mut stream = client
-        .json_stream(Call::post(container(name, "/wait")))
-        .await?;
-    let answer: Option<WaitResponse> = stream.next().await?;
-    answer
-        .map(|answer| answer.status_code)
-        .ok_or_else(|| Failure::text(1, run::DAEMON_GONE))
+    let call = Call::post(container(name, "/wait"));
+    let answer = run::end(client.json_stream(call).await?).await?;
+    Ok(answer.status_code)
 }

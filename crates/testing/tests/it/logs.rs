@@ -1,6 +1,7 @@
 //! `logs`: what was written stays readable.
 
 use crate::Running;
+use std::io::Read;
 use std::process::Stdio;
 use testing::TestHost;
 
@@ -93,6 +94,45 @@ fn follow_of_a_running_container_ends_when_it_is_removed() {
     host.cli(&["rm", "-f", &one.id]).success();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "up\n");
+}
+
+#[test]
+fn who_follows_learns_that_the_daemon_went_away() {
+    let mut host = TestHost::start();
+    let id = host.run_detached(&["busybox", "sh", "-c", "echo up; sleep 600"]);
+    let follow = |host: &TestHost, args: &[&str]| {
+        let mut command = host.command(args);
+        command.env("DOCKER_HOST", host.address());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let stop = |host: &mut TestHost| assert_eq!(host.stop_daemon(), Some(0));
+    for stop in [stop, TestHost::kill_daemon] {
+        let wait = follow(&host, &["wait", &id]);
+        let mut told = [&["events", "--since", "1h"][..], &["logs", "-f", &id]]
+            .map(|args| follow(&host, args));
+        for follower in &mut told {
+            let mut first = [0];
+            follower
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut first)
+                .unwrap();
+        }
+        stop(&mut host);
+        for follower in told.into_iter().chain([wait]) {
+            let output = follower.wait_with_output().unwrap();
+            let words = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{words}");
+            assert!(
+                words.contains("broke off") || words.contains("went away"),
+                "{words}"
+            );
+        }
+        host.start_daemon();
+    }
+    host.cli(&["rm", "-f", &id]).success();
 }
 
 #[test]
