@@ -114,7 +114,12 @@ pub(crate) fn plan(record: &ContainerRecord, dir: &Path) -> Result<Plan, Error> 
             if !tag.is_empty() {
                 attributes.insert("tag".to_owned(), tag);
             }
-            (bounds.file(file(dir)), None)
+            let kept = JsonFile {
+                // COMPAT: dockerd's files are JSON as well, and have a sign in place of a byte.
+                exact: false,
+                ..bounds.file(file(dir))
+            };
+            (kept, None)
         }
     };
     let disabled = spec.options.get("cache-disabled").map(String::as_str);
@@ -153,6 +158,7 @@ impl Bounds {
             max_size: self.size,
             max_file: NonZeroU32::new(self.files),
             attributes: BTreeMap::new(),
+            exact: true,
             compress: self.compress,
         }
     }

@@ -130,31 +130,34 @@ fn write(
     let name = format!("/{}", origin.name);
     let ordinal = parts.ordinal.to_string();
     let mut pairs = vec![
-        ("container_id", origin.id.as_str()),
-        ("container_name", &name),
-        ("source", message.record.stream.name()),
+        ("container_id", origin.id.as_bytes()),
+        ("container_name", name.as_bytes()),
+        ("source", message.record.stream.name().as_bytes()),
         ("log", message.line),
     ];
     if parts.ordinal > 0 {
         pairs.extend([
-            ("partial_message", "true"),
-            ("partial_id", &parts.id),
-            ("partial_ordinal", &ordinal),
-            ("partial_last", if parts.last { "true" } else { "false" }),
+            ("partial_message", &b"true"[..]),
+            ("partial_id", parts.id.as_bytes()),
+            ("partial_ordinal", ordinal.as_bytes()),
+            ("partial_last", if parts.last { b"true" } else { b"false" }),
         ]);
     }
     pairs.extend(
         origin
             .attributes
             .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str())),
+            .map(|(k, v)| (k.as_str(), v.as_bytes())),
     );
     let mut bytes = Vec::with_capacity(256 + message.line.len());
     encode::write_array_len(&mut bytes, 4)?;
     encode::write_str(&mut bytes, &origin.tag)?;
     time(&mut bytes, message.record.at, settings.precise)?;
     map(&mut bytes, &pairs)?;
-    let option: Vec<(&str, &str)> = chunk.map(|chunk| ("chunk", chunk)).into_iter().collect();
+    let option: Vec<_> = chunk
+        .map(|chunk| ("chunk", chunk.as_bytes()))
+        .into_iter()
+        .collect();
     map(&mut bytes, &option)?;
     Ok(bytes)
 }
@@ -173,11 +176,13 @@ fn time(bytes: &mut Vec<u8>, at: Timestamp, precise: bool) -> std::io::Result<()
     Ok(())
 }
 
-fn map(bytes: &mut Vec<u8>, pairs: &[(&str, &str)]) -> std::io::Result<()> {
+/// COMPAT: strings are whatever bytes there are, as Go's are.
+fn map(bytes: &mut Vec<u8>, pairs: &[(&str, &[u8])]) -> std::io::Result<()> {
     encode::write_map_len(bytes, u32::try_from(pairs.len()).unwrap_or(0))?;
     for (key, value) in pairs {
         encode::write_str(bytes, key)?;
-        encode::write_str(bytes, value)?;
+        encode::write_str_len(bytes, u32::try_from(value.len()).unwrap_or(0))?;
+        bytes.extend_from_slice(value);
     }
     Ok(())
 }

@@ -169,7 +169,7 @@ fn write(message: Message<'_>) -> Vec<u8> {
     let mut put = |key: &str, value: Value| drop(document.insert(key.to_owned(), value));
     put("version", "1.1".into());
     put("host", message.host.into());
-    put("short_message", message.line.into());
+    put("short_message", message.text().into());
     put("timestamp", seconds.into());
     put("level", message.severity().into());
     for (key, value) in [

@@ -23,9 +23,9 @@ fn write(message: Message<'_>) -> Vec<u8> {
     let at = message.record.at.to_string();
     let ordinal = message.ordinal.to_string();
     let mut entry = Vec::with_capacity(512 + message.line.len());
+    field(&mut entry, "MESSAGE", message.line);
     for (name, value) in [
-        ("MESSAGE", message.line),
-        ("PRIORITY", &severity),
+        ("PRIORITY", severity.as_str()),
         ("CONTAINER_ID", origin.short_id()),
         ("CONTAINER_ID_FULL", &origin.id),
         ("CONTAINER_LOG_EPOCH", message.epoch),
@@ -61,18 +61,19 @@ fn write(message: Message<'_>) -> Vec<u8> {
 }
 
 /// One field: on a line of its own or, if it has several, with its length before it.
-fn field(entry: &mut Vec<u8>, name: &str, value: &str) {
+fn field(entry: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
     if name.is_empty() {
         return;
     }
+    let value = value.as_ref();
     entry.extend_from_slice(name.as_bytes());
-    if value.contains('\n') {
+    if value.contains(&b'\n') {
         entry.push(b'\n');
         entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
     } else {
         entry.push(b'=');
     }
-    entry.extend_from_slice(value.as_bytes());
+    entry.extend_from_slice(value);
     entry.push(b'\n');
 }
 
@@ -93,12 +94,12 @@ mod tests {
         let record = logs::Record {
             stream: logs::Stream::Stdout,
             at: types::Timestamp::from_nanos(1),
-            line: "a\n".to_owned(),
+            line: b"a\n".to_vec(),
             attributes: std::collections::BTreeMap::new(),
         };
         let entry = write(Message {
             record: &record,
-            line: "a",
+            line: b"a",
             parts: &crate::sender::Parts::default(),
             origin: &crate::Origin::default(),
             host: "host",

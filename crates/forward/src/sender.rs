@@ -35,7 +35,7 @@ pub(crate) struct Parts {
 pub(crate) struct Message<'a> {
     pub(crate) record: &'a Record,
     /// Without its end of line.
-    pub(crate) line: &'a str,
+    pub(crate) line: &'a [u8],
     pub(crate) parts: &'a Parts,
     pub(crate) origin: &'a Origin,
     /// This host's name.
@@ -47,6 +47,16 @@ pub(crate) struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// The line for who takes only text. COMPAT: in place of each byte that is none is a sign.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::with_capacity(self.line.len());
+        for chunk in self.line.utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        }
+        text
+    }
+
     /// The severity of syslog and the priority of the journal: information, or an error.
     pub(crate) fn severity(&self) -> u8 {
         match self.record.stream {
@@ -107,7 +117,7 @@ impl Sender {
         parts.advance(record);
         let message = Message {
             record,
-            line: record.line.strip_suffix('\n').unwrap_or(&record.line),
+            line: record.line.strip_suffix(b"\n").unwrap_or(&record.line),
             parts: &parts,
             origin: &self.origin,
             host: &self.host,
@@ -138,7 +148,7 @@ impl Parts {
     /// Takes the next record of the stream into account. COMPAT: an end of the output that is no
     /// end of a line goes on as well, and nothing follows.
     fn advance(&mut self, record: &Record) {
-        let goes_on = !record.line.ends_with('\n');
+        let goes_on = !record.line.ends_with(b"\n");
         if self.last || self.ordinal == 0 {
             *self = Self::default();
         }
@@ -166,9 +176,9 @@ mod tests {
     #[test]
     fn pieces_of_a_long_line_are_numbered() {
         let record = |line: String| Record {
+            line: line.into_bytes(),
             stream: logs::Stream::Stdout,
             at: Timestamp::from_nanos(255),
-            line,
             attributes: std::collections::BTreeMap::new(),
         };
         let mut parts = Parts::default();

@@ -92,32 +92,35 @@ impl Settings {
         Err(Error::Absent("Unix syslog delivery error".to_owned()))
     }
 
-    fn write(&self, message: Message<'_>) -> String {
+    fn write(&self, message: Message<'_>) -> Vec<u8> {
         let priority = self.facility * 8 + message.severity();
         let nanos = i128::from(message.record.at.nanos());
         let at = jiff::Timestamp::from_nanosecond(nanos).unwrap_or_default();
         let at = at.to_zoned(TimeZone::system());
         let (tag, host, pid) = (&message.origin.tag, message.host, std::process::id());
         let stamp = at.strftime("%b %e %H:%M:%S");
-        let line = message.line;
         let zone = at.strftime("%:z").to_string();
         let zone = if zone == "+00:00" { "Z" } else { &zone };
-        let text = match self.form {
-            Form::Unix => format!("<{priority}>{stamp} {tag}[{pid}]: {line}\n"),
-            Form::Rfc3164 => format!("<{priority}>{stamp} {host} {tag}[{pid}]: {line}\n"),
+        let head = match self.form {
+            Form::Unix => format!("<{priority}>{stamp} {tag}[{pid}]: "),
+            Form::Rfc3164 => format!("<{priority}>{stamp} {host} {tag}[{pid}]: "),
             Form::Rfc5424 => {
                 let at = at.strftime("%Y-%m-%dT%H:%M:%S");
-                format!("<{priority}>1 {at}{zone} {host} {tag} {pid} {tag} - {line}\n")
+                format!("<{priority}>1 {at}{zone} {host} {tag} {pid} {tag} - ")
             }
             Form::Rfc5424Micro => {
                 let at = at.strftime("%Y-%m-%dT%H:%M:%S.%6f");
-                format!("<{priority}>1 {at}{zone} {host} {tag} {pid} {tag} - {line}\n")
+                format!("<{priority}>1 {at}{zone} {host} {tag} {pid} {tag} - ")
             }
         };
-        match self.counted {
-            true => format!("{} {text}", text.len()),
-            false => text,
+        let mut text = match self.counted {
+            true => format!("{} {head}", head.len() + message.line.len() + 1),
+            false => head,
         }
+        .into_bytes();
+        text.extend_from_slice(message.line);
+        text.push(b'\n');
+        text
     }
 }
 
@@ -131,7 +134,7 @@ pub(crate) async fn send(
         return Ok(());
     }
     let text = settings.write(message);
-    let sent = socket.send(text.as_bytes()).await;
+    let sent = socket.send(&text).await;
     sent.map_err(Error::connection("send to syslog"))
 }
 

@@ -27,6 +27,9 @@ pub struct JsonFile {
     pub max_file: Option<NonZeroU32>,
     /// Labels, environment and tag, repeated in every record.
     pub attributes: BTreeMap<String, String>,
+    /// A line that is no UTF-8, which JSON cannot say, is kept to the byte besides.
+    #[serde(default)]
+    pub exact: bool,
     /// Files that are not written any more are compressed, by [`crate::compress_older`].
     #[serde(default)]
     pub compress: bool,

@@ -46,6 +46,17 @@ pub(crate) fn escape(mut bytes: &[u8], to: &mut Vec<u8>) {
     }
 }
 
+/// `bytes` as the characters of the same numbers.
+pub(crate) fn characters(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The bytes of the same numbers as the characters of `text`.
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
+    let byte = |character| u8::try_from(u32::from(character)).unwrap_or(b'?');
+    text.chars().map(byte).collect()
+}
+
 fn escape_ascii(byte: u8, to: &mut Vec<u8>) {
     match byte {
         b'"' | b'\\' => to.extend_from_slice(&[b'\\', byte]),

@@ -3,7 +3,7 @@
 
 mod file;
 
-use crate::{Error, JsonFile, Stream, Watch, time};
+use crate::{Error, JsonFile, Stream, Watch, escape, time};
 use file::Part;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -47,7 +47,7 @@ pub struct Record {
     /// When it was read from the process.
     pub at: Timestamp,
     /// What was written, with its end of line if it has one.
-    pub line: String,
+    pub line: Vec<u8>,
     /// Labels, environment and tag.
     pub attributes: BTreeMap<String, String>,
 }
@@ -57,6 +57,9 @@ pub struct Record {
 struct Document<'a> {
     #[serde(borrow, default)]
     log: Cow<'a, str>,
+    /// The line to the byte, if it is no UTF-8: characters with the numbers of its bytes.
+    #[serde(default)]
+    bytes: Option<String>,
     #[serde(default = "Document::stdout")]
     stream: Stream,
     #[serde(borrow)]
@@ -233,6 +236,7 @@ fn plain(line: &[u8]) -> Option<Document<'_>> {
     let time = rest.strip_prefix(b"\",\"time\":\"")?.strip_suffix(b"\"}")?;
     Some(Document {
         log,
+        bytes: None,
         stream,
         time: Cow::Borrowed(std::str::from_utf8(time).ok()?),
         attrs: BTreeMap::new(),
@@ -259,7 +263,10 @@ fn wanted(query: &Query, clock: &mut Clock, line: &[u8]) -> Wanted {
     Wanted::Yes(Record {
         stream: document.stream,
         at,
-        line: document.log.into_owned(),
+        line: match document.bytes {
+            Some(text) => escape::bytes(&text),
+            None => document.log.into_owned().into_bytes(),
+        },
         attributes: document.attrs,
     })
 }

@@ -1,6 +1,6 @@
 //! Lines out of bytes, records out of lines, files out of records.
 
-use crate::escape::escape;
+use crate::escape::{characters, escape};
 use crate::rotate::rotate;
 use crate::{Error, JsonFile, Stream};
 use std::fs::{File, OpenOptions};
@@ -125,22 +125,32 @@ impl Writer {
             self.flush()?;
             self.rotate()?;
         }
-        self.batch.extend_from_slice(b"{\"log\":\"");
         let mut begun = mem::take(&mut self.begun[index(stream)]);
-        if !begun.is_empty() {
+        if begun.is_empty() {
+            self.document(line, tail);
+        } else {
             // A character may lie across the two.
             begun.extend_from_slice(line);
-            escape(&begun, &mut self.batch);
+            self.document(&begun, tail);
             begun.clear();
             self.begun[index(stream)] = begun;
-        } else {
-            escape(line, &mut self.batch);
         }
-        self.batch.extend_from_slice(tail);
         if self.batch.len() >= BATCH {
             self.flush()?;
         }
         Ok(())
+    }
+
+    fn document(&mut self, line: &[u8], tail: &[u8]) {
+        self.batch.push(b'{');
+        if self.config.exact && std::str::from_utf8(line).is_err() {
+            self.batch.extend_from_slice(b"\"bytes\":\"");
+            escape(characters(line).as_bytes(), &mut self.batch);
+            self.batch.extend_from_slice(b"\",");
+        }
+        self.batch.extend_from_slice(b"\"log\":\"");
+        escape(line, &mut self.batch);
+        self.batch.extend_from_slice(tail);
     }
 
     /// Whether the current file has reached its bound, with what waits to be written.

@@ -85,6 +85,7 @@ impl Host {
             max_size: None,
             max_file: None,
             attributes: [].into(),
+            exact: false,
             compress: false,
         }
     }
@@ -93,7 +94,7 @@ impl Host {
     pub fn logged(&self, id: &ContainerId) -> String {
         let mut reader = logs::Reader::open(&self.log(id), logs::Query::default()).unwrap();
         std::iter::from_fn(|| reader.next_record().unwrap())
-            .map(|record| record.line)
+            .map(|record| String::from_utf8(record.line).unwrap())
             .collect()
     }
 

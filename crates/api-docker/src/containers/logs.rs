@@ -148,7 +148,7 @@ impl Chunk {
                 .extend(pairs.collect::<Vec<_>>().join(",").bytes());
             self.bytes.push(b' ');
         }
-        self.bytes.extend_from_slice(record.line.as_bytes());
+        self.bytes.extend_from_slice(&record.line);
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
         let record = LogRecord {
             stream: LogStream::Stderr,
             at: Timestamp::from_nanos(951_782_400_500_000_000),
-            line: "a\n".to_owned(),
+            line: b"a\n".to_vec(),
             attributes: [("k,".to_owned(), "v w".to_owned())].into(),
         };
         let written = |(tty, timestamps, details), records: &[&LogRecord], joined| {

@@ -251,7 +251,7 @@ async fn write_all(client: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> std::io::Resu
 }
 
 fn framed(record: &Record, framing: Framing) -> Vec<u8> {
-    let line = record.line.as_bytes();
+    let line = &record.line;
     match framing {
         Framing::Raw => line.to_vec(),
         Framing::Multiplexed => {

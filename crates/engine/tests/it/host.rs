@@ -162,7 +162,7 @@ impl Host {
         let mut log = self.engine.containers().logs(id, query).unwrap();
         let mut text = String::new();
         while let Some(record) = within(log.next()).await.unwrap() {
-            text.push_str(&record.line);
+            text.push_str(std::str::from_utf8(&record.line).unwrap());
         }
         text
     }

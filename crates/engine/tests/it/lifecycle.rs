@@ -200,7 +200,7 @@ async fn a_followed_log_ends_with_its_container() {
     let mut log = host.engine.containers().logs(&id, query).unwrap();
     let mut text = String::new();
     while let Some(record) = within(log.next()).await.unwrap() {
-        text.push_str(&record.line);
+        text.push_str(std::str::from_utf8(&record.line).unwrap());
     }
     assert_eq!(text, "1\n2\n3\n");
     host.clear().await;

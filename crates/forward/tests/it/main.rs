@@ -37,7 +37,7 @@ fn record(stream: Stream, line: &str) -> Record {
     Record {
         stream,
         at: AT,
-        line: line.to_owned(),
+        line: line.into(),
         attributes: BTreeMap::new(),
     }
 }

@@ -11,6 +11,7 @@ fn config(folder: &TempDir, size: u64, files: u32) -> JsonFile {
         max_size: NonZeroU64::new(size),
         max_file: NonZeroU32::new(files),
         attributes: [].into(),
+        exact: false,
         compress: false,
     }
 }
@@ -31,9 +32,13 @@ fn write(writer: &mut Writer, lines: std::ops::Range<u64>) {
     }
 }
 
+fn text(record: &Record) -> &str {
+    std::str::from_utf8(&record.line).unwrap()
+}
+
 fn rest(reader: &mut Reader) -> Vec<u64> {
     let next = || reader.next_record().unwrap();
-    let number = |record: Record| record.line.trim().parse().unwrap();
+    let number = |record: Record| text(&record).trim().parse().unwrap();
     std::iter::from_fn(next).map(number).collect()
 }
 
@@ -41,6 +46,36 @@ fn check(config: &JsonFile, query: Query, expected: impl IntoIterator<Item = u64
     let mut reader = Reader::open(config, query.clone()).unwrap();
     let expected: Vec<u64> = expected.into_iter().collect();
     assert_eq!(rest(&mut reader), expected, "{query:?}");
+}
+
+#[test]
+fn bytes_that_are_no_text_come_back_where_files_are_exact() {
+    let lines = [
+        &b"a\tb \xff\xfe x\n"[..],
+        "é\n".as_bytes(),
+        b"\xc3",
+        b"\"\0\n",
+    ];
+    for exact in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let config = JsonFile {
+            exact,
+            ..config(&folder, 2000, 5)
+        };
+        let mut writer = Writer::open(config.clone()).unwrap();
+        for line in lines {
+            writer.write(Stream::Stdout, line, at(1)).unwrap();
+        }
+        let mut reader = Reader::open(&config, Query::default()).unwrap();
+        let next = || reader.next_record().unwrap();
+        let read: Vec<_> = std::iter::from_fn(next).map(|r| r.line).collect();
+        let other = ["a\tb \u{fffd}\u{fffd} x\n", "é\n", "\u{fffd}\"\0\n"];
+        let expected = match exact {
+            true => vec![lines[0].to_vec(), lines[1].to_vec(), lines[2..].concat()],
+            false => other.map(|line| line.as_bytes().to_vec()).to_vec(),
+        };
+        assert_eq!(read, expected, "{exact}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn config(folder: &TempDir) -> JsonFile {
         max_size: None,
         max_file: None,
         attributes: [].into(),
+        exact: false,
         compress: false,
     }
 }

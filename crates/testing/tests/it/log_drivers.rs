@@ -3,7 +3,7 @@
 use crate::Running;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use testing::{PATIENCE, TestHost};
@@ -228,6 +228,38 @@ fn old_files_are_compressed_and_read_on() {
         "{}",
         tail.len()
     );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_sent_and_come_back_but_for_json_files() {
+    let host = TestHost::start();
+    let socket = host.scratch().join("bytes.sock");
+    let syslog = UnixDatagram::bind(&socket).unwrap();
+    syslog.set_read_timeout(Some(PATIENCE)).unwrap();
+    let address = format!("syslog-address=unixgram://{}", socket.display());
+    let exact = &b"a \xff\xc3 b\n"[..];
+    for (driver, options, expected) in [
+        ("json-file", &[][..], "a \u{fffd}\u{fffd} b\n".as_bytes()),
+        ("local", &[], exact),
+        ("syslog", &["--log-opt", &address], exact),
+    ] {
+        let script = r"printf 'a \377\303 b\n'";
+        let run = [
+            &["--log-driver", driver],
+            options,
+            &["busybox", "sh", "-c", script],
+        ];
+        let one = Running::new(&host, &run.concat());
+        host.cli(&["wait", &one.id]).success();
+        assert_eq!(
+            host.cli(&["logs", &one.id]).success().stdout,
+            expected,
+            "{driver}"
+        );
+    }
+    let mut message = [0; 512];
+    let length = syslog.recv(&mut message).unwrap();
+    assert!(message[..length].ends_with(exact), "{message:?}");
 }
 
 #[test]
