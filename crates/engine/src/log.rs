@@ -92,12 +92,18 @@ pub(crate) fn plan(record: &ContainerRecord, dir: &Path) -> Result<Plan, Error> 
     let options = driver::own(&spec.options).map_err(failed)?;
     let mut attributes = attributes::of(record, &options).map_err(failed)?;
     let tag = tag::read(record, options.get("tag").map_or("", String::as_str));
+    let disabled = spec.options.get("cache-disabled").map(String::as_str);
+    let mut readable = disabled.is_none_or(|text| driver::switch(text) != Ok(true));
     let (file, remote) = match driver {
         Driver::Remote(name) => {
             let rest = driver::without_attributes(&options);
             let target = Target::read(name, &Options(&rest)).map_err(|error| failed(error.0))?;
             let tag = tag::or_id(tag.map_err(failed)?, record);
             let origin = origin(record, tag, std::mem::take(&mut attributes));
+            // COMPAT: where dockerd reads a driver itself, a cache that is disabled is no matter.
+            let read_back = target.read_back(&origin);
+            readable |= read_back.is_some();
+            attributes = read_back.unwrap_or_default();
             let bounds = Bounds::cached(&spec.options).map_err(failed)?;
             (
                 bounds.file(dir.join("container-cached.log")),
@@ -122,10 +128,9 @@ pub(crate) fn plan(record: &ContainerRecord, dir: &Path) -> Result<Plan, Error> 
             (kept, None)
         }
     };
-    let disabled = spec.options.get("cache-disabled").map(String::as_str);
     Ok(Plan {
         config: logs::Config::JsonFile(JsonFile { attributes, ..file }),
-        readable: remote.is_none() || disabled.is_none_or(|text| driver::switch(text) != Ok(true)),
+        readable: remote.is_none() || readable,
         remote,
     })
 }

@@ -1,8 +1,9 @@
 //! The journal of systemd, by its own protocol.
 
-use crate::Error;
 use crate::sender::Message;
 use crate::socket::{Peer, Socket};
+use crate::{Error, Origin};
+use std::collections::BTreeMap;
 
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -43,7 +44,7 @@ fn write(message: Message<'_>) -> Vec<u8> {
         field(
             &mut entry,
             "CONTAINER_PARTIAL_ORDINAL",
-            &parts.ordinal.to_string(),
+            parts.ordinal.to_string(),
         );
         field(
             &mut entry,
@@ -54,17 +55,23 @@ fn write(message: Message<'_>) -> Vec<u8> {
             field(&mut entry, "CONTAINER_PARTIAL_MESSAGE", "true");
         }
     }
-    for (name, value) in &origin.attributes {
-        field(&mut entry, &sanitized(name), value);
+    for (name, value) in attributes(origin) {
+        field(&mut entry, &name, value);
     }
     entry
 }
 
+/// The attributes as the journal has them; it takes no name that begins with a digit.
+pub(crate) fn attributes(origin: &Origin) -> BTreeMap<String, String> {
+    let named = origin.attributes.iter();
+    let named = named.map(|(name, value)| (sanitized(name), value.clone()));
+    named
+        .filter(|(name, _)| name.starts_with(|first: char| first.is_ascii_uppercase()))
+        .collect()
+}
+
 /// One field: on a line of its own or, if it has several, with its length before it.
 fn field(entry: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
-    if name.is_empty() {
-        return;
-    }
     let value = value.as_ref();
     entry.extend_from_slice(name.as_bytes());
     if value.contains(&b'\n') {
@@ -95,13 +102,13 @@ mod tests {
             stream: logs::Stream::Stdout,
             at: types::Timestamp::from_nanos(1),
             line: b"a\n".to_vec(),
-            attributes: std::collections::BTreeMap::new(),
+            attributes: BTreeMap::new(),
         };
         let entry = write(Message {
             record: &record,
             line: b"a",
             parts: &crate::sender::Parts::default(),
-            origin: &crate::Origin::default(),
+            origin: &Origin::default(),
             host: "host",
             epoch: "e",
             ordinal: 3,
@@ -121,5 +128,18 @@ mod tests {
         field(&mut entry, "C", "d\ne");
         assert_eq!(entry, b"A=b\nC\n\x03\0\0\0\0\0\0\0d\ne\n");
         assert_eq!(sanitized("_com.example"), "COM_EXAMPLE");
+    }
+
+    #[test]
+    fn attributes_are_named_as_the_journal_takes_them() {
+        let given = [("com.example-x", "1"), ("_y", "2"), ("9z", "3"), ("_", "4")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let origin = Origin {
+            attributes: given.into(),
+            ..Origin::default()
+        };
+        let expected = [("COM_EXAMPLE_X", "1"), ("Y", "2")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(attributes(&origin), expected.into());
     }
 }

@@ -86,4 +86,12 @@ impl Target {
             }
         }))
     }
+
+    /// The attributes of records that the driver itself can be asked for; `None`: it cannot.
+    pub fn read_back(&self, origin: &Origin) -> Option<BTreeMap<String, String>> {
+        match self.0 {
+            Kind::Journald => Some(journald::attributes(origin)),
+            Kind::Syslog(_) | Kind::Fluentd(_) | Kind::Gelf(_) => None,
+        }
+    }
 }
