@@ -11,7 +11,7 @@ use docker_schema::filters::Filters;
 use docker_schema::image::{PruneReport, Summary};
 use engine::{ContainerFilter, EventType, LabelFilter};
 use images::{Image, Reference, Remove};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 const FILTERS: [&str; 7] = [
     "before",
@@ -53,18 +53,13 @@ pub(crate) async fn summaries(
     filters: &Filters,
     version: ApiVersion,
 ) -> Result<Vec<Summary>> {
-    let mut users: HashMap<String, i64> = HashMap::new();
-    let all = ContainerFilter {
-        all: true,
-        ..ContainerFilter::default()
-    };
-    for container in api.engine.containers().list(&all)? {
-        *users.entry(container.record.image_id.clone()).or_default() += 1;
-    }
+    let users = api.engine.containers().image_counts();
     let summary = |image: &Image| {
         let id = image.id.to_string();
         Summary {
-            containers: users.get(&id).copied().unwrap_or(0),
+            containers: users
+                .get(&id)
+                .map_or(0, |count| i64::try_from(*count).unwrap_or(i64::MAX)),
             created: seconds(image.created),
             labels: labels(image),
             parent_id: super::document::parent(image),
