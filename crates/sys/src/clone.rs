@@ -6,6 +6,7 @@ mod parked;
 
 pub use self::parked::Parked;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,6 +78,13 @@ impl Clone<'_> {
         }
         args
     }
+}
+
+/// Whether memory may be looked at is a property of the memory: what the child forbade for itself
+/// it forbade for us.
+fn restore(dumpable: DumpableBehavior) {
+    let restored = set_dumpable_behavior(dumpable);
+    debug_assert!(restored.is_ok(), "what was read can be set");
 }
 
 /// The child runs on a copy of the caller's memory.

@@ -23,7 +23,8 @@ pub(super) unsafe fn clone(
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
-    use rustix::process::{dumpable_behavior, set_dumpable_behavior};
+    use crate::clone::restore;
+    use rustix::process::dumpable_behavior;
     use std::arch::asm;
     use std::ffi::c_void;
     use std::io;
@@ -41,10 +42,7 @@ mod x86_64 {
         // SAFETY: `run` takes its argument for an `Option<F>`, which it is; both outlive the
         // child's use of this memory, at whose end the call returns.
         let pid = unsafe { clone(&args, run::<F>, (&raw mut child).cast()) };
-        // Whether memory may be looked at is a property of the memory: what the child forbade
-        // for itself it forbade for us.
-        let restored = set_dumpable_behavior(dumpable);
-        debug_assert!(restored.is_ok(), "what was read can be set");
+        restore(dumpable);
         pid
     }
 

@@ -6,11 +6,11 @@
 //! calling thread's own, as one does that is lent the memory for all of its time.
 
 use super::lent::clone;
-use super::{Child, Clone, end_after};
+use super::{Child, Clone, end_after, restore};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
-use rustix::process::{DumpableBehavior, PidfdFlags, Signal, WaitId, WaitIdOptions};
-use rustix::process::{dumpable_behavior, set_dumpable_behavior, set_parent_process_death_signal};
+use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{dumpable_behavior, set_parent_process_death_signal};
 use rustix::process::{getpid, pidfd_open, pidfd_send_signal, waitid};
 use rustix::thread::futex;
 use std::ffi::c_void;
@@ -156,13 +156,6 @@ impl<S> Drop for Parked<S> {
         // SAFETY: it came out of a box, and whoever shared it is gone.
         drop(unsafe { Box::from_raw(self.shared) });
     }
-}
-
-/// Whether memory may be looked at is a property of the memory: what the child forbade for itself
-/// it forbade for us.
-fn restore(dumpable: DumpableBehavior) {
-    let restored = set_dumpable_behavior(dumpable);
-    debug_assert!(restored.is_ok(), "what was read can be set");
 }
 
 /// The kernel wakes without the flag of private ones.
