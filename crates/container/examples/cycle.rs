@@ -97,7 +97,11 @@ fn rootfs(dir: &Path, parts: &[String]) -> Result<Rootfs> {
     std::fs::create_dir_all(&work)?;
     Ok(Rootfs::Layers {
         lower: vec![Layer::Directory(root)],
-        writable: Some(Writable { upper, work }),
+        writable: Some(Writable {
+            upper,
+            work,
+            volatile: false,
+        }),
     })
 }
 

@@ -6,7 +6,7 @@
 use crate::Error;
 use crate::users;
 use oci::runtime::{IdMapping, IdMaps};
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::{CWD, Mode, OFlags, open, rmdir};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
@@ -64,8 +64,16 @@ pub(crate) fn mount(
         });
     }
     let upper = writable.map(|writable| Upper::of(writable, maps));
-    let upper = upper.transpose()?;
-    let tree = overlay(&layers, upper.as_ref())?;
+    let mut upper = upper.transpose()?;
+    let mut made = overlay(&layers, upper.as_ref());
+    if made.is_err()
+        && let Some(upper) = upper.as_mut().filter(|upper| upper.volatile)
+    {
+        // Before Linux 5.10, and while the disk has an error that nobody has heard of.
+        upper.volatile = false;
+        made = overlay(&layers, Some(upper));
+    }
+    let tree = made?;
     let spent = layers.into_iter().filter_map(|lower| match lower {
         Lower::Mount(mount) => Some(mount),
         Lower::Path(_) => None,
@@ -83,6 +91,8 @@ struct Upper {
     mount: Option<OwnedFd>,
     dir: PathBuf,
     work: PathBuf,
+    /// As [`Writable::volatile`].
+    volatile: bool,
 }
 
 /// What is on disk where overlay works as the host's root, in its own directory: no map of a
@@ -91,11 +101,15 @@ const OVERLAYS_OWN: u32 = u32::MAX - 1;
 
 impl Upper {
     fn of(writable: &Writable, maps: Option<&IdMaps>) -> Result<Self, Error> {
+        let volatile = writable.volatile;
+        // Whoever has a part with that mark mounted again is us, on a machine that has run since.
+        rmdir(writable.work.join(sys::overlay::VOLATILE_MARK)).ok();
         let Some(maps) = maps else {
             return Ok(Self {
                 mount: None,
                 dir: writable.upper.clone(),
                 work: writable.work.clone(),
+                volatile,
             });
         };
         let (Some((above, upper)), Some((beside, work))) =
@@ -125,6 +139,7 @@ impl Upper {
             mount: Some(tree),
             dir: place.join(upper),
             work: place.join(work),
+            volatile,
         })
     }
 }
@@ -289,6 +304,10 @@ fn overlay_by(tell: Telling, layers: &[Lower], upper: Option<&Upper>) -> Result<
             fsconfig_set_string(context.as_fd(), key, path).map_err(|errno| {
                 Error::host("use as overlay's writable part", path)(errno.into())
             })?;
+        }
+        if upper.volatile {
+            fsconfig_set_flag(context.as_fd(), "volatile")
+                .map_err(failed("leave changes in memory of overlay"))?;
         }
     }
     for (option, value) in POLICY {

@@ -36,6 +36,9 @@ pub struct Stock {
     likely: Option<Root>,
     /// The container's root.
     root: Option<Root>,
+    /// What the container does not get. Closing a tree waits for an RCU grace period, so it is
+    /// kept until there is time for that.
+    left_out: Vec<Ready>,
 }
 
 /// One tree.
@@ -101,10 +104,11 @@ impl Stock {
         self.root.as_ref()
     }
 
-    /// Drops the trees with a file system of this type.
+    /// The container does not get the trees with a file system of this type.
     pub fn leave_out(&mut self, kind: &str) {
         let is = |mount: &Requested| mount.kind == kind;
-        self.trees.retain(|tree| !tree.mounts.iter().any(is));
+        let has = |tree: &mut Ready| tree.mounts.iter().any(is);
+        self.left_out.extend(self.trees.extract_if(.., has));
     }
 
     /// The tree that is the mount `at` of these and others after it, and which those are.

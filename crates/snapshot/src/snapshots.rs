@@ -30,8 +30,14 @@ pub struct Snapshots {
     /// The layer below all images.
     skeleton: PathBuf,
     snapshotter: Snapshotter,
-    /// The layers of the root that was made last.
-    last: Mutex<Option<Vec<Layer>>>,
+    last: Mutex<Option<Last>>,
+}
+
+/// What the next root will most probably be as: the one that was made last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Last {
+    layers: Vec<Layer>,
+    volatile: bool,
 }
 
 /// A container's root that was prepared.
@@ -80,15 +86,21 @@ impl Snapshots {
     /// what every root has.
     ///
     /// The container's own directory may exist; nothing is mounted, and nothing synced:
-    /// after a crash before the container's record is durable, it is a [`Leftover`].
-    pub fn prepare(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Prepared, Error> {
+    /// after a crash before the container's record is durable, it is a [`Leftover`]. `volatile` as
+    /// in [`Writable`].
+    pub fn prepare(
+        &self,
+        id: &ContainerId,
+        layers: Vec<Layer>,
+        volatile: bool,
+    ) -> Result<Prepared, Error> {
         if layers.is_empty() {
             return Err(Error::NoLayer(id.clone()));
         }
         match self.snapshotter {
             Snapshotter::Erofs | Snapshotter::Overlay => {
                 self.make(id)?;
-                Ok(self.overlay(id, layers))
+                Ok(self.overlay(id, layers, volatile))
             }
             Snapshotter::Copy => self.copy(id, layers),
         }
@@ -105,23 +117,28 @@ impl Snapshots {
 
     /// As [`Self::prepare`], where [`Self::prepare_ahead`] was called; if that failed it is made
     /// now.
-    pub fn take_prepared(&self, id: &ContainerId, layers: Vec<Layer>) -> Result<Prepared, Error> {
+    pub fn take_prepared(
+        &self,
+        id: &ContainerId,
+        layers: Vec<Layer>,
+        volatile: bool,
+    ) -> Result<Prepared, Error> {
         let has = |part: &str| {
             let path = Path::new(id.as_str()).join(part);
             rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
         };
         // The last that is made.
         if layers.is_empty() || !has(WORK) {
-            return self.prepare(id, layers);
+            return self.prepare(id, layers, volatile);
         }
-        Ok(self.overlay(id, layers))
+        Ok(self.overlay(id, layers, volatile))
     }
 
     /// The root that a container will most probably have for which [`Self::prepare_ahead`] was
-    /// called: over the layers that the last one has.
+    /// called: as the last one, over its layers.
     pub fn likely(&self, id: &ContainerId) -> Option<Rootfs> {
         let last = self.last().clone();
-        last.map(|layers| self.rootfs(id, layers))
+        last.map(|last| self.rootfs(id, last))
     }
 
     /// No root is likely any more; whether one was.
@@ -129,30 +146,32 @@ impl Snapshots {
         self.last().take().is_some()
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Vec<Layer>>> {
+    fn last(&self) -> MutexGuard<'_, Option<Last>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn overlay(&self, id: &ContainerId, mut layers: Vec<Layer>) -> Prepared {
+    fn overlay(&self, id: &ContainerId, mut layers: Vec<Layer>, volatile: bool) -> Prepared {
         layers.push(Layer::Directory(self.skeleton.clone()));
+        let made = Last { layers, volatile };
         let mut last = self.last();
-        if last.as_ref() != Some(&layers) {
-            *last = Some(layers.clone());
+        if last.as_ref() != Some(&made) {
+            *last = Some(made.clone());
         }
         drop(last);
         Prepared {
-            rootfs: self.rootfs(id, layers),
+            rootfs: self.rootfs(id, made),
             copied: Vec::new(),
         }
     }
 
-    fn rootfs(&self, id: &ContainerId, lower: Vec<Layer>) -> Rootfs {
+    fn rootfs(&self, id: &ContainerId, as_is: Last) -> Rootfs {
         let dir = self.root.join(id);
         Rootfs::Layers {
-            lower,
+            lower: as_is.layers,
             writable: Some(Writable {
                 upper: dir.join(UPPER),
                 work: dir.join(WORK),
+                volatile: as_is.volatile,
             }),
         }
     }

@@ -27,7 +27,10 @@ impl Fixture {
 
     fn prepare(&self) -> Writable {
         let layers = vec![Layer::Erofs(PathBuf::from("/layer"))];
-        let prepared = self.snapshots.prepare(&self.id, layers).expect("prepare");
+        let prepared = self
+            .snapshots
+            .prepare(&self.id, layers, false)
+            .expect("prepare");
         match prepared.rootfs {
             Rootfs::Layers {
                 writable: Some(writable),
@@ -56,11 +59,13 @@ fn a_writable_part_is_two_empty_directories_that_only_the_owner_reaches() {
     assert_eq!(mode(&writable.work), 0o700);
     assert_eq!(mode(&fixture.containers()), 0o700);
     assert_eq!(mode(&fixture.containers().join("c1")), 0o700);
-    let again = fixture
-        .snapshots
-        .prepare(&fixture.id, vec![Layer::Erofs(PathBuf::from("/layer"))]);
+    let again = fixture.snapshots.prepare(
+        &fixture.id,
+        vec![Layer::Erofs(PathBuf::from("/layer"))],
+        false,
+    );
     assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
-    let none = fixture.snapshots.prepare(&fixture.id, Vec::new());
+    let none = fixture.snapshots.prepare(&fixture.id, Vec::new(), false);
     assert!(matches!(none, Err(Error::NoLayer(_))), "{none:?}");
 }
 

@@ -37,4 +37,9 @@ pub struct Writable {
     pub upper: PathBuf,
     /// Overlay's `workdir`, empty before the mount.
     pub work: PathBuf,
+    /// What is written goes with the container, so that nothing is brought to the disk for its
+    /// sake: overlay's `volatile` (Linux 5.10; before, it has no effect). Without it the kernel
+    /// writes all of the disk's changes, of others too, whenever the overlay is unmounted.
+    #[serde(default)]
+    pub volatile: bool,
 }

@@ -43,6 +43,7 @@ fn layers_are_an_overlay_that_keeps_changes_in_its_upper_directory() {
         writable: Some(Writable {
             upper: dir.join("upper"),
             work: dir.join("work"),
+            volatile: false,
         }),
     };
     let output = bundle.script("cat /etc/which; echo changed > /etc/new");
@@ -51,6 +52,34 @@ fn layers_are_an_overlay_that_keeps_changes_in_its_upper_directory() {
     assert_eq!(new, "changed\n");
     let host = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!host.contains(dir.to_str().unwrap()), "{host}");
+}
+
+#[test]
+fn a_volatile_root_is_mounted_again_with_what_was_written() {
+    let mut bundle = Bundle::new();
+    let dir = bundle.dir.path().to_owned();
+    for name in ["upper", "work"] {
+        std::fs::create_dir(dir.join(name)).unwrap();
+    }
+    let root = bundle.root();
+    let mut look = |volatile| {
+        bundle.rootfs = Rootfs::Layers {
+            lower: vec![Layer::Directory(root.clone())],
+            writable: Some(Writable {
+                upper: dir.join("upper"),
+                work: dir.join("work"),
+                volatile,
+            }),
+        };
+        bundle.script("head -n 1 /proc/self/mountinfo; echo again >> /seen; cat /seen")
+    };
+    let mark = dir.join("work").join(sys::overlay::VOLATILE_MARK);
+    for (volatile, lines) in [(true, 1), (true, 2), (false, 3), (true, 4)] {
+        let output = look(volatile);
+        assert_eq!(output.contains(",volatile"), volatile, "{output}");
+        assert_eq!(output.matches("again").count(), lines, "{output}");
+        assert_eq!(mark.exists(), volatile);
+    }
 }
 
 /// Before Linux 6.5 overlay takes all layers in one option, which is short.
@@ -74,6 +103,7 @@ fn sixty_layers_are_one_root() {
         writable: Some(Writable {
             upper: dir.join("upper"),
             work: dir.join("work"),
+            volatile: false,
         }),
     };
     let output = bundle.script("ls /layers | wc -l; cat /top; pwd");
@@ -235,6 +265,7 @@ fn in_layers(mapped: bool, layers: impl Fn(&Path, &Path) -> Option<Vec<Layer>>) 
         writable: Some(Writable {
             upper: dir.join("upper"),
             work: dir.join("work"),
+            volatile: false,
         }),
     };
     let script = "cat /etc/which; stat -c %u /bin/sh /etc; echo x > /etc/new

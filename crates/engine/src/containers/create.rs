@@ -88,9 +88,11 @@ impl Containers {
         let snapshots = Arc::clone(&self.context.snapshots);
         let prepared = {
             let (id, layers) = (id.clone(), image.layers);
+            // Nobody finds what a container wrote that its end removes.
+            let volatile = spec.auto_remove;
             let prepare = move || match ahead {
-                true => snapshots.take_prepared(&id, layers),
-                false => snapshots.prepare(&id, layers),
+                true => snapshots.take_prepared(&id, layers, volatile),
+                false => snapshots.prepare(&id, layers, volatile),
             };
             crate::context::brief(prepare).await?
         };

@@ -33,19 +33,33 @@ fn overlay(mount: &Mount) -> Result<Rootfs> {
         let mut options = mount.options.iter();
         options.find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     };
+    let volatile = mount.options.iter().any(|option| option == "volatile");
     let lower = option("lowerdir").ok_or_else(|| Error::invalid("rootfs")("has no lowerdir"))?;
     let lower = lower.split(':').map(|path| Layer::Directory(path.into()));
     let writable = match (option("upperdir"), option("workdir")) {
         (Some(upper), Some(work)) => Some(Writable {
             upper: upper.into(),
             work: work.into(),
+            volatile,
         }),
         _ => None,
     };
+    if let Some(mark) = writable.as_ref().and_then(unsynced) {
+        return Err(Error::invalid("rootfs")(format!(
+            "was mounted volatile before: if all of it is there still, remove {}",
+            mark.display()
+        )));
+    }
     Ok(Rootfs::Layers {
         lower: lower.collect(),
         writable,
     })
+}
+
+/// The mark of a writable part whose changes need not be on the disk. Only its owner knows better.
+fn unsynced(writable: &Writable) -> Option<PathBuf> {
+    let mark = writable.work.join(sys::overlay::VOLATILE_MARK);
+    mark.symlink_metadata().is_ok().then_some(mark)
 }
 
 /// A group's use, as containerd's clients read it from version 1 groups.

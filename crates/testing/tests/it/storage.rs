@@ -445,6 +445,55 @@ fn a_store_is_usable_whatever_way_its_layers_were_kept() {
     host.cli(&["rm", "-f", &id]).success();
 }
 
+/// The kernel would write the whole disk's changes at the end of each.
+#[test]
+fn what_goes_with_its_container_is_left_in_memory() {
+    let host = TestHost::start();
+    let volatile = |flags: &[&str]| {
+        let look = ["busybox", "head", "-n", "1", "/proc/self/mountinfo"];
+        let run = ["run", "--network", "none"];
+        let seen = host.cli(&[&run[..], flags, &look].concat()).text();
+        assert!(seen.contains(" / rw"), "{seen}");
+        seen.contains(",volatile")
+    };
+    for (flags, expected) in [
+        (&["--rm"][..], true),
+        (&["--rm"], true),
+        (&[], false),
+        (&[], false),
+        (&["--rm"], true),
+    ] {
+        assert_eq!(volatile(flags), expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn what_is_left_in_memory_is_there_as_long_as_its_container() {
+    let host = TestHost::start();
+    let file = host.scratch().join("given");
+    fs::write(&file, "given").unwrap();
+    let script = "echo run >> /runs; exec sleep 600";
+    let create = ["create", "--rm", "--network", "none", "--name", "kept"];
+    host.cli(&[&create[..], &["busybox", "sh", "-c", script]].concat())
+        .success();
+    host.cli(&["cp", file.to_str().unwrap(), "kept:/given"])
+        .success();
+    host.cli(&["start", "kept"]).success();
+    host.until("it runs", |host| {
+        host.cli(&["exec", "kept", "test", "-s", "/runs"]).code == 0
+    });
+    host.cli(&["restart", "-t", "0", "kept"]).success();
+    host.until("it runs again", |host| {
+        let seen = host.cli(&["exec", "kept", "cat", "/given", "/runs"]);
+        seen.stdout == b"givenrun\nrun\n"
+    });
+    host.cli(&["commit", "kept", "committed"]).success();
+    let run = ["run", "--rm", "--network", "none", "committed"];
+    let seen = host.cli(&[&run[..], &["cat", "/given"]].concat()).text();
+    assert_eq!(seen, "given");
+    host.cli(&["rm", "-f", "kept"]).success();
+}
+
 #[test]
 fn a_driver_that_is_not_known_is_named() {
     let host = TestHost::idle();
