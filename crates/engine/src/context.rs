@@ -10,7 +10,7 @@ use crate::networks::Registry as NetworkRegistry;
 use crate::volumes::Shelf;
 use crate::{Config, ContainerRecord, Defaults, Error, Event, Events, NetworkState, Removal};
 use images::Images;
-use metadata::{Batch, Database};
+use metadata::{Batch, Database, Mark};
 use snapshot::Snapshots;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
@@ -86,9 +86,10 @@ impl Context {
         kept.map_err(Error::store(action))
     }
 
-    /// Makes durable what was kept, before something is done that depends on it.
-    pub(crate) async fn sync(&self, action: &'static str) -> Result<(), Error> {
-        self.events.sync().await.map_err(Error::store(action))
+    /// Makes durable what was kept until `mark`, before something is done that depends on it.
+    pub(crate) async fn sync(&self, action: &'static str, mark: Mark) -> Result<(), Error> {
+        let synced = self.events.sync(mark).await;
+        synced.map_err(Error::store(action))
     }
 
     /// Brings the files of a running container to its networks; it runs on if they cannot be
@@ -136,7 +137,7 @@ impl Context {
         removal: Removal,
         releasing: Option<JoinHandle<()>>,
     ) {
-        let context = Arc::clone(self);
+        let (context, gone) = (Arc::clone(self), self.events.mark());
         self.tracker.spawn(async move {
             if let Some(releasing) = releasing {
                 drop(releasing.await);
@@ -146,7 +147,7 @@ impl Context {
             // goes when it ends is removed again.
             if record.spec.auto_remove {
                 tokio::time::sleep(MOMENT).await;
-            } else if let Err(error) = context.sync("make a removal durable").await {
+            } else if let Err(error) = context.sync("make a removal durable", gone).await {
                 tracing::warn!(container.id = %record.id, %error, "a container's files are kept");
                 return;
             }

@@ -1,7 +1,7 @@
 //! The events: kept in the journal, told to those who watch.
 
 use crate::{Error, Event, EventType};
-use metadata::{Batch, Database, Entry, Span};
+use metadata::{Batch, Database, Entry, Mark, Span};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -170,13 +170,18 @@ impl Events {
         Ok(())
     }
 
-    /// Makes durable what was kept.
-    pub(crate) async fn sync(&self) -> Result<(), metadata::Error> {
-        if self.database.is_synced() {
+    /// Marks what was kept until now.
+    pub(crate) fn mark(&self) -> Mark {
+        self.database.mark()
+    }
+
+    /// Makes durable what was kept until `mark`.
+    pub(crate) async fn sync(&self, mark: Mark) -> Result<(), metadata::Error> {
+        if self.database.is_synced_to(mark) {
             return Ok(());
         }
         let database = Arc::clone(&self.database);
-        match crate::context::waiting(move || database.sync()).await {
+        match crate::context::waiting(move || database.sync_to(mark)).await {
             Ok(synced) => synced,
             Err(stopping) => Err(metadata::Error::interrupted(stopping)),
         }

@@ -30,6 +30,10 @@ pub struct Database {
     view: Mutex<View>,
 }
 
+/// A point in what was appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(u64);
+
 /// What only the writer knows.
 #[derive(Debug)]
 struct Turn {
@@ -183,14 +187,24 @@ impl Database {
         Ok(appended.places)
     }
 
-    /// Makes everything that was appended durable.
-    pub fn sync(&self) -> Result<(), Error> {
-        self.log.sync(self.log.newest())
+    /// Marks the newest of what was appended, for [`Database::sync_to`].
+    pub fn mark(&self) -> Mark {
+        Mark(self.log.newest())
     }
 
-    /// Whether everything that was appended is durable.
-    pub fn is_synced(&self) -> bool {
-        self.log.is_synced()
+    /// Makes everything that was appended durable.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.sync_to(self.mark())
+    }
+
+    /// Makes what was appended until `mark` durable.
+    pub fn sync_to(&self, mark: Mark) -> Result<(), Error> {
+        self.log.sync(mark.0)
+    }
+
+    /// Whether what was appended until `mark` is durable; no, while anything is being made so.
+    pub fn is_synced_to(&self, mark: Mark) -> bool {
+        self.log.is_synced_to(mark.0)
     }
 
     /// Brings what the log holds into the tables if it is more than half full, so that no

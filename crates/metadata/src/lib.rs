@@ -18,7 +18,7 @@ mod transaction;
 mod version;
 
 pub use batch::Batch;
-pub use database::Database;
+pub use database::{Database, Mark};
 pub use error::Error;
 pub use journal::{Entry, JOURNAL_BOUND, Span};
 pub use record::Record;

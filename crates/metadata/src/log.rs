@@ -133,10 +133,10 @@ impl Log {
         Ok(())
     }
 
-    /// Whether a loss of power takes no record; no, while one is being synced.
-    pub(crate) fn is_synced(&self) -> bool {
+    /// Whether a loss of power takes no record until `number`; no, while one is being synced.
+    pub(crate) fn is_synced_to(&self, number: u64) -> bool {
         let synced = self.synced.try_lock();
-        synced.is_ok_and(|synced| *synced >= self.newest())
+        synced.is_ok_and(|synced| *synced >= number)
     }
 
     /// Whether a loss of power takes the record `number` no more.

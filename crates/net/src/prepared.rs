@@ -52,11 +52,6 @@ impl Prepared {
         &self.host_link
     }
 
-    /// The namespace itself, without the means to bring an endpoint in.
-    pub fn into_namespace(self) -> Namespace {
-        self.namespace
-    }
-
     /// The namespace.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.namespace.as_fd()

@@ -3,6 +3,8 @@
 use crate::request::{Answer, Bound, Held, Port, Request, VERSION};
 use companion::packets::DESCRIPTORS;
 use companion::{is_absent, packets, reach};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use std::io;
@@ -47,15 +49,19 @@ pub struct Client {
     socket: OwnedFd,
     /// If this process started it.
     child: Option<Child>,
+    /// Answers that were not waited for.
+    unheard: usize,
 }
 
 impl Client {
     /// Whether the proxy is still at the other end.
     pub fn is_connected(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let seen = rustix::net::recv(&self.socket, &mut [0; 1], flags);
         // It says nothing unasked.
-        matches!(seen, Err(rustix::io::Errno::AGAIN))
+        match rustix::net::recv(&self.socket, &mut [0; 1], flags) {
+            Ok((length, _)) => length > 0 && self.unheard > 0,
+            Err(errno) => errno == Errno::AGAIN,
+        }
     }
 
     /// Connects to the proxy that runs already in `folder`, and asks which sandboxes it has;
@@ -72,6 +78,7 @@ impl Client {
         let mut client = Self {
             socket,
             child: None,
+            unheard: 0,
         };
         match client.hello() {
             Ok(held) => Ok(Some((client, held))),
@@ -91,6 +98,7 @@ impl Client {
         let mut client = Self {
             socket,
             child: Some(child),
+            unheard: 0,
         };
         client.hello()?;
         Ok(client)
@@ -129,15 +137,41 @@ impl Client {
         done(self.exchange(request, descriptors)?)
     }
 
-    /// Asks for something, and does `meanwhile` until there is an answer to be read.
+    /// Asks for something, does `meanwhile`, and waits for the answer as long as `patience` says,
+    /// or until there is one. False if there was none: it is heard before the next is asked for.
     ///
     /// # Errors
     /// As [`Self::ask`]; `meanwhile` is done all the same.
-    pub fn ask_while(&mut self, request: &Request, meanwhile: impl FnOnce()) -> Result<(), Error> {
-        let sent = packets::send(self.socket.as_fd(), request, &[]);
+    pub fn ask_while(
+        &mut self,
+        request: &Request,
+        patience: Option<Duration>,
+        meanwhile: impl FnOnce(),
+    ) -> Result<bool, Error> {
+        let heard = self.hear();
+        let sent = heard.and_then(|()| self.send(request, &[]));
         meanwhile();
-        sent.map_err(failed("ask"))?;
-        done(self.answer()?)
+        sent?;
+        if patience.is_some_and(|patience| !self.is_answered(patience)) {
+            self.unheard += 1;
+            return Ok(false);
+        }
+        done(self.answer()?).map(|()| true)
+    }
+
+    fn is_answered(&self, patience: Duration) -> bool {
+        let mut answer = [PollFd::new(&self.socket, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).ok();
+        // One that cannot be waited for is heard later.
+        poll(&mut answer, patience.as_ref()).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Hears what was not waited for; nobody asks any more what it was.
+    fn hear(&mut self) -> Result<(), Error> {
+        for _ in 0..std::mem::take(&mut self.unheard) {
+            self.answer()?;
+        }
+        Ok(())
     }
 
     /// Gives it what a sandbox has: what tells of its names with the sockets of its name server,
@@ -152,19 +186,17 @@ impl Client {
         names: Option<(&Request, &[BorrowedFd<'_>])>,
         (ports, sockets): (&[Port], &[BorrowedFd<'_>]),
     ) -> Result<(), Error> {
-        let send = |request: &Request, descriptors: &[BorrowedFd<'_>]| {
-            packets::send(self.socket.as_fd(), request, descriptors).map_err(failed("ask"))
-        };
+        self.hear()?;
         let mut unheard = names.is_some();
         if let Some((request, descriptors)) = names {
-            send(request, descriptors)?;
+            self.send(request, descriptors)?;
         }
         for (ports, sockets) in ports.chunks(DESCRIPTORS).zip(sockets.chunks(DESCRIPTORS)) {
             let request = Request::Hold {
                 sandbox: sandbox.to_owned(),
                 ports: ports.to_vec(),
             };
-            let sent = send(&request, sockets);
+            let sent = self.send(&request, sockets);
             if std::mem::take(&mut unheard) {
                 done(self.answer()?)?;
             }
@@ -200,9 +232,18 @@ impl Client {
         requests.try_for_each(|request| self.ask(&request, &[]))
     }
 
-    fn exchange(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Answer, Error> {
-        packets::send(self.socket.as_fd(), request, descriptors).map_err(failed("ask"))?;
+    fn exchange(
+        &mut self,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<Answer, Error> {
+        self.hear()?;
+        self.send(request, descriptors)?;
         self.answer()
+    }
+
+    fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        packets::send(self.socket.as_fd(), request, descriptors).map_err(failed("ask"))
     }
 
     fn answer(&self) -> Result<Answer, Error> {

@@ -137,13 +137,15 @@ impl Context {
     /// Takes up what an earlier daemon left: the log of what runs, and what was not sent yet.
     pub(crate) async fn resume_logs(self: &Arc<Self>) {
         for handle in self.index.handles() {
-            let record = Arc::clone(&handle.snapshot().record);
-            let dir = self.config.paths.container(&record.id);
-            let Ok(mut plan) = super::plan(&record, &dir) else {
+            let container = handle.snapshot();
+            if container.state.started.is_none() {
+                continue;
+            }
+            let dir = self.config.paths.container(container.id());
+            let Ok(mut plan) = super::plan(&container.record, &dir) else {
                 continue;
             };
-            let ran = handle.snapshot().state.started.is_some();
-            if !ran || (plan.remote.is_none() && !is_live(&handle.snapshot())) {
+            if plan.remote.is_none() && !is_live(&container) {
                 continue;
             }
             let remote = plan.remote.take();

@@ -5,7 +5,12 @@ use super::proxy::Serving;
 use super::registry::Registry;
 use crate::{ContainerRecord, EndpointSpec, EndpointState, Error, NetworkState};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
 use types::ContainerId;
+
+/// How long the proxy may take to let a container's ports and names go, before its end is waited
+/// for elsewhere: several times as long as it takes.
+const MOMENT: Duration = Duration::from_micros(500);
 
 impl Registry {
     /// Chooses and takes all that a container's places need; nothing is made yet, but a namespace
@@ -43,9 +48,9 @@ impl Registry {
         &self,
         container: &ContainerId,
         state: &NetworkState,
-        mut joining: Joining,
+        joining: &mut Joining,
     ) -> Result<(), Error> {
-        self.link(container, state, &mut joining)?;
+        self.link(container, state, joining)?;
         let share = self.share(container, state);
         if share.is_empty() && state.ports.is_empty() {
             return Ok(());
@@ -55,7 +60,7 @@ impl Registry {
         }
         let serving = Serving {
             names: joining.take_names(),
-            netns: joining.into_namespace().into(),
+            netns: joining.as_fd(),
             share,
         };
         self.entrust(container, serving)
@@ -92,15 +97,40 @@ impl Registry {
         container: &ContainerId,
         shared: Option<&OwnedFd>,
     ) -> Vec<EndpointState> {
+        let left = self.leave_within(None, container, shared);
+        left.unwrap_or_default()
+    }
+
+    /// As [`Self::leave`], of a namespace that nobody else is in, on the caller's thread: to be
+    /// called back from another takes longer. `None` if it is not done in a moment, and is to be
+    /// done again.
+    pub(crate) fn leave_at_once(&self, container: &ContainerId) -> Option<Vec<EndpointState>> {
+        // Who changes links now may wait for long.
+        let free = self.kernel.try_lock().is_ok();
+        match free {
+            true => self.leave_within(Some(MOMENT), container, None),
+            false => None,
+        }
+    }
+
+    fn leave_within(
+        &self,
+        patience: Option<Duration>,
+        container: &ContainerId,
+        shared: Option<&OwnedFd>,
+    ) -> Option<Vec<EndpointState>> {
         self.drop_given(container);
         let Some(state) = self.inner().live.get(container).cloned() else {
-            return Vec::new();
+            return Some(Vec::new());
         };
-        self.forget_share(container, &state, || {
+        let forgotten = self.forget_share(container, &state, patience, || {
             if let Err(error) = self.withdraw(container, &state) {
                 tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
             }
         });
+        if !forgotten {
+            return None;
+        }
         if let Some(netns) = shared {
             self.cut_all(&state.endpoints, Some(netns.as_fd()));
         }
@@ -112,7 +142,7 @@ impl Registry {
         drop(inner);
         let mut places = state.endpoints;
         places.retain(|place| shared.is_none() && place.is_bridged());
-        places
+        Some(places)
     }
 
     /// Cuts the links of places: those on the host, and those in a namespace, if it is known.

@@ -58,14 +58,6 @@ impl Joining {
             _ => None,
         }
     }
-
-    /// The namespace alone.
-    pub(super) fn into_namespace(self) -> Namespace {
-        match self {
-            Self::Ready(ready) => ready.links.into_namespace(),
-            Self::New(namespace) => namespace,
-        }
-    }
 }
 
 impl AsFd for Joining {

@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use types::ContainerId;
 
@@ -55,8 +56,8 @@ impl Proxy {
 /// What a container that has joined its networks is still to have: open ports, and its share of
 /// the proxy.
 #[derive(Debug)]
-pub(super) struct Serving {
-    pub(super) netns: OwnedFd,
+pub(super) struct Serving<'a> {
+    pub(super) netns: BorrowedFd<'a>,
     /// The sockets of its name server, if they are there.
     pub(super) names: Option<Sockets>,
     pub(super) share: Share,
@@ -94,7 +95,11 @@ impl Registry {
 
     /// Gives a container that starts its name server, and the sockets of its ports into
     /// lasting hands.
-    pub(super) fn entrust(&self, container: &ContainerId, serving: Serving) -> Result<(), Error> {
+    pub(super) fn entrust(
+        &self,
+        container: &ContainerId,
+        serving: Serving<'_>,
+    ) -> Result<(), Error> {
         let Serving {
             netns,
             names,
@@ -109,7 +114,7 @@ impl Registry {
         let Some(client) = &mut proxy.client else {
             return Ok(());
         };
-        give(client, container, share, &sockets, (netns.as_fd(), names))
+        give(client, container, share, &sockets, (netns, names))
     }
 
     /// The proxy runs when this returns; one that has ended is followed by another, which is
@@ -344,24 +349,35 @@ impl Registry {
         })
     }
 
-    /// Takes a container's share back, and does `meanwhile` while the proxy does so.
+    /// Takes a container's share back, and does `meanwhile` while the proxy does so. False if that
+    /// is not known to be done within this time.
     pub(super) fn forget_share(
         &self,
         container: &ContainerId,
         state: &NetworkState,
+        patience: Option<Duration>,
         meanwhile: impl FnOnce(),
-    ) {
+    ) -> bool {
         let had = self.inner().share(container, state);
-        let mut proxy = self.proxy();
+        let proxy = match patience {
+            None => Some(self.proxy()),
+            // Who has it now may wait for long.
+            Some(_) => self.proxy.try_lock().ok(),
+        };
+        let Some(mut proxy) = proxy else {
+            return false;
+        };
         let Some(client) = proxy.client.as_mut().filter(|_| !had.is_empty()) else {
             drop(proxy);
-            return meanwhile();
+            meanwhile();
+            return true;
         };
         let sandbox = container.to_string();
-        let forgotten = client.ask_while(&Request::Forget { sandbox }, meanwhile);
-        if let Err(error) = forgotten {
+        let forgotten = client.ask_while(&Request::Forget { sandbox }, patience, meanwhile);
+        forgotten.unwrap_or_else(|error| {
             tracing::warn!(container.id = %container, %error, "the proxy is not told of an end");
-        }
+            true
+        })
     }
 
     /// Lets the proxy go, if it has nothing to do.

@@ -7,8 +7,8 @@ use crate::files::Rewrite;
 use crate::networks::namespace_of;
 use crate::spec::Joined;
 use crate::{
-    Container, ContainerRecord, EndpointSpec, Error, Event, NetworkError, NetworkMode,
-    NetworkRecord, NetworkState, Status,
+    Container, ContainerRecord, EndpointSpec, EndpointState, Error, Event, NetworkError,
+    NetworkMode, NetworkRecord, NetworkState, Status,
 };
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -95,13 +95,18 @@ impl Owner {
         let state = reserved?;
         let mut container = (*self.now()).clone();
         container.state.network = state.clone();
-        // Made durable while the links are made: before the process starts, as what it runs in.
-        self.keep_state(ACTION, container, Vec::new(), Durable::Now)?;
+        // For the next daemon. A loss of power leaves nothing of what it tells of.
+        self.keep_state(ACTION, container, Vec::new(), Durable::Soon)?;
         let (context, id) = (Arc::clone(&self.context), record.id.clone());
         let begun = crate::context::brief(move || context.networks.namespace_for(&id)).await?;
-        let (namespace, joining) = begun?;
+        let (namespace, mut joining) = begun?;
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
-        let join = move || context.networks.join(&id, &planned, joining);
+        let join = move || {
+            let joined = context.networks.join(&id, &planned, &mut joining);
+            // To close what spoke of its links takes as long as to make them.
+            context.later(AFTER_JOIN, move || drop(joining));
+            joined
+        };
         let served = Served(Some(self.context.tracker.spawn_blocking(join)));
         self.context.prepare_network(AFTER_JOIN);
         let joined = Joined {
@@ -150,17 +155,23 @@ impl Owner {
             return (events, Left::default());
         }
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
-        let leave = move || {
-            let shared = sharing(&context, &id);
-            let places = context.networks.leave(&id, shared.as_ref());
-            if !places.is_empty() {
-                let later = Arc::clone(&context);
-                context.later(LINGERING, move || later.networks.cut_all(&places, None));
-            }
+        let shared = sharing(&context, &id);
+        let at_once = match shared {
+            None => context.networks.leave_at_once(&id),
+            Some(_) => None,
         };
-        let leaving = self.context.tracker.spawn_blocking(leave);
+        let leaving = match at_once {
+            Some(places) => {
+                cut_later(&context, places);
+                None
+            }
+            None => Some(self.context.tracker.spawn_blocking(move || {
+                let places = context.networks.leave(&id, shared.as_ref());
+                cut_later(&context, places);
+            })),
+        };
         self.context.prepare_network(AFTER_LEAVE);
-        (events, Left(Some(leaving)))
+        (events, Left(leaving))
     }
 
     /// What happens to it in each of its networks. COMPAT: the one that it was made for is first,
@@ -194,7 +205,7 @@ impl Owner {
         let network = self.context.networks.resolve(name)?;
         check_mode(&record.spec.namespaces.network, &network)?;
         crate::networks::check_endpoint(&network, &spec)?;
-        let joined = |place: &crate::EndpointState| place.network == network.id;
+        let joined = |place: &EndpointState| place.network == network.id;
         if container.state.network.endpoints.iter().any(joined) {
             return Err(NetworkError::Connected {
                 container: record.name.clone(),
@@ -383,6 +394,15 @@ fn networking(error: Error) -> Error {
     Error::Networking {
         source: Box::new(error),
     }
+}
+
+/// Cuts the links of these places if they do not go with their namespace.
+fn cut_later(context: &Arc<Context>, places: Vec<EndpointState>) {
+    if places.is_empty() {
+        return;
+    }
+    let later = Arc::clone(context);
+    context.later(LINGERING, move || later.networks.cut_all(&places, None));
 }
 
 /// The network namespace of a container, if another one runs in it.

@@ -6,6 +6,7 @@ use crate::container_spec::Probe;
 use crate::events::Durable;
 use crate::spec::Bundle;
 use crate::{Container, ContainerRecord, Error, Event, Problem, Status};
+use metadata::Mark;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::sync::Arc;
 use task::{Create, StdinPolicy, Task};
@@ -142,6 +143,7 @@ impl Owner {
         let sender = self.context.connect_log(&mut plan).await?;
         let log = plan.config.clone();
         let (users, own) = self.make_users(&record).await?.unzip();
+        let made = context.events.mark();
         let (mut network, served) = self.join_networks(&record, own.flatten()).await?;
         (network.processes, network.ipc, network.links) = (processes, ipc, links);
         network.users = users;
@@ -160,13 +162,17 @@ impl Owner {
             }
         };
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
-        let task = self.run_when_served(create, served).await?;
+        let task = self.run_when_served(create, (served, made)).await?;
         Ok((task, (plan.config, sender)))
     }
 
-    /// Has a container set up while its links are made and its record becomes durable; its
-    /// program runs after that.
-    async fn run_when_served(&self, mut create: Create, served: Served) -> Result<Task, Error> {
+    /// Has a container set up while its links are made and its record, kept before `made`,
+    /// becomes durable; its program runs after that.
+    async fn run_when_served(
+        &self,
+        mut create: Create,
+        (served, made): (Served, Mark),
+    ) -> Result<Task, Error> {
         let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from);
         let (promise, kept) = match pipe.map_err(Error::io("make", "a pipe".as_ref())) {
             Ok(ends) => ends,
@@ -183,7 +189,7 @@ impl Owner {
             // Its ports are open before its program runs.
             served.settle().await?;
             // What runs is on record, whatever becomes of us.
-            self.context.sync("make a container durable").await?;
+            self.context.sync("make a container durable", made).await?;
             // Where nobody waits for it, the run has failed and says why.
             let _ = rustix::io::write(&kept, &[1]);
             Ok::<_, Error>(())
