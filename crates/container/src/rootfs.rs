@@ -6,7 +6,7 @@
 use crate::Error;
 use crate::users;
 use oci::runtime::{IdMapping, IdMaps};
-use rustix::fs::{CWD, Mode, OFlags, open, rmdir};
+use rustix::fs::{CWD, Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
@@ -103,7 +103,7 @@ impl Upper {
     fn of(writable: &Writable, maps: Option<&IdMaps>) -> Result<Self, Error> {
         let volatile = writable.volatile;
         // Whoever has a part with that mark mounted again is us, on a machine that has run since.
-        rmdir(writable.work.join(sys::overlay::VOLATILE_MARK)).ok();
+        sys::overlay::forget_volatile(&writable.work);
         let Some(maps) = maps else {
             return Ok(Self {
                 mount: None,

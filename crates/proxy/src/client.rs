@@ -138,7 +138,8 @@ impl Client {
     }
 
     /// Asks for something, does `meanwhile`, and waits for the answer as long as `patience` says,
-    /// or until there is one. False if there was none: it is heard before the next is asked for.
+    /// or until there is one. False if there was none: it is heard before the next is asked for;
+    /// and who would have to wait for such a one first asks and does nothing.
     ///
     /// # Errors
     /// As [`Self::ask`]; `meanwhile` is done all the same.
@@ -148,6 +149,9 @@ impl Client {
         patience: Option<Duration>,
         meanwhile: impl FnOnce(),
     ) -> Result<bool, Error> {
+        if patience.is_some() && self.unheard > 0 {
+            return Ok(false);
+        }
         let heard = self.hear();
         let sent = heard.and_then(|()| self.send(request, &[]));
         meanwhile();

@@ -73,7 +73,7 @@ fn a_volatile_root_is_mounted_again_with_what_was_written() {
         };
         bundle.script("head -n 1 /proc/self/mountinfo; echo again >> /seen; cat /seen")
     };
-    let mark = dir.join("work").join(sys::overlay::VOLATILE_MARK);
+    let mark = sys::overlay::volatile_mark(&dir.join("work"));
     for (volatile, lines) in [(true, 1), (true, 2), (false, 3), (true, 4)] {
         let output = look(volatile);
         assert_eq!(output.contains(",volatile"), volatile, "{output}");

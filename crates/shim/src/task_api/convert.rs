@@ -58,7 +58,7 @@ fn overlay(mount: &Mount) -> Result<Rootfs> {
 
 /// The mark of a writable part whose changes need not be on the disk. Only its owner knows better.
 fn unsynced(writable: &Writable) -> Option<PathBuf> {
-    let mark = writable.work.join(sys::overlay::VOLATILE_MARK);
+    let mark = sys::overlay::volatile_mark(&writable.work);
     mark.symlink_metadata().is_ok().then_some(mark)
 }
 
