@@ -89,6 +89,24 @@ fn what_is_appended_is_seen_at_once_outlives_a_kill_and_is_synced_when_asked() {
 }
 
 #[test]
+fn who_waits_for_what_was_appended_until_then_waits_for_nothing_later() {
+    let disk = Disk::default();
+    let database = disk.open().unwrap();
+    database.append(put(1)).unwrap();
+    let first = database.mark();
+    assert!(!database.is_synced_to(first));
+    database.sync_to(first).unwrap();
+    database.append(put(2)).unwrap();
+    let before = disk.syncs();
+    assert!(database.is_synced_to(first));
+    assert!(!database.is_synced_to(database.mark()));
+    database.sync_to(first).unwrap();
+    assert_eq!(disk.syncs(), before);
+    database.sync_to(database.mark()).unwrap();
+    assert_eq!(disk.syncs(), before + 1);
+}
+
+#[test]
 fn readers_see_what_is_only_in_the_log_over_the_tables() {
     let disk = Disk::default();
     let database = disk.open().unwrap();

@@ -454,7 +454,7 @@ fn what_goes_with_its_container_is_left_in_memory() {
         let run = ["run", "--network", "none"];
         let seen = host.cli(&[&run[..], flags, &look].concat()).text();
         assert!(seen.contains(" / rw"), "{seen}");
-        seen.contains(",volatile")
+        seen.contains("volatile")
     };
     for (flags, expected) in [
         (&["--rm"][..], true),
