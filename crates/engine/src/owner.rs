@@ -68,6 +68,8 @@ pub(crate) enum Command {
     },
     Stop {
         signal: Signal,
+        /// [`Command::Restart`] follows: its end does not remove it.
+        restarts: bool,
         reply: Reply<()>,
     },
     Pause {
@@ -156,6 +158,8 @@ struct Owner {
     starting: Option<Reply<()>>,
     /// Its program was asked to end by a stop, which is told of when it has.
     stopping: bool,
+    /// It is started again after that.
+    restarts: bool,
 }
 
 struct Removing {
@@ -176,6 +180,7 @@ impl Owner {
             releasing: None,
             starting: None,
             stopping: false,
+            restarts: false,
         }
     }
 
@@ -206,10 +211,17 @@ impl Owner {
     async fn obey(&mut self, command: Command) -> Remains {
         match command {
             Command::Start { reply } => return self.start_or_remove(reply).await,
-            Command::Restart { reply } => answer(reply, self.restart_for_caller().await),
+            Command::Restart { reply } => return self.restart_or_remove(reply).await,
             Command::Attach { attach, reply } => answer(reply, self.attach(attach).await),
             Command::Kill { signal, reply } => answer(reply, self.kill(signal).await),
-            Command::Stop { signal, reply } => answer(reply, self.stop(signal).await),
+            Command::Stop {
+                signal,
+                restarts,
+                reply,
+            } => {
+                self.restarts |= restarts;
+                answer(reply, self.stop(signal).await);
+            }
             Command::Pause { reply } => answer(reply, self.pause().await),
             Command::Unpause { reply } => answer(reply, self.unpause().await),
             Command::Hold { reply } => answer(reply, self.hold().await),

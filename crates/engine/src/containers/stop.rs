@@ -53,7 +53,7 @@ impl Containers {
         let containers = self.clone();
         let task = self.context.tracker.spawn(async move {
             if handle.snapshot().state.status.is_live() {
-                containers.end(&handle, stop).await?;
+                containers.end(&handle, stop, start).await?;
             }
             if start {
                 let command = |reply| Command::Restart { reply };
@@ -64,13 +64,18 @@ impl Containers {
         task.await.map_err(|_| Error::Stopping)?
     }
 
-    async fn end(&self, handle: &Arc<Handle>, stop: Stop) -> Result<(), Error> {
+    async fn end(&self, handle: &Arc<Handle>, stop: Stop, restarts: bool) -> Result<(), Error> {
         let spec = &handle.snapshot().record.spec;
         let signal = stop.signal.or(spec.stop_signal).unwrap_or(Signal::TERM);
         let timeout = stop.timeout.or(spec.stop_timeout).unwrap_or(TIMEOUT);
-        let asked = handle
-            .ask(&self.context, |reply| Command::Stop { signal, reply })
-            .await;
+        let by = |signal| {
+            move |reply| Command::Stop {
+                signal,
+                restarts,
+                reply,
+            }
+        };
+        let asked = handle.ask(&self.context, by(signal)).await;
         if let Err(error) = asked {
             ended_meanwhile(error)?;
             return gone(handle).await;
@@ -84,10 +89,7 @@ impl Containers {
         {
             return Ok(());
         }
-        let signal = Signal::KILL;
-        let killed = handle
-            .ask(&self.context, |reply| Command::Stop { signal, reply })
-            .await;
+        let killed = handle.ask(&self.context, by(Signal::KILL)).await;
         if let Err(error) = killed {
             ended_meanwhile(error)?;
         }

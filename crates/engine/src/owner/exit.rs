@@ -132,7 +132,8 @@ impl Owner {
         let unmounts = self.context.mount_events(&container.record, "unmount");
         let events = disconnects.into_iter().chain(unmounts).chain(stop);
         let events = events.chain([die]).collect();
-        if self.removing.is_some() || container.record.spec.auto_remove {
+        let removed = container.record.spec.auto_remove && !self.restarts;
+        if self.removing.is_some() || removed {
             container.state.status = Status::Removing;
             return self.vanish(container, events, left).await;
         }

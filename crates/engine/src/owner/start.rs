@@ -38,11 +38,7 @@ impl Owner {
         self.starting = Some(reply);
         let started = self.start_for_caller().await;
         let reply = self.starting.take();
-        let container = self.now();
-        let gone = started.is_err()
-            && container.record.spec.auto_remove
-            && !container.state.status.is_live()
-            && container.state.status != Status::Removing;
+        let failed = started.is_err();
         match (reply, started) {
             (Some(reply), started) => answer(reply, started),
             // Its caller was told before it was recorded.
@@ -51,6 +47,30 @@ impl Owner {
             }
             (None, Ok(())) => {}
         }
+        match failed {
+            true => self.remove_unstarted().await,
+            false => Remains::Here,
+        }
+    }
+
+    /// COMPAT: as [`Self::start_or_remove`]; the end before it removed nothing.
+    pub(super) async fn restart_or_remove(&mut self, reply: Reply<()>) -> Remains {
+        self.restarts = false;
+        let started = self.restart_for_caller().await;
+        let failed = started.is_err();
+        answer(reply, started);
+        match failed {
+            true => self.remove_unstarted().await,
+            false => Remains::Here,
+        }
+    }
+
+    /// Removes a container that could not be started, if it goes with its end.
+    async fn remove_unstarted(&mut self) -> Remains {
+        let container = self.now();
+        let gone = container.record.spec.auto_remove
+            && !container.state.status.is_live()
+            && container.state.status != Status::Removing;
         if !gone {
             return Remains::Here;
         }
@@ -65,7 +85,7 @@ impl Owner {
         }
     }
 
-    pub(super) async fn restart_for_caller(&mut self) -> Result<(), Error> {
+    async fn restart_for_caller(&mut self) -> Result<(), Error> {
         match self.now().state.status {
             Status::Running | Status::Paused => Ok(()),
             _ => self.start_for_caller().await,

@@ -130,7 +130,7 @@ fn the_next_container_is_the_init_that_has_begun() {
     let networks: [&[&str]; 2] = [&["--network", "none"], &["--publish", "127.0.0.1:0:80"]];
     for network in networks {
         let begun = await_begun(&host);
-        let id = host.run_detached(&[network, &["busybox", "sleep", "600"]].concat());
+        let id = host.run_detached(&[&["--rm"], network, &["busybox", "sleep", "600"]].concat());
         let pid = host.cli(&["inspect", "--format", "{{.State.Pid}}", &id]);
         assert_eq!(pid.success().text().trim(), begun.to_string());
         let mounts = std::fs::read_to_string(format!("/proc/{begun}/mountinfo")).unwrap();
@@ -154,7 +154,7 @@ fn an_init_that_has_begun_makes_way_for_a_container_that_it_does_not_fit() {
     ];
     for options in options {
         let begun = await_begun(&host);
-        let run = ["--network", "none", "busybox", "sleep", "600"];
+        let run = ["--rm", "--network", "none", "busybox", "sleep", "600"];
         let id = host.run_detached(&[options, &run].concat());
         let pid = host.cli(&["inspect", "--format", "{{.State.Pid}}", &id]);
         assert_ne!(pid.success().text().trim(), begun.to_string());
@@ -209,7 +209,8 @@ fn nothing_begins_in_a_root_that_has_no_places_for_it() {
     host.until("a root is mounted ahead", |host| {
         spare(host).is_some_and(holds_overlay)
     });
-    let made = host.cli(&["create", "--network", "none", "bare", "sh", "-c", look]);
+    let create = ["create", "--rm", "--network", "none", "bare"];
+    let made = host.cli(&[&create[..], &["sh", "-c", look]].concat());
     let id = made.success().text().trim().to_owned();
     assert_eq!(host.cli(&["diff", &id]).success().text(), "");
     assert_eq!(host.cli(&["start", "-a", &id]).success().text(), "seen\n");
@@ -282,8 +283,9 @@ fn a_root_mounted_ahead_is_not_another_containers() {
     host.until("a root is mounted ahead", |host| {
         spare(host).is_some_and(holds_overlay)
     });
-    let create = ["create", "--name", "filled", "--network", "none", "busybox"];
-    host.cli(&[&create[..], &show].concat()).success();
+    let create = ["create", "--rm", "--name", "filled", "--network", "none"];
+    host.cli(&[&create[..], &["busybox"], &show].concat())
+        .success();
     let file = host.paths().root.join("copied");
     std::fs::write(&file, "").unwrap();
     host.cli(&["cp", file.to_str().unwrap(), "filled:/copied"])
