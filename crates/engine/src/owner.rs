@@ -158,7 +158,7 @@ struct Owner {
     starting: Option<Reply<()>>,
     /// Its program was asked to end by a stop, which is told of when it has.
     stopping: bool,
-    /// It is started again after that.
+    /// It is started again after that, as the last who stopped it wanted.
     restarts: bool,
 }
 
@@ -219,7 +219,7 @@ impl Owner {
                 restarts,
                 reply,
             } => {
-                self.restarts |= restarts;
+                self.restarts = restarts;
                 answer(reply, self.stop(signal).await);
             }
             Command::Pause { reply } => answer(reply, self.pause().await),

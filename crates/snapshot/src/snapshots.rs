@@ -164,14 +164,14 @@ impl Snapshots {
         }
     }
 
-    fn rootfs(&self, id: &ContainerId, as_is: Last) -> Rootfs {
+    fn rootfs(&self, id: &ContainerId, Last { layers, volatile }: Last) -> Rootfs {
         let dir = self.root.join(id);
         Rootfs::Layers {
-            lower: as_is.layers,
+            lower: layers,
             writable: Some(Writable {
                 upper: dir.join(UPPER),
                 work: dir.join(WORK),
-                volatile: as_is.volatile,
+                volatile,
             }),
         }
     }

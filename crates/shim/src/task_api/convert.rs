@@ -99,3 +99,33 @@ pub(crate) fn metrics(stats: &Stats) -> Any {
         value: document.encode_to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volatile_part_is_taken_so_and_only_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = dir.path().join("work");
+        let options = ["lowerdir=/l", "upperdir=/u", "volatile"].map(str::to_owned);
+        let workdir = format!("workdir={}", work.display());
+        let mount = Mount {
+            r#type: "overlay".to_owned(),
+            options: options.into_iter().chain([workdir]).collect(),
+            ..Mount::default()
+        };
+        let Ok(Rootfs::Layers {
+            writable: Some(writable),
+            ..
+        }) = overlay(&mount)
+        else {
+            panic!("it has a writable part");
+        };
+        assert!(writable.volatile);
+        let mark = sys::overlay::volatile_mark(&work);
+        std::fs::create_dir_all(&mark).unwrap();
+        let refused = overlay(&mount).unwrap_err().to_string();
+        assert!(refused.contains(mark.to_str().unwrap()), "{refused}");
+    }
+}
