@@ -45,6 +45,6 @@ pub use init::Init;
 pub use plan::{initial_cpus, owner_of_cgroup};
 pub use stdio::Stdio;
 pub use steps::names as step_names;
-pub use stock::{Stock, bare};
+pub use stock::{Stock, bare, detached};
 pub use targets::make_targets;
 pub use users::{Owned, network_of, write_maps};

@@ -41,6 +41,12 @@ pub struct Stock {
     left_out: Vec<Ready>,
 }
 
+/// A file system of the kernel's, as a container that asks for this mount has it, in the caller's
+/// network namespace and mounted nowhere. `None` if it cannot be made ahead.
+pub fn detached(mount: &Requested) -> Option<OwnedFd> {
+    Ready::top(mount, None).map(|ready| ready.tree)
+}
+
 /// One tree.
 #[derive(Debug)]
 pub(crate) struct Ready {

@@ -30,6 +30,5 @@ pub(crate) fn alive(paths: &Paths, findings: &mut Findings) -> BTreeMap<String, 
 
 /// Whether it is this process that has its number, and it runs.
 fn lives(process: &run::Identity) -> bool {
-    let started = sys::identity::start_time(process.pid);
-    started.is_ok_and(|started| started == process.start_time) && sys::identity::runs(process.pid)
+    sys::identity::lives(process.pid, process.start_time)
 }

@@ -16,7 +16,7 @@ use snapshot::{Leftover, Snapshots};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 use task::{Adopted, AdoptedState, EventKind, ExitStatus, Tasks};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::{ContainerId, Timestamp};
@@ -58,8 +58,12 @@ pub(crate) async fn open(
         stopping: CancellationToken::new(),
     });
     watch_images(&context);
+    // Supervisors answer while the records are read.
+    let tasks = context.tasks.clone();
+    let adopting = tokio::spawn(async move { tasks.adopt().await });
     load(&context)?;
-    let adopted = context.tasks.adopt().await.map_err(failed)?;
+    let adopted = adopting.await.map_err(|_| Error::Stopping)?;
+    let adopted = adopted.map_err(failed)?;
     sweep_groups(&context, &adopted).await?;
     context.settle_volumes().await?;
     take_over_networks(&context, &adopted).await?;
@@ -150,42 +154,42 @@ async fn settle(context: &Arc<Context>, adopted: Vec<Adopted>) -> Result<(), Err
             None => end_stray(context, &adopted.id).await,
         }
     }
+    let mut running = Vec::new();
     for handle in context.index.handles() {
-        settle_one(context, &handle, live.remove(handle.id())).await?;
+        let found = live.remove(handle.id());
+        running.extend(settle_one(context, &handle, found).await?);
+    }
+    for settled in running {
+        settled.await.unwrap_or(Err(Error::Stopping))?;
     }
     Ok(())
 }
 
+/// Gives who is still to say that it is settled: who owns what runs.
 async fn settle_one(
     context: &Arc<Context>,
     handle: &Arc<Handle>,
     found: Option<AdoptedState>,
-) -> Result<(), Error> {
-    let before = handle.snapshot();
-    let recorded = before.state.status;
+) -> Result<Option<oneshot::Receiver<Result<(), Error>>>, Error> {
+    let recorded = handle.snapshot().state.status;
     match found {
         Some(AdoptedState::Running {
             pid,
             started,
             paused,
         }) => {
-            let command = |reply| Command::Adopt {
+            let (reply, settled) = oneshot::channel();
+            let command = Command::Adopt {
                 pid,
                 started,
                 paused,
                 reply,
             };
-            handle.ask(context, command).await?;
+            handle.send(context, command)?;
             if recorded == Status::Removing {
-                // Its removal was interrupted: end it, and its exit ends the removal.
-                let removal = crate::Removal {
-                    force: true,
-                    volumes: before.state.removes_volumes,
-                };
-                let (reply, _) = tokio::sync::oneshot::channel();
-                handle.send(context, Command::Remove { removal, reply })?;
+                resume_removal(context, handle)?;
             }
-            Ok(())
+            return Ok(Some(settled));
         }
         Some(AdoptedState::Exited { status, started }) => {
             settle_exited(context, handle, status, started).await
@@ -195,7 +199,18 @@ async fn settle_one(
             settle_absent(context, handle, recorded).await
         }
         None => settle_absent(context, handle, recorded).await,
-    }
+    }?;
+    Ok(None)
+}
+
+/// Goes on with a removal that was interrupted: ends what runs, whose exit ends the removal.
+fn resume_removal(context: &Arc<Context>, handle: &Arc<Handle>) -> Result<(), Error> {
+    let removal = crate::Removal {
+        force: true,
+        volumes: handle.snapshot().state.removes_volumes,
+    };
+    let (reply, _) = oneshot::channel();
+    handle.send(context, Command::Remove { removal, reply })
 }
 
 /// Its supervisor says that it has ended, of the run that is on record or of a later one.
@@ -279,7 +294,7 @@ async fn settle_absent(
 
 /// Starts by policy, while the daemon goes on.
 fn restart(context: &Arc<Context>, handle: &Arc<Handle>) -> Result<(), Error> {
-    let (reply, _) = tokio::sync::oneshot::channel();
+    let (reply, _) = oneshot::channel();
     handle.send(context, Command::Start { reply })
 }
 

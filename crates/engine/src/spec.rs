@@ -13,8 +13,10 @@ mod security;
 
 pub(crate) use devices::likely_rules as likely_device_rules;
 pub(crate) use environment::inherit as inherit_env;
+pub(crate) use mounts::likely_sysfs;
 pub(crate) use process::exec as exec_process;
 pub(crate) use resources::update as update_resources;
+pub(crate) use security::likely_sysctls;
 
 use crate::context::Context;
 use crate::links::Linked;
@@ -45,6 +47,10 @@ struct Input<'a> {
     init: Option<&'a Path>,
     /// Where the network namespace that it joins is found; `None`: it gets a new one.
     netns: Option<String>,
+    /// Where the sysfs of that is, mounted nowhere, if it is there.
+    sysfs: Option<String>,
+    /// The usual parameters are set in it.
+    has_sysctls: bool,
     /// Where the namespace of processes is that it joins; `None`: it gets a new one.
     pidns: Option<String>,
     /// Where another container's IPC namespace and shared memory are found, if it joins them.
@@ -73,6 +79,10 @@ pub(crate) struct Joined {
     pub(crate) state: NetworkState,
     /// The namespace, held until a process is in it.
     pub(crate) namespace: Option<OwnedFd>,
+    /// Its sysfs, mounted nowhere, if it is there.
+    pub(crate) sysfs: Option<OwnedFd>,
+    /// The usual parameters are set in it.
+    pub(crate) has_sysctls: bool,
     /// Another container's processes, likewise.
     pub(crate) processes: Option<OwnedFd>,
     /// Another container's IPC objects, likewise.
@@ -127,6 +137,8 @@ impl Bundle {
             cgroups_path: context.config.cgroups_path(parent, &record.id),
             init: asks_for_init(&record.spec).then_some(&*context.config.init_program),
             netns: network.namespace.as_ref().map(path),
+            sysfs: network.sysfs.as_ref().map(path),
+            has_sysctls: network.has_sysctls,
             pidns: network.processes.as_ref().map(path),
             ipc: network
                 .ipc
@@ -204,7 +216,7 @@ pub(crate) fn likely(cgroup_namespace: bool) -> Spec {
     let silent = ContainerSpec::default();
     let mut linux = Linux {
         namespaces: namespaces::likely(cgroup_namespace),
-        sysctl: security::likely_sysctls(),
+        sysctl: likely_sysctls(),
         ..Linux::default()
     };
     security::masks(&silent, &mut linux);

@@ -44,7 +44,9 @@ pub(crate) fn leave_caller() -> Result<Own> {
         .map_err(Error::io("give orphans to", itself))?;
     let pid = rustix::process::getpid().as_raw_pid();
     Ok(Own {
-        boot_id: sys::identity::boot_id().map_err(Error::io("identify", Path::new("this boot")))?,
+        boot_id: sys::identity::boot_id()
+            .map_err(Error::io("identify", Path::new("this boot")))?
+            .to_owned(),
         process: record::identity(pid).map_err(Error::io("identify", itself))?,
     })
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use sys::identity::Process;
 use tokio::task::JoinSet;
 use types::ContainerId;
 
@@ -237,19 +238,19 @@ fn unborn(folder: &Path) -> Result<Vec<run::Identity>, Error> {
             .file_name()
             .to_str()
             .and_then(|name| name.parse().ok());
-        let Some(pid) = pid else { continue };
-        // What ends meanwhile is none.
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let named = executable::directory(&line).is_some_and(|own| own.starts_with(folder));
+        let Some(pid) = pid.filter(|pid| !born.contains(pid)) else {
+            continue;
+        };
+        let named = executable::directory(pid).is_some_and(|own| own.starts_with(folder));
         if !named || !sys::identity::shares(pid, folder) {
             continue;
         }
-        let Ok(start_time) = sys::identity::start_time(pid) else {
+        let Ok(process) = Process::read(pid) else {
             continue;
         };
         // A child of a shim has its command line until it executes a program of its own.
-        let of_born = sys::identity::parent(pid).is_ok_and(|parent| born.contains(&parent));
-        if !born.contains(&pid) && !of_born && sys::identity::runs(pid) {
+        if process.runs && !born.contains(&process.parent) {
+            let start_time = process.start_time;
             found.push(run::Identity { pid, start_time });
         }
     }

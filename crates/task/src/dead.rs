@@ -27,9 +27,7 @@ pub(crate) struct Ended {
 /// Whether `process` of this boot lives. One that nobody reaps does not.
 pub(crate) fn is_alive(boot_id: &str, process: &run::Identity) -> bool {
     let now = sys::identity::boot_id().is_ok_and(|now| now == boot_id);
-    let started = sys::identity::start_time(process.pid);
-    let same = started.is_ok_and(|started| started == process.start_time);
-    now && same && sys::identity::runs(process.pid)
+    now && sys::identity::lives(process.pid, process.start_time)
 }
 
 /// The document in `path`; `None` if there is none, or it was not written whole.

@@ -2,18 +2,26 @@
 
 use crate::Error;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+/// The most of a command line that is looked at: a path, and a few words.
+const LINE: usize = 8 << 10;
 
 /// The file as [`sys::seal`] holds it. Its pages are the page cache's where they can be, shared
 /// by all shims and clean.
 #[derive(Debug)]
 pub(crate) struct Executable(OwnedFd);
 
-/// The run directory of the shim that has the command line `line`; `None` if it is no shim's.
-pub(crate) fn directory(line: &[u8]) -> Option<PathBuf> {
-    let mut words = line.split(|byte| *byte == 0);
+/// The run directory of the shim that is the process `pid`; `None` if that is no shim.
+pub(crate) fn directory(pid: i32) -> Option<PathBuf> {
+    let mut line = [0; LINE];
+    let mut file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
+    let length = file.read(&mut line).ok()?;
+    let mut words = line.get(..length)?.split(|byte| *byte == 0);
     if words.next()? != b"corten-shim" {
         return None;
     }

@@ -31,6 +31,10 @@ pub(crate) struct Ready {
     pub(super) links: Prepared,
     /// The sockets of its name server.
     names: Option<Sockets>,
+    /// Its sysfs, mounted nowhere, where that could be made.
+    sysfs: Option<OwnedFd>,
+    /// The parameters are set in it that containers have which ask for none.
+    has_sysctls: bool,
 }
 
 /// The namespace of a container that joins.
@@ -48,6 +52,23 @@ impl Joining {
         match self {
             Self::Ready(ready) => ready.names.take(),
             Self::New(_) => None,
+        }
+    }
+
+    /// Its sysfs, if that is there. The kernel takes a file system down where its last mount goes:
+    /// as long as this is there, that is not where the container ends.
+    pub(crate) fn sysfs(&self) -> Option<&OwnedFd> {
+        match self {
+            Self::Ready(ready) => ready.sysfs.as_ref(),
+            Self::New(_) => None,
+        }
+    }
+
+    /// Whether the parameters are set in it that containers have which ask for none.
+    pub(crate) fn has_sysctls(&self) -> bool {
+        match self {
+            Self::Ready(ready) => ready.has_sysctls,
+            Self::New(_) => false,
         }
     }
 
@@ -161,5 +182,23 @@ fn ready(named: bool) -> Result<Ready, net::Error> {
         true => Some(net::nameserver::open(links.as_fd())?),
         false => None,
     };
-    Ok(Ready { links, names })
+    let (sysfs, has_sysctls) = net::namespace::within(links.as_fd(), |_| {
+        let sysfs = container::detached(&crate::spec::likely_sysfs());
+        Ok::<_, net::Error>((sysfs, set_sysctls()))
+    })?;
+    Ok(Ready {
+        links,
+        names,
+        sysfs,
+        has_sysctls,
+    })
+}
+
+/// Sets parameters of the thread's network namespace; false if one cannot be set.
+fn set_sysctls() -> bool {
+    let set = |(name, value): (String, String)| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        std::fs::write(path, value).is_ok()
+    };
+    crate::spec::likely_sysctls().into_iter().all(set)
 }

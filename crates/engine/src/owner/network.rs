@@ -29,20 +29,18 @@ const AFTER_LEAVE: Duration = Duration::from_millis(5);
 /// entered it keeps them there.
 const LINGERING: Duration = Duration::from_secs(1);
 
-/// The end of what is done for a container's links, ports and names beside the rest of its start.
+/// What is still to be done for a container's links, ports and names, beside the rest of its start.
 #[must_use]
-pub(super) struct Served(Option<JoinHandle<Result<(), Error>>>);
+#[derive(Default)]
+pub(super) struct Serving(Option<Box<dyn FnOnce() -> Result<(), Error> + Send>>);
 
-impl Served {
-    /// Waits until links are there, ports open and names known, or why not.
-    pub(super) async fn settle(self) -> Result<(), Error> {
-        match self.0 {
-            None => Ok(()),
-            Some(serving) => {
-                let served = serving.await.map_err(|_| Error::Stopping)?;
-                served.map_err(networking)
-            }
-        }
+impl Serving {
+    /// Makes its links, opens its ports and tells its names, on a thread of its own: that takes the
+    /// processor from whoever begins it.
+    pub(super) async fn serve(self, context: &Context) -> Result<(), Error> {
+        let Some(serve) = self.0 else { return Ok(()) };
+        let served = context.tracker.spawn_blocking(serve).await;
+        served.map_err(|_| Error::Stopping)?.map_err(networking)
     }
 }
 
@@ -64,22 +62,21 @@ impl Left {
 
 impl Owner {
     /// Joins the container's networks, in a namespace that its process is to join: `own`, if there
-    /// is one that its users own. Its
-    /// addresses are on record before that; links are there, and ports and names are served, once
-    /// the second settles.
+    /// is one that its users own. Its addresses are on record before a link is made; links are
+    /// there, and ports and names are served, once the second is done.
     pub(super) async fn join_networks(
         &mut self,
         record: &Arc<ContainerRecord>,
         own: Option<OwnedFd>,
-    ) -> Result<(Joined, Served), Error> {
+    ) -> Result<(Joined, Serving), Error> {
         match &record.spec.namespaces.network {
-            NetworkMode::Container(of) => Ok((self.share_network(of)?, Served(None))),
+            NetworkMode::Container(of) => Ok((self.share_network(of)?, Serving::default())),
             NetworkMode::Named(_) => {
                 let joined = self.join_own_networks(record, own).await;
                 joined.map_err(networking)
             }
             NetworkMode::None | NetworkMode::Host | NetworkMode::Default => {
-                Ok((Joined::default(), Served(None)))
+                Ok((Joined::default(), Serving::default()))
             }
         }
     }
@@ -88,33 +85,38 @@ impl Owner {
         &mut self,
         record: &Arc<ContainerRecord>,
         own: Option<OwnedFd>,
-    ) -> Result<(Joined, Served), Error> {
+    ) -> Result<(Joined, Serving), Error> {
         let (context, of) = (Arc::clone(&self.context), Arc::clone(record));
         let reserve = move || context.networks.reserve(&of, own);
         let reserved = crate::context::brief(reserve).await?;
         let state = reserved?;
         let mut container = (*self.now()).clone();
         container.state.network = state.clone();
-        // For the next daemon. A loss of power leaves nothing of what it tells of.
-        self.keep_state(ACTION, container, Vec::new(), Durable::Soon)?;
+        let batch = self.show(ACTION, container)?;
         let (context, id) = (Arc::clone(&self.context), record.id.clone());
         let begun = crate::context::brief(move || context.networks.namespace_for(&id)).await?;
         let (namespace, mut joining) = begun?;
+        let sysfs = joining.sysfs().map(OwnedFd::try_clone).transpose();
+        let sysfs = sysfs.map_err(Error::io("share", "a sysfs".as_ref()))?;
+        let has_sysctls = joining.has_sysctls();
         let (context, id, planned) = (Arc::clone(&self.context), record.id.clone(), state.clone());
-        let join = move || {
+        let serve = move || {
+            // For the next daemon. A loss of power leaves nothing of what it tells of.
+            context.keep(ACTION, batch, Vec::new(), Durable::Soon)?;
             let joined = context.networks.join(&id, &planned, &mut joining);
             // To close what spoke of its links takes as long as to make them.
             context.later(AFTER_JOIN, move || drop(joining));
             joined
         };
-        let served = Served(Some(self.context.tracker.spawn_blocking(join)));
         self.context.prepare_network(AFTER_JOIN);
         let joined = Joined {
             state,
             namespace: Some(namespace),
+            sysfs,
+            has_sysctls,
             ..Joined::default()
         };
-        Ok((joined, served))
+        Ok((joined, Serving(Some(Box::new(serve)))))
     }
 
     /// The network of another container, which must run.

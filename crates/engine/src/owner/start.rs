@@ -1,6 +1,6 @@
 //! Starting a container.
 
-use super::network::{Left, Served};
+use super::network::{Left, Serving};
 use super::{Owner, Remains, Reply, answer};
 use crate::container_spec::Probe;
 use crate::events::Durable;
@@ -164,7 +164,7 @@ impl Owner {
         let log = plan.config.clone();
         let (users, own) = self.make_users(&record).await?.unzip();
         let made = context.events.mark();
-        let (mut network, served) = self.join_networks(&record, own.flatten()).await?;
+        let (mut network, serving) = self.join_networks(&record, own.flatten()).await?;
         (network.processes, network.ipc, network.links) = (processes, ipc, links);
         network.users = users;
         let prepare = move || {
@@ -173,16 +173,9 @@ impl Owner {
         };
         let bundle = crate::context::brief(prepare).await;
         // The namespace is held until the container's process is in it.
-        let (bundle, _network) = match bundle.and_then(|bundle| bundle) {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                // Nothing goes on beside a failure.
-                served.settle().await?;
-                return Err(error);
-            }
-        };
+        let (bundle, _network) = bundle??;
         let create = create(&record, bundle, std::mem::take(&mut self.pending));
-        let task = self.run_when_served(create, (served, made)).await?;
+        let task = self.run_when_served(create, (serving, made)).await?;
         Ok((task, (plan.config, sender)))
     }
 
@@ -191,23 +184,16 @@ impl Owner {
     async fn run_when_served(
         &self,
         mut create: Create,
-        (served, made): (Served, Mark),
+        (serving, made): (Serving, Mark),
     ) -> Result<Task, Error> {
         let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from);
-        let (promise, kept) = match pipe.map_err(Error::io("make", "a pipe".as_ref())) {
-            Ok(ends) => ends,
-            Err(error) => {
-                // Nothing goes on beside a failure.
-                served.settle().await?;
-                return Err(error);
-            }
-        };
+        let (promise, kept) = pipe.map_err(Error::io("make", "a pipe".as_ref()))?;
         let in_turn = looks_at_links(&create.spec);
         create.promise = Some(promise);
         let ready = async move {
             let kept = kept;
             // Its ports are open before its program runs.
-            served.settle().await?;
+            serving.serve(&self.context).await?;
             // What runs is on record, whatever becomes of us.
             self.context.sync("make a container durable", made).await?;
             // Where nobody waits for it, the run has failed and says why.

@@ -10,6 +10,9 @@ use types::Layer;
 /// The size of `/dev/shm` if nobody says.
 const SHM: u64 = 64 << 20;
 
+/// Where the kernel's devices are.
+const SYS: &str = "/sys";
+
 /// What is mounted has ids as the container has them.
 const SHIFTED: &str = "idmap";
 
@@ -59,6 +62,13 @@ pub(super) fn of(input: &Input<'_>) -> Result<Vec<Mount>, Error> {
         false => access,
     };
     let mut mounts = kernel(access, groups);
+    if let Some(path) = &input.sysfs {
+        let sysfs = likely_sysfs();
+        let alike = mounts.iter_mut().find(|mount| **mount == sysfs);
+        alike
+            .into_iter()
+            .for_each(|mount| *mount = detached(SYS, path));
+    }
     let own = shared_memory(input).into_iter().chain(own_files(input));
     let own = own.chain(init(input));
     let (late, early): (Vec<_>, Vec<_>) = own
@@ -89,6 +99,25 @@ pub(super) fn likely() -> Vec<Mount> {
     mounts
 }
 
+/// The sysfs among them.
+pub(crate) fn likely_sysfs() -> Mount {
+    sysfs("ro")
+}
+
+fn sysfs(access: &str) -> Mount {
+    mount(
+        SYS,
+        "sysfs",
+        "sysfs",
+        &["nosuid", "noexec", "nodev", access],
+    )
+}
+
+/// What is there already, and mounted nowhere.
+fn detached(destination: &str, path: &str) -> Mount {
+    mount(destination, "corten.detached", path, &[])
+}
+
 /// `/proc`, `/sys` with their access, and control groups with theirs.
 fn kernel(access: &str, groups: &str) -> Vec<Mount> {
     let locked = ["nosuid", "noexec", "nodev"];
@@ -113,12 +142,7 @@ fn kernel(access: &str, groups: &str) -> Vec<Mount> {
                 "gid=5",
             ],
         ),
-        mount(
-            "/sys",
-            "sysfs",
-            "sysfs",
-            &["nosuid", "noexec", "nodev", access],
-        ),
+        sysfs(access),
     ];
     mounts.push(mount(
         "/sys/fs/cgroup",
@@ -137,7 +161,7 @@ fn shared_memory(input: &Input<'_>) -> Option<Mount> {
     match (&spec.namespaces.ipc, &input.ipc) {
         (IpcMode::None, _) => None,
         (IpcMode::Host, _) => Some(mount(at, "bind", at, &["rbind", "rprivate"])),
-        (_, Some((_, memory))) => Some(mount(at, "corten.detached", memory, &[])),
+        (_, Some((_, memory))) => Some(detached(at, memory)),
         (_, None) => Some(own_memory(spec.shm_size.unwrap_or(SHM))),
     }
 }

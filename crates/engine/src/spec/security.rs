@@ -178,7 +178,7 @@ fn check_sysctl(name: &str, spec: &ContainerSpec) -> Result<(), Error> {
 pub(super) fn sysctls(input: &Input<'_>) -> BTreeMap<String, String> {
     let spec = input.spec();
     let mut sysctls = spec.security.sysctls.clone();
-    if spec.namespaces.network != NetworkMode::Host {
+    if spec.namespaces.network != NetworkMode::Host && !input.has_sysctls {
         let maps = input.users.is_some() || sys::namespace::maps_users();
         for (name, value) in usual_sysctls(maps) {
             sysctls.entry(name).or_insert(value);
@@ -188,7 +188,7 @@ pub(super) fn sysctls(input: &Input<'_>) -> BTreeMap<String, String> {
 }
 
 /// Those of a container that asks for nothing.
-pub(super) fn likely_sysctls() -> BTreeMap<String, String> {
+pub(crate) fn likely_sysctls() -> BTreeMap<String, String> {
     usual_sysctls(sys::namespace::maps_users()).collect()
 }
 

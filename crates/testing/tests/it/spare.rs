@@ -91,6 +91,40 @@ fn what_is_made_ahead_is_as_what_is_made_when_it_is_needed() {
     }
 }
 
+/// What a container sees of its network's devices.
+const DEVICES: &str = "grep ' /sys' /proc/self/mountinfo | cut -d' ' -f4-; ls /sys/class/net; \
+    cat /sys/class/net/eth0/carrier; [ -w /sys/class/net/eth0/mtu ] && echo writable; \
+    echo 1300 >/sys/class/net/eth0/mtu; cat /sys/class/net/eth0/mtu; \
+    cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range";
+
+#[test]
+fn the_devices_of_a_network_made_ahead_are_the_containers() {
+    let host = TestHost::start();
+    host.cli(&["network", "create", "own"]).success();
+    let ping = ["--sysctl", "net.ipv4.ping_group_range=0 7"];
+    for options in [&[][..], &["--privileged"], &["--read-only"], &ping] {
+        let look = || {
+            let args = ["run", "--rm", "--network", "own"];
+            let args = [&args, options, &["busybox", "sh", "-c", DEVICES]].concat();
+            host.cli(&args).text()
+        };
+        // The first makes its namespace itself, and the next gets one made ahead.
+        let first = look();
+        assert!(first.contains("eth0\nlo\n1\n"), "{first}");
+        assert_eq!(first.contains("1300"), options == ["--privileged"]);
+        let groups = if options == ping {
+            "0\n0\t7\n"
+        } else {
+            "0\n0\t2147483647\n"
+        };
+        assert!(first.ends_with(groups), "{first}");
+        for _ in 0..3 {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            assert_eq!(look(), first, "{options:?}");
+        }
+    }
+}
+
 /// Ids are different each time.
 fn normalized(text: &str) -> String {
     let word = |word: &str| match word.len() >= 64 && word.bytes().all(|b| b.is_ascii_hexdigit()) {
