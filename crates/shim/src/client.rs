@@ -8,10 +8,16 @@ use rustix::io::Errno;
 use rustix::net::Shutdown;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// How much of what a client sent and nobody wants is read away before its socket is closed,
 /// so that it sees an end and not a reset.
 const DISCARDED: usize = 1 << 20;
+
+/// How long a client may take to read its last output before it is told that this was the end, and
+/// how often that is looked at.
+const AWAKE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// What a client wants.
 #[derive(Debug)]
@@ -163,8 +169,22 @@ impl Client {
         Token::Client(key)
     }
 
+    /// Waits a moment until the client has read what it was sent.
+    ///
+    /// COMPAT: who has waited for a container by another connection looks at its output then. A
+    /// client that finds both to be read may take the answer first, as Node's do; dockerd is never
+    /// so fast.
+    fn await_read(&self) {
+        let begun = Instant::now();
+        let unread = || sys::socket::unread(self.fd.as_fd()).is_ok_and(|unread| unread > 0);
+        while unread() && begun.elapsed() < AWAKE {
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Ends the connection so that the client reads all and then an end.
     pub(crate) fn close(self) {
+        self.await_read();
         let ended = rustix::net::shutdown(&self.fd, Shutdown::Write);
         let mut scrap = [0; 1024];
         let mut discarded = 0;
@@ -180,5 +200,39 @@ impl Client {
 impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_client_that_reads_soon_has_read_all_when_it_is_let_go() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let wants = Wants {
+            stdin: false,
+            stdout: true,
+            stderr: false,
+            multiplexed: false,
+            detach_keys: Vec::new(),
+        };
+        let mut client = Client::new(ours.into(), 1, wants).unwrap();
+        client.send(Stream::Stdout, b"last words");
+        let begun = Instant::now();
+        let reader = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(2));
+            let mut words = [0; 10];
+            theirs.read_exact(&mut words).unwrap();
+            let mut rest = Vec::new();
+            theirs.read_to_end(&mut rest).unwrap();
+            (words, rest)
+        });
+        client.close();
+        let waited = begun.elapsed();
+        assert!(waited >= Duration::from_millis(2), "{waited:?}");
+        assert_eq!(reader.join().unwrap(), (*b"last words", Vec::new()));
     }
 }
