@@ -1,17 +1,28 @@
 //! The oldest way to take a connection over: no `Upgrade` header, answered with `200`.
 //!
-//! hyper gives a connection away only after `101`. So the first request of a connection is
-//! read before hyper sees it; if it is such a request, it is given the headers it lacks, and
-//! the head of the answer is turned back into what the client waits for.
+//! hyper gives a connection away only after `101`. So the head of a request is read before hyper
+//! sees it; if it is such a request, it is given the headers it lacks, and the head of the answer
+//! is turned back into what the client waits for. A request that is sent before the last one is
+//! answered is none: it is seen in the middle of other bytes.
 
+use crate::body::{Body, BodyError, Response};
 use crate::stream::Stream;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Larger heads are left to hyper, which has a bound of its own.
 const LARGEST_HEAD: usize = 64 << 10;
+/// How much of a head is read at once.
+const PIECE: usize = 4 << 10;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const END: &[u8] = b"\r\n\r\n";
 /// What dockerd answers to such a request.
@@ -27,16 +38,65 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// A connection of which the first bytes were read already.
+/// Whether all requests of a connection are answered, so that a head comes next. Clones are the
+/// same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Idle(Arc<AtomicBool>);
+
+impl Idle {
+    /// Notes the end of an answer.
+    pub(crate) fn after(&self, response: Response) -> Response {
+        let idle = self.clone();
+        response.map(|body| Answering { body, idle }.boxed_unsync())
+    }
+}
+
+/// The body of an answer.
+struct Answering {
+    body: Body,
+    idle: Idle,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.idle.0.store(true, Ordering::Release);
+    }
+}
+
+impl http_body::Body for Answering {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection whose requests' heads are looked at.
 #[derive(Debug)]
 pub(crate) struct Sniffed {
     stream: Stream,
+    protocol: Protocol,
+    idle: Idle,
+    /// What is there of a head that says too little yet.
+    head: Vec<u8>,
     /// Read from the client and not given on yet.
     ahead: Vec<u8>,
     answer: Answer,
 }
 
-/// What becomes of the first answer's head.
+/// What becomes of the next answer's head.
 #[derive(Debug)]
 enum Answer {
     /// It is written as it is.
@@ -49,44 +109,49 @@ enum Answer {
 
 impl Sniffed {
     /// Reads so much of the first request as decides how the connection is to be served.
-    pub(crate) async fn read(mut stream: Stream) -> io::Result<(Protocol, Self)> {
-        let mut head = Vec::with_capacity(1024);
-        loop {
-            let end = stream.read_buf(&mut head).await? == 0;
-            match decide(&head) {
-                Decision::Undecided if !end && head.len() < LARGEST_HEAD => {}
-                Decision::Http2 => return Ok((Protocol::Http2, Self::plain(stream, head))),
-                Decision::Takeover => return Ok((Protocol::Http1, Self::takeover(stream, &head))),
-                Decision::Undecided | Decision::Http1 => {
-                    return Ok((Protocol::Http1, Self::plain(stream, head)));
-                }
-            }
-        }
-    }
-
-    fn plain(stream: Stream, ahead: Vec<u8>) -> Self {
-        Self {
+    pub(crate) async fn read(stream: Stream) -> io::Result<(Protocol, Self)> {
+        let mut sniffed = Self {
             stream,
-            ahead,
+            protocol: Protocol::Http1,
+            idle: Idle::default(),
+            head: Vec::with_capacity(1024),
+            ahead: Vec::new(),
             answer: Answer::Plain,
-        }
+        };
+        poll_fn(|cx| sniffed.poll_head(cx)).await?;
+        Ok((sniffed.protocol, sniffed))
     }
 
-    fn takeover(stream: Stream, head: &[u8]) -> Self {
-        let line = head.iter().position(|byte| *byte == b'\n');
-        let (line, rest) = head.split_at(line.map_or(0, |end| end + 1));
-        let mut ahead = Vec::with_capacity(head.len() + 48);
-        // A request of HTTP/1.0 cannot ask for an upgrade.
-        ahead.extend_from_slice(line.strip_suffix(b"HTTP/1.0\r\n").unwrap_or(line));
-        if ahead.len() < line.len() {
-            ahead.extend_from_slice(b"HTTP/1.1\r\n");
-        }
-        ahead.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: tcp\r\n");
-        ahead.extend_from_slice(rest);
-        Self {
-            stream,
-            ahead,
-            answer: Answer::Gathering(Vec::new()),
+    /// What is to know when a head comes next.
+    pub(crate) fn idle(&self) -> Idle {
+        self.idle.clone()
+    }
+
+    /// Reads so much of a request as decides what it is.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut piece = [MaybeUninit::uninit(); PIECE];
+            let mut piece = ReadBuf::uninit(&mut piece);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+            let end = piece.filled().is_empty();
+            self.head.extend_from_slice(piece.filled());
+            let decision = decide(&self.head);
+            if decision == Decision::Undecided && !end && self.head.len() < LARGEST_HEAD {
+                continue;
+            }
+            self.idle.0.store(false, Ordering::Release);
+            let head = std::mem::take(&mut self.head);
+            self.ahead = match decision {
+                Decision::Takeover => {
+                    self.answer = Answer::Gathering(Vec::new());
+                    upgrading(&head)
+                }
+                _ => head,
+            };
+            if decision == Decision::Http2 {
+                self.protocol = Protocol::Http2;
+            }
+            return Poll::Ready(Ok(()));
         }
     }
 
@@ -110,6 +175,21 @@ impl Sniffed {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// The head of a takeover with the headers that it lacks.
+fn upgrading(head: &[u8]) -> Vec<u8> {
+    let line = head.iter().position(|byte| *byte == b'\n');
+    let (line, rest) = head.split_at(line.map_or(0, |end| end + 1));
+    let mut asked = Vec::with_capacity(head.len() + 48);
+    // A request of HTTP/1.0 cannot ask for an upgrade.
+    asked.extend_from_slice(line.strip_suffix(b"HTTP/1.0\r\n").unwrap_or(line));
+    if asked.len() < line.len() {
+        asked.extend_from_slice(b"HTTP/1.1\r\n");
+    }
+    asked.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: tcp\r\n");
+    asked.extend_from_slice(rest);
+    asked
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -183,7 +263,11 @@ impl AsyncRead for Sniffed {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.ahead.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+            let comes_next = self.idle.0.load(Ordering::Acquire);
+            if self.protocol == Protocol::Http2 || !comes_next {
+                return Pin::new(&mut self.stream).poll_read(cx, buf);
+            }
+            ready!(self.poll_head(cx))?;
         }
         let length = self.ahead.len().min(buf.remaining());
         buf.put_slice(&self.ahead[..length]);

@@ -121,9 +121,10 @@ impl Api {
             sniffed = Sniffed::read(stream) => sniffed?,
         };
         let api = self.clone();
+        let idle = sniffed.idle();
         let service = service_fn(move |request| {
-            let api = api.clone();
-            async move { Ok::<_, Infallible>(api.answer(request).await) }
+            let (api, idle) = (api.clone(), idle.clone());
+            async move { Ok::<_, Infallible>(idle.after(api.answer(request).await)) }
         });
         let io = TokioIo::new(sniffed);
         match protocol {

@@ -178,6 +178,59 @@ fn the_oldest_way_to_attach_is_answered_by_200_and_raw_bytes() {
     assert_eq!(Answer::parse(&missing).message(), "No such container: nope");
 }
 
+/// COMPAT: Node's libraries ask so, on whichever connection is free.
+#[test]
+fn a_connection_that_carried_requests_is_taken_over_like_a_new_one() {
+    let host = Host::new();
+    let Some(image) = host.busybox() else { return };
+    let options = json!({
+        "Image": image, "Cmd": ["cat"], "OpenStdin": true, "StdinOnce": true,
+        "AttachStdin": true, "AttachStdout": true,
+    });
+    let id = create(&host, "reused", &options);
+    let mut stream = host.connect();
+    for _ in 0..3 {
+        write!(stream, "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").unwrap();
+        assert!(head(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
+        let mut body = [0; 2];
+        stream.read_exact(&mut body).unwrap();
+        assert_eq!(&body, b"OK");
+    }
+    // A body that begins as a request would is none.
+    let strange = format!("POST /containers/{id}/attach HTTP/1.1\r\n\r\n");
+    write!(
+        stream,
+        "POST /containers/nope/exec HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n",
+        strange.len()
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    write!(stream, "{strange}").unwrap();
+    let refused = head(&mut stream);
+    assert!(refused.starts_with("HTTP/1.1 4"), "{refused}");
+    let length = refused.to_lowercase();
+    let length = length.split("content-length: ").nth(1).unwrap();
+    let length = length.lines().next().unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    // In two pieces, as a slow client would send them.
+    write!(stream, "POST /containers/{id}/attach").unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    write!(
+        stream,
+        "?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\nearly "
+    )
+    .unwrap();
+    let expected = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+    assert_eq!(head(&mut stream), expected);
+    host.post(&format!("/containers/{id}/start"), &Value::Null);
+    write!(stream, "late").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut output = Vec::new();
+    stream.read_to_end(&mut output).unwrap();
+    assert_eq!(demultiplex(&output).0, "early late");
+}
+
 #[test]
 fn an_exec_ends_with_its_exit_code() {
     let host = Host::new();
