@@ -1,6 +1,7 @@
 //! Bodies: documents written and read, and streams of them.
 
 use crate::error::{Error, Result};
+use crate::legacy::Turn;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -9,6 +10,7 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use serde::Serialize;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -32,15 +34,18 @@ const UNHEARD: Duration = Duration::from_secs(30);
 /// What a client sends. What of it nobody reads is still taken for a while: a client that is
 /// refused, by whatever comes first, hears why once it has sent all.
 #[derive(Debug)]
-pub(crate) struct Sent(Option<Incoming>);
-
-impl From<Incoming> for Sent {
-    fn from(body: Incoming) -> Self {
-        Self((!body.is_end_stream()).then_some(body))
-    }
+pub(crate) struct Sent {
+    body: Option<Incoming>,
+    /// Its request's, until nothing of it is left to be read.
+    turn: Arc<Turn>,
 }
 
 impl Sent {
+    pub(crate) fn new(body: Incoming, turn: Arc<Turn>) -> Self {
+        let body = (!body.is_end_stream()).then_some(body);
+        Self { body, turn }
+    }
+
     /// The pieces, one after the other.
     pub(crate) fn pieces(self) -> BodyDataStream<Self> {
         self.into_data_stream()
@@ -55,34 +60,39 @@ impl http_body::Body for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Some(body) = &mut self.0 else {
+        let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
         let next = ready!(Pin::new(body).poll_frame(context));
         if !matches!(next, Some(Ok(_))) {
-            self.0 = None;
+            self.body = None;
         }
         Poll::Ready(next.map(|frame| frame.map_err(io::Error::other)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Incoming::is_end_stream)
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let body = self.0.as_ref();
+        let body = self.body.as_ref();
         body.map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
     }
 }
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        let rest = self.0.take().filter(|rest| !rest.is_end_stream());
+        let rest = self.body.take().filter(|rest| !rest.is_end_stream());
         if let Some(mut rest) = rest
             && let Ok(runtime) = Handle::try_current()
         {
             let taken = async move { while let Some(Ok(_)) = rest.frame().await {} };
-            runtime.spawn(tokio::time::timeout(UNHEARD, taken));
+            let turn = Arc::clone(&self.turn);
+            runtime.spawn(async move {
+                if tokio::time::timeout(UNHEARD, taken).await.is_err() {
+                    turn.give_up();
+                }
+            });
         }
     }
 }

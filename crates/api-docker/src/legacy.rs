@@ -5,11 +5,7 @@
 //! is turned back into what the client waits for. A request that is sent before the last one is
 //! answered is none: it is seen in the middle of other bytes.
 
-use crate::body::{Body, BodyError, Response};
 use crate::stream::Stream;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -38,48 +34,40 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// Whether all requests of a connection are answered, so that a head comes next. Clones are the
-/// same.
+/// Whether all requests of a connection are read and answered, so that a head comes next. Clones
+/// are the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Idle(Arc<AtomicBool>);
 
 impl Idle {
-    /// Notes the end of an answer.
-    pub(crate) fn after(&self, response: Response) -> Response {
-        let idle = self.clone();
-        response.map(|body| Answering { body, idle }.boxed_unsync())
+    /// A request's turn, which lasts until its body and its answer's have let it go: bytes of
+    /// either must not be taken for a head.
+    pub(crate) fn turn(&self) -> Arc<Turn> {
+        Arc::new(Turn {
+            idle: self.clone(),
+            given_up: AtomicBool::new(false),
+        })
     }
 }
 
-/// The body of an answer.
-struct Answering {
-    body: Body,
+/// The time in which a connection carries one request.
+#[derive(Debug)]
+pub(crate) struct Turn {
     idle: Idle,
+    given_up: AtomicBool,
 }
 
-impl Drop for Answering {
+impl Turn {
+    /// Its body is not read to the end: where the next head begins is not known.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.idle.0.store(true, Ordering::Release);
-    }
-}
-
-impl http_body::Body for Answering {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let ended = !self.given_up.load(Ordering::Acquire);
+        self.idle.0.store(ended, Ordering::Release);
     }
 }
 

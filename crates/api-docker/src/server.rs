@@ -4,7 +4,7 @@ use crate::body::{self, Response, Sent};
 use crate::call::Call;
 use crate::containers::Gates;
 use crate::error::Error;
-use crate::legacy::{Protocol, Sniffed};
+use crate::legacy::{Protocol, Sniffed, Turn};
 use crate::metrics::Actions;
 use crate::query::Query;
 use crate::routes::ROUTES;
@@ -124,7 +124,11 @@ impl Api {
         let idle = sniffed.idle();
         let service = service_fn(move |request| {
             let (api, idle) = (api.clone(), idle.clone());
-            async move { Ok::<_, Infallible>(idle.after(api.answer(request).await)) }
+            async move {
+                let turn = idle.turn();
+                let response = api.answer(request, Arc::clone(&turn)).await;
+                Ok::<_, Infallible>(body::until_sent(response, turn))
+            }
         });
         let io = TokioIo::new(sniffed);
         match protocol {
@@ -154,8 +158,8 @@ impl Api {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response {
-        let mut response = match self.call(request).await {
+    async fn answer(&self, request: Request<Incoming>, turn: Arc<Turn>) -> Response {
+        let mut response = match self.call(request, turn).await {
             Ok(response) => response,
             Err(error) => {
                 let status = error.status();
@@ -175,9 +179,9 @@ impl Api {
         response
     }
 
-    async fn call(&self, request: Request<Incoming>) -> Result<Response, Error> {
+    async fn call(&self, request: Request<Incoming>, turn: Arc<Turn>) -> Result<Response, Error> {
         let (mut head, body) = request.into_parts();
-        let body = Sent::from(body);
+        let body = Sent::new(body, turn);
         let path = head.uri.path().to_owned();
         let (version, path) = version::split(&path)?;
         let found = ROUTES.iter().find_map(|route| {

@@ -225,7 +225,7 @@ fn a_connection_that_carried_requests_is_taken_over_like_a_new_one() {
     assert_eq!(head(&mut stream), expected);
     host.post(&format!("/containers/{id}/start"), &Value::Null);
     write!(stream, "late").unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
     let mut output = Vec::new();
     stream.read_to_end(&mut output).unwrap();
     assert_eq!(demultiplex(&output).0, "early late");
@@ -601,4 +601,35 @@ fn a_volume_without_a_name_is_marked_in_what_it_was_asked_for() {
         .collect();
     let marked = json!({"k": "v", "com.docker.volume.anonymous": ""});
     assert_eq!(labels, [&marked, &Value::Null, &json!({"k": "v"})]);
+}
+
+#[test]
+fn the_rest_of_a_body_that_is_answered_before_is_no_request() {
+    let host = Host::new();
+    let mut stream = host.connect();
+    let body = "POST /containers/x/attach HTTP/1.1\r\n\r\nPOST /images/prune HTTP/1.1\r\n\r\n";
+    let length = body.len();
+    // Nobody reads the body of what is not there.
+    write!(
+        stream,
+        "POST /nowhere HTTP/1.1\r\nHost: d\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    write!(stream, "{body}").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    // The connection may be closed instead.
+    drop(write!(
+        stream,
+        "GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"
+    ));
+    let mut answers = Vec::new();
+    drop(stream.read_to_end(&mut answers));
+    let answers = String::from_utf8_lossy(&answers);
+    let statuses = answers.split("HTTP/1.1 ").skip(1);
+    let statuses: Vec<_> = statuses.map(|answer| &answer[..3]).collect();
+    assert!(
+        matches!(&*statuses, ["404"] | ["404", "200"]),
+        "{statuses:?}: {answers}"
+    );
 }
