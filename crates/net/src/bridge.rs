@@ -5,7 +5,6 @@ use crate::network::{Outside, Protocol};
 use crate::{Endpoint, Error, Network, Prepared, address, conntrack, firewall, namespace};
 use netlink::Socket;
 use rustix::fd::{AsFd, BorrowedFd};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
@@ -15,8 +14,6 @@ pub struct Bridges {
     pub(crate) instance: String,
     pub(crate) route: Socket,
     netfilter: Socket,
-    /// Bridges by their names, as they were last found.
-    found: BTreeMap<String, Link>,
 }
 
 impl Bridges {
@@ -33,7 +30,6 @@ impl Bridges {
             instance: instance.to_owned(),
             route,
             netfilter,
-            found: BTreeMap::new(),
         })
     }
 
@@ -82,16 +78,25 @@ impl Bridges {
     }
 
     /// Removes the links of ours whose owner, a network or a sandbox, has none of that name in
-    /// `known`.
+    /// `known`. Those that say nothing, of a sandbox that `owner_of` gives for their name, say
+    /// whose they are then.
     ///
     /// # Errors
-    /// If the kernel refuses to list or remove.
-    pub fn sweep(&mut self, known: &dyn Fn(&str, &str) -> bool) -> Result<(), Error> {
+    /// If the kernel refuses to list, remove or change.
+    pub fn sweep(
+        &mut self,
+        known: &dyn Fn(&str, &str) -> bool,
+        owner_of: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), Error> {
         let prefix = format!("{}:", self.instance);
         for (found, name, alias) in link::list(&mut self.route)? {
-            let owner = alias
-                .as_deref()
-                .and_then(|alias| alias.strip_prefix(&prefix));
+            let Some(alias) = alias else {
+                if let Some(owner) = owner_of(&name) {
+                    link::set_alias(&mut self.route, found, &format!("{prefix}{owner}"))?;
+                }
+                continue;
+            };
+            let owner = alias.strip_prefix(&prefix);
             if owner.is_some_and(|owner| !known(owner, &name)) {
                 link::delete(&mut self.route, found)?;
             }
@@ -186,7 +191,6 @@ impl Bridges {
     /// # Errors
     /// If the kernel refuses.
     pub fn unlink(&mut self, network: &Network) -> Result<(), Error> {
-        self.found.remove(&network.bridge);
         match link::find(&mut self.route, &network.bridge) {
             Ok(bridge) => link::delete(&mut self.route, bridge),
             Err(Error::NoLink { .. }) => Ok(()),
@@ -272,7 +276,8 @@ impl Bridges {
         outcome
     }
 
-    /// Joins a sandbox whose namespace and links were made ahead, without its ports.
+    /// Joins a sandbox whose namespace and links were made ahead, without its ports and its
+    /// [mark](Self::mark).
     ///
     /// # Errors
     /// If the kernel refuses a part; what was made before is undone.
@@ -282,8 +287,7 @@ impl Bridges {
         endpoint: &Endpoint,
         prepared: &mut Prepared,
     ) -> Result<(), Error> {
-        let alias = format!("{}:{}", self.instance, endpoint.sandbox);
-        let joined = self.lead_as(network, prepared, Some(&alias));
+        let joined = self.lead_to(network, prepared);
         let outcome = joined.and_then(|()| prepared.configure(network, endpoint));
         if outcome.is_err() {
             self.cut(&endpoint.host_link).ok();
@@ -291,44 +295,49 @@ impl Bridges {
         outcome
     }
 
-    /// Leads links that were made ahead to a network's bridge, which costs whoever joins that
-    /// network nothing then.
+    /// Leads links that were made ahead to a network's bridge and sets them up, where that tells
+    /// nobody of them yet; which costs whoever joins that network nothing then.
     ///
     /// # Errors
     /// If there is no such bridge, or the kernel refuses.
     pub fn lead(&mut self, network: &Network, prepared: &mut Prepared) -> Result<(), Error> {
-        self.lead_as(network, prepared, None)
+        self.lead_to(network, prepared)?;
+        let mut subnets = network.addressing.iter();
+        match subnets.any(|addressing| addressing.subnet.is_ipv6()) {
+            true => Ok(()),
+            false => prepared.raise(),
+        }
     }
 
-    fn lead_as(
-        &mut self,
-        network: &Network,
-        prepared: &mut Prepared,
-        alias: Option<&str>,
-    ) -> Result<(), Error> {
-        let led = prepared.led.take();
+    fn lead_to(&mut self, network: &Network, prepared: &mut Prepared) -> Result<(), Error> {
+        // One that others have made anew since has another number.
+        let bridge = link::find_at_once(&self.route, &network.bridge)?;
+        if prepared.led == Some(bridge) {
+            return Ok(());
+        }
+        prepared.lower()?;
         let wanted = Settings {
             name: prepared.host_link(),
             mtu: network.mtu,
-            alias,
             ..Settings::default()
         };
-        let mut join = |bridge| match led {
-            Some(led) if led == bridge => link::stay(&mut self.route, &wanted, bridge),
-            _ => link::join(&mut self.route, &wanted, bridge),
-        };
-        // One that others have made anew since has another number.
-        if let Some(&bridge) = self.found.get(&network.bridge)
-            && join(bridge).is_ok()
-        {
-            prepared.led = Some(bridge);
-            return Ok(());
-        }
-        let bridge = link::find(&mut self.route, &network.bridge)?;
         link::join(&mut self.route, &wanted, bridge)?;
-        self.found.insert(network.bridge.clone(), bridge);
         prepared.led = Some(bridge);
         Ok(())
+    }
+
+    /// Says on the host whose links were joined that had been made ahead; for people, and for
+    /// who looks for what is left behind. Links that have gone meanwhile need it no more.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn mark(&mut self, sandbox: &str, prepared: &Prepared) -> Result<(), Error> {
+        let alias = format!("{}:{sandbox}", self.instance);
+        match link::find(&mut self.route, prepared.host_link()) {
+            Ok(link) => link::set_alias(&mut self.route, link, &alias),
+            Err(Error::NoLink { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Joins a sandbox to the link `parent` by a macvlan.

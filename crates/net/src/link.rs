@@ -3,6 +3,8 @@
 use crate::Error;
 use netlink::{Attributes, Flags, Message, Socket};
 use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
 use std::io;
 
 const NEWLINK: u16 = 16;
@@ -248,12 +250,15 @@ pub fn filter_vlans(socket: &mut Socket, bridge: Link) -> Result<(), Error> {
         .map_err(failed("filter VLANs of", &bridge.index.to_string()))
 }
 
+/// The message that gives a link an Ethernet address, and changes nothing else of it.
+pub(crate) fn readdressed(link: Link, mac: Mac) -> Message {
+    Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false)).with(IFLA_ADDRESS, &mac)
+}
+
 /// Gives a link an Ethernet address; a bridge that has one does not take its ports'.
 pub fn set_mac(socket: &mut Socket, link: Link, mac: Mac) -> Result<(), Error> {
-    let message =
-        Message::new(NEWLINK, Flags::CHANGE, &info(link.index, false)).with(IFLA_ADDRESS, &mac);
     socket
-        .request(message)
+        .request(readdressed(link, mac))
         .map_err(failed("change", &link.index.to_string()))
 }
 
@@ -262,17 +267,6 @@ pub fn join(socket: &mut Socket, wanted: &Settings<'_>, master: Link) -> Result<
     let message = Message::new(NEWLINK, Flags::CHANGE, &info(0, true));
     let message = settings(message, wanted).with_u32(IFLA_MASTER, master.index);
     create(socket, message, wanted, Some(master)).map_err(failed("join", wanted.name))
-}
-
-/// Has a link that is in the network of `master` already stay there under another alias.
-pub(crate) fn stay(socket: &mut Socket, wanted: &Settings<'_>, master: Link) -> Result<(), Error> {
-    let message = Message::new(NEWLINK, Flags::CHANGE, &info(0, true));
-    let message = settings(message, wanted).with_u32(IFLA_MASTER, master.index);
-    let message = match wanted.alias {
-        Some(alias) => message.with(IFLA_IFALIAS, alias.as_bytes()),
-        None => message,
-    };
-    socket.request(message).map_err(failed("join", wanted.name))
 }
 
 /// The message that gives a link that is down its name, address and largest packet, and sets it
@@ -429,6 +423,18 @@ pub fn delete(socket: &mut Socket, link: Link) -> Result<(), Error> {
 /// The link called `name`.
 pub fn find(socket: &mut Socket, name: &str) -> Result<Link, Error> {
     alias(socket, name).map(|(link, _)| link)
+}
+
+/// As [`find`], where there most probably is one: the kernel says so at once, but looks for a
+/// module of that name where there is none (netdevice(7)).
+pub(crate) fn find_at_once(socket: &Socket, name: &str) -> Result<Link, Error> {
+    match name_to_index(socket, name) {
+        Ok(index) => Ok(Link { index }),
+        Err(Errno::NODEV) => Err(Error::NoLink {
+            name: name.to_owned(),
+        }),
+        Err(errno) => Err(failed("find", name)(errno.into())),
+    }
 }
 
 /// The link called `name`, and its alias.

@@ -3,7 +3,7 @@
 
 use crate::link::{self, Link, Settings};
 use crate::{Endpoint, Error, Namespace, Network, address, namespace, route};
-use netlink::Socket;
+use netlink::{Message, Socket};
 use rustix::fd::{AsFd as _, BorrowedFd};
 use std::io;
 
@@ -22,6 +22,8 @@ pub struct Prepared {
     host_link: String,
     /// The bridge that the link on the host leads to already.
     pub(crate) led: Option<Link>,
+    /// The link inside is up already.
+    raised: bool,
 }
 
 impl Prepared {
@@ -44,6 +46,7 @@ impl Prepared {
             own,
             host_link: host_link.to_owned(),
             led: None,
+            raised: false,
         })
     }
 
@@ -57,6 +60,21 @@ impl Prepared {
         self.namespace.as_fd()
     }
 
+    /// Sets the link inside up, which has no address yet: it is silent.
+    pub(crate) fn raise(&mut self) -> Result<(), Error> {
+        link::set_up(&mut self.inside, self.own)?;
+        self.raised = true;
+        Ok(())
+    }
+
+    /// Has the link inside be as it was made.
+    pub(crate) fn lower(&mut self) -> Result<(), Error> {
+        match std::mem::take(&mut self.raised) {
+            true => link::set_down(&mut self.inside, self.own),
+            false => Ok(()),
+        }
+    }
+
     /// Gives the link inside what the endpoint has; the one on the host is in its network by now.
     pub(crate) fn configure(
         &mut self,
@@ -67,31 +85,65 @@ impl Prepared {
         let plain = endpoint.link == INSIDE
             && endpoint.settings.is_empty()
             && addresses.all(|(address, _)| address.is_ipv4());
+        if !plain {
+            self.lower()?;
+            let settings = Settings {
+                name: &endpoint.link,
+                mtu: network.mtu,
+                mac: Some(endpoint.mac),
+                ..Settings::default()
+            };
+            link::change(&mut self.inside, self.own, &settings)?;
+            return namespace::configure(self.namespace.as_fd(), endpoint);
+        }
+        let batch = match self.raised && network.mtu.is_none() {
+            true => self.given(endpoint),
+            false => self.given_and_raised(network, endpoint),
+        };
+        self.inside.batch(batch).map_err(|refused| Error::Link {
+            action: "configure",
+            name: endpoint.link.clone(),
+            source: refused.source,
+        })
+    }
+
+    /// What gives the link what the endpoint has where it is up. The address is announced, if
+    /// that is there, as the link's own address changes (`arp_notify`).
+    fn given(&self, endpoint: &Endpoint) -> Vec<Message> {
+        let mut batch = self.addresses(endpoint);
+        batch.push(link::readdressed(self.own, endpoint.mac));
+        batch.extend(self.routes(endpoint));
+        batch
+    }
+
+    /// The same where it is down; it is announced as it comes up.
+    fn given_and_raised(&self, network: &Network, endpoint: &Endpoint) -> Vec<Message> {
         let settings = Settings {
             name: &endpoint.link,
             mtu: network.mtu,
             mac: Some(endpoint.mac),
             ..Settings::default()
         };
-        if !plain {
-            link::change(&mut self.inside, self.own, &settings)?;
-            return namespace::configure(self.namespace.as_fd(), endpoint);
-        }
-        let mut batch = vec![link::changed(self.own, &settings, false)];
-        let addresses = endpoint.addresses.iter().chain(&endpoint.link_local);
-        batch.extend(addresses.map(|(own, prefix)| address::message(self.own, *own, *prefix)));
-        // What is announced is what is there as it comes up.
         let up = Settings {
             name: &endpoint.link,
             ..Settings::default()
         };
+        let mut batch = vec![link::changed(self.own, &settings, false)];
+        batch.extend(self.addresses(endpoint));
         batch.push(link::changed(self.own, &up, true));
+        batch.extend(self.routes(endpoint));
+        batch
+    }
+
+    fn addresses(&self, endpoint: &Endpoint) -> Vec<Message> {
+        let addresses = endpoint.addresses.iter().chain(&endpoint.link_local);
+        let given = addresses.map(|(own, prefix)| address::message(self.own, *own, *prefix));
+        given.collect()
+    }
+
+    fn routes(&self, endpoint: &Endpoint) -> Vec<Message> {
         let gateways = endpoint.gateways.iter();
-        batch.extend(gateways.map(|gateway| route::default_message(self.own, *gateway)));
-        self.inside.batch(batch).map_err(|refused| Error::Link {
-            action: "configure",
-            name: endpoint.link.clone(),
-            source: refused.source,
-        })
+        let led = gateways.map(|gateway| route::default_message(self.own, *gateway));
+        led.collect()
     }
 }

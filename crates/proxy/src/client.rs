@@ -178,39 +178,55 @@ impl Client {
         Ok(())
     }
 
-    /// Gives it what a sandbox has: what tells of its names with the sockets of its name server,
-    /// if it has names, and sockets that hold ports for it. All of it is asked for before the
-    /// first answer is awaited, except where the kernel would not take so many descriptors.
+    /// Gives it what a sandbox has, and does `meanwhile` while it takes the first of that: what
+    /// tells of its names with the sockets of its name server, if it has names, and sockets that
+    /// hold ports for it. All of it is asked for before the first answer is awaited, except where
+    /// the kernel would not take so many descriptors.
     ///
     /// # Errors
-    /// As [`Self::ask`]; what was asked for besides may be so.
+    /// As [`Self::ask`]; what was asked for besides may be so, and `meanwhile` is done all the
+    /// same.
     pub fn give(
         &mut self,
         sandbox: &str,
         names: Option<(&Request, &[BorrowedFd<'_>])>,
         (ports, sockets): (&[Port], &[BorrowedFd<'_>]),
+        meanwhile: impl FnOnce(),
     ) -> Result<(), Error> {
-        self.hear()?;
-        let mut unheard = names.is_some();
-        if let Some((request, descriptors)) = names {
-            self.send(request, descriptors)?;
-        }
-        for (ports, sockets) in ports.chunks(DESCRIPTORS).zip(sockets.chunks(DESCRIPTORS)) {
-            let request = Request::Hold {
-                sandbox: sandbox.to_owned(),
-                ports: ports.to_vec(),
-            };
-            let sent = self.send(&request, sockets);
-            if std::mem::take(&mut unheard) {
-                done(self.answer()?)?;
+        let mut chunks = ports.chunks(DESCRIPTORS).zip(sockets.chunks(DESCRIPTORS));
+        let mut asked = 0;
+        let begun = self.hear().and_then(|()| {
+            if let Some((request, descriptors)) = names {
+                self.send(request, descriptors)?;
+                asked += 1;
             }
-            sent?;
-            done(self.answer()?)?;
-        }
-        match unheard {
-            true => done(self.answer()?),
-            false => Ok(()),
-        }
+            if let Some(chunk) = chunks.next() {
+                self.send_ports(sandbox, chunk)?;
+                asked += 1;
+            }
+            Ok(())
+        });
+        meanwhile();
+        // Whatever it says to the one, the other is answered too.
+        let answers: Result<Vec<_>, _> = (0..asked).map(|_| self.answer()).collect();
+        begun?;
+        answers?.into_iter().try_for_each(done)?;
+        chunks.try_for_each(|chunk| {
+            self.send_ports(sandbox, chunk)?;
+            done(self.answer()?)
+        })
+    }
+
+    fn send_ports(
+        &self,
+        sandbox: &str,
+        (ports, sockets): (&[Port], &[BorrowedFd<'_>]),
+    ) -> Result<(), Error> {
+        let request = Request::Hold {
+            sandbox: sandbox.to_owned(),
+            ports: ports.to_vec(),
+        };
+        self.send(&request, sockets)
     }
 
     /// Has ports that it holds for a sandbox lead elsewhere, and lets others of them go.

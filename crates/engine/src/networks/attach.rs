@@ -50,20 +50,34 @@ impl Registry {
         state: &NetworkState,
         joining: &mut Joining,
     ) -> Result<(), Error> {
-        self.link(container, state, joining)?;
         let share = self.share(container, state);
-        if share.is_empty() && state.ports.is_empty() {
-            return Ok(());
-        }
-        for place in &state.endpoints {
-            self.publish(container, (state, place))?;
-        }
+        let names = joining.take_names();
+        let netns = joining.as_fd().try_clone_to_owned();
+        let netns = netns.map_err(Error::io("share", "a network namespace".as_ref()))?;
         let serving = Serving {
-            names: joining.take_names(),
-            netns: joining.as_fd(),
+            netns: netns.as_fd(),
+            names,
             share,
         };
-        self.entrust(container, serving)
+        let mut make = || {
+            self.link(container, state, joining)?;
+            let mut places = state.endpoints.iter();
+            places.try_for_each(|place| self.publish(container, (state, place)))
+        };
+        // Nobody else is heard by the proxy meanwhile.
+        match self.is_brief(state) {
+            true => self.entrust(container, serving, make),
+            false => {
+                make()?;
+                self.entrust(container, serving, || Ok(()))
+            }
+        }
+    }
+
+    /// Whether places are made in a moment: bridges and their rules are there.
+    fn is_brief(&self, state: &NetworkState) -> bool {
+        let ready = |place: &EndpointState| place.is_bridged() && self.is_ready(&place.network);
+        state.endpoints.iter().all(ready)
     }
 
     /// Gives a running container's places the names that its record says. Gives its state with

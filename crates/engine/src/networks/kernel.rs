@@ -113,7 +113,8 @@ impl Registry {
         made.map_err(failed).map_err(Error::from)
     }
 
-    fn is_ready(&self, id: &str) -> bool {
+    /// Whether the bridge of a network is there.
+    pub(super) fn is_ready(&self, id: &str) -> bool {
         let inner = self.inner();
         inner.networks.get(id).is_some_and(|held| held.ready)
     }
@@ -179,7 +180,8 @@ impl Registry {
         let mut kernel = self.kernel();
         let known = |owner: &str, link: &str| self.inner().owns(owner, link);
         let bridges = kernel.bridges().map_err(failed)?;
-        if let Err(error) = bridges.sweep(&known) {
+        let owner_of = |link: &str| self.inner().owner_of(link).map(ContainerId::to_string);
+        if let Err(error) = bridges.sweep(&known, &owner_of) {
             tracing::warn!(%error, "cannot remove links that nothing owns");
         }
         for record in used.iter().filter(|r| r.driver == NetworkDriver::Bridge) {
@@ -314,6 +316,19 @@ impl Registry {
             .and_then(|bridges| bridges.lead(&network, links));
         if let Err(error) = led {
             tracing::debug!(%error, "cannot lead a link made ahead to a bridge");
+        }
+    }
+
+    /// Says on the host whose links were joined that had been made ahead.
+    pub(crate) fn mark(&self, container: &ContainerId, joining: &Joining) {
+        let Joining::Ready(ready) = joining else {
+            return;
+        };
+        let mut kernel = self.kernel();
+        let bridges = kernel.bridges();
+        let marked = bridges.and_then(|bridges| bridges.mark(container.as_str(), &ready.links));
+        if let Err(error) = marked {
+            tracing::debug!(container.id = %container, %error, "a link does not say whose it is");
         }
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use types::ContainerId;
 
 /// The host's ports that containers have.
@@ -372,8 +373,14 @@ fn any(ipv6: bool) -> IpAddr {
     }
 }
 
+/// Whether the kernel has IPv6; one that has does not lose it.
 fn host_has_ipv6() -> bool {
-    std::fs::exists("/proc/net/if_inet6").unwrap_or(false)
+    static HAS: AtomicBool = AtomicBool::new(false);
+    if !HAS.load(Ordering::Relaxed) {
+        let found = std::fs::exists("/proc/net/if_inet6").unwrap_or(false);
+        HAS.store(found, Ordering::Relaxed);
+    }
+    HAS.load(Ordering::Relaxed)
 }
 
 /// An error as Go words it, which clients look for.

@@ -94,11 +94,12 @@ impl Registry {
     }
 
     /// Gives a container that starts its name server, and the sockets of its ports into
-    /// lasting hands.
+    /// lasting hands, and does `meanwhile` while the proxy takes them.
     pub(super) fn entrust(
         &self,
         container: &ContainerId,
         serving: Serving<'_>,
+        meanwhile: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Serving {
             netns,
@@ -107,14 +108,22 @@ impl Registry {
         } = serving;
         let sockets = self.inner().ports.hand_over(container);
         if share.is_empty() {
-            return Ok(());
+            return meanwhile();
         }
         let mut proxy = self.proxy();
         self.alive(&mut proxy)?;
         let Some(client) = &mut proxy.client else {
-            return Ok(());
+            return meanwhile();
         };
-        give(client, container, share, &sockets, (netns, names))
+        let mut done = Ok(());
+        let given = give(
+            client,
+            container,
+            (share, &sockets),
+            (netns, names),
+            || done = meanwhile(),
+        );
+        given.and(done)
     }
 
     /// The proxy runs when this returns; one that has ended is followed by another, which is
@@ -207,7 +216,7 @@ impl Registry {
         };
         let path = format!("/proc/{pid}/ns/net");
         let netns = File::open(&path).map_err(Error::io("open", path.as_ref()))?;
-        give(client, container, share, &sockets, (netns.as_fd(), None))?;
+        give(client, container, (share, &sockets), (netns.as_fd(), None), || {})?;
         watch(client, container, pid)
     }
 
@@ -294,7 +303,7 @@ impl Registry {
                 sandbox: share.sandbox.filter(|_| begins),
                 ports: new,
             };
-            give(client, container, share, sockets, (netns, None))?;
+            give(client, container, (share, sockets), (netns, None), || {})?;
         }
         let lead = client.lead(container.as_str(), &led, &[]);
         lead.map_err(refused)?;
@@ -392,15 +401,15 @@ impl Registry {
 fn give(
     client: &mut Client,
     container: &ContainerId,
-    share: Share,
-    sockets: &[OwnedFd],
+    (share, sockets): (Share, &[OwnedFd]),
     (netns, names): (BorrowedFd<'_>, Option<Sockets>),
+    meanwhile: impl FnOnce(),
 ) -> Result<(), Error> {
     let sockets: Vec<_> = sockets.iter().map(|socket| socket.as_fd()).collect();
     let ports = (&*share.ports, &*sockets);
     let Some(sandbox) = share.sandbox else {
         return client
-            .give(container.as_str(), None, ports)
+            .give(container.as_str(), None, ports, meanwhile)
             .map_err(refused);
     };
     let opened = names.map_or_else(|| net::nameserver::open(netns), Ok);
@@ -408,7 +417,7 @@ fn give(
     let descriptors = [own.udp.as_fd(), own.tcp.as_fd(), netns];
     let names = (&Request::Put(sandbox), &descriptors[..]);
     client
-        .give(container.as_str(), Some(names), ports)
+        .give(container.as_str(), Some(names), ports, meanwhile)
         .map_err(refused)
 }
 

@@ -375,6 +375,13 @@ impl Inner {
         self.networks.contains_key(owner) || places.any(|place| place.host_link == link)
     }
 
+    /// The running container that has this link of the host.
+    pub(super) fn owner_of(&self, link: &str) -> Option<&ContainerId> {
+        let of = |state: &NetworkState| state.endpoints.iter().any(|p| p.host_link == link);
+        let found = self.live.iter().find(|(_, state)| of(state));
+        found.map(|(id, _)| id)
+    }
+
     pub(super) fn resolve(&self, name: &str) -> Result<&Held, Error> {
         let open = || self.networks.values().filter(|held| !held.closing);
         if let Some(held) = self.networks.get(name).filter(|held| !held.closing) {

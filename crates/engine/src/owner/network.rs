@@ -104,8 +104,9 @@ impl Owner {
             // For the next daemon. A loss of power leaves nothing of what it tells of.
             context.keep(ACTION, batch, Vec::new(), Durable::Soon)?;
             let joined = context.networks.join(&id, &planned, &mut joining);
+            let marking = Arc::clone(&context);
             // To close what spoke of its links takes as long as to make them.
-            context.later(AFTER_JOIN, move || drop(joining));
+            context.later(AFTER_JOIN, move || marking.networks.mark(&id, &joining));
             joined
         };
         self.context.prepare_network(AFTER_JOIN);

@@ -1,6 +1,6 @@
 //! Reachability between a host, its neighbour and containers.
 
-use crate::hosts::{Peer, isolated};
+use crate::hosts::{Peer, eventually, isolated};
 use net::firewall::Watch;
 use net::{
     Addressing, Bridges, Direct, Endpoint, Network, Outside, Peers, Port, Prepared, Protocol,
@@ -321,10 +321,18 @@ fn links_made_ahead_join_whichever_network_is_wanted() {
         bridges.lead(&expected, &mut links).expect("it is there");
         assert_eq!(place(&host_link), ["br50", "on", ""]);
         let endpoint = endpoint(n, 2, Vec::new());
+        let bridge = wanted.bridge.as_str();
         bridges
             .join_prepared(wanted, &endpoint, &mut links)
             .expect("it joins");
-        let bridge = wanted.bridge.as_str();
+        assert_eq!(place(&host_link), [bridge, "on", ""]);
+        // By this daemon, or by the next if this one does not get to it.
+        let owner = |link: &str| (link == host_link).then(|| endpoint.sandbox.clone());
+        let marked = match n {
+            50 => bridges.mark(&endpoint.sandbox, &links),
+            _ => bridges.sweep(&|_, _| true, &owner),
+        };
+        marked.expect("it is there");
         let alias = format!("corten-test:{}", endpoint.sandbox);
         assert_eq!(place(&host_link), [bridge, "on", &alias]);
         sh(&format!("ping -c 1 -W 5 10.{n}.0.2"));
@@ -346,6 +354,45 @@ fn links_made_ahead_join_whichever_network_is_wanted() {
         .join_prepared(&expected, &fourth, &mut links)
         .expect("it joins");
     assert_eq!(place("v50-4")[0], "br50");
+}
+
+#[test]
+fn a_link_that_waits_in_a_network_announces_the_address_it_is_given() {
+    if !isolated("bridge::a_link_that_waits_in_a_network_announces_the_address_it_is_given") {
+        return;
+    }
+    let only_four = |mut network: Network| {
+        network.addressing.truncate(1);
+        network
+    };
+    let mut bridges = Bridges::open("corten-test").expect("netlink");
+    bridges.restore([], []).expect("an empty table");
+    let [expected, other] = [54, 55].map(|n| only_four(network(n, NAT, Peers::Reachable)));
+    bridges.add(&expected).expect("a network");
+    bridges.add(&other).expect("another");
+    for (n, wanted) in [(54, &expected), (55, &other)] {
+        let host_link = format!("v{n}");
+        let mut links = Prepared::make(&host_link).expect("links");
+        bridges.lead(&expected, &mut links).expect("it is there");
+        let shown = format!("ip -d -o link show {host_link}");
+        let waits = || sh(&shown).contains("state forwarding");
+        eventually(waits, "the link is up before anybody has it");
+        if n == 54 {
+            sh("ip neigh add 10.54.0.9 lladdr 02:00:00:00:00:99 nud stale dev br54");
+        }
+        let mut endpoint = endpoint(n, 9, Vec::new());
+        endpoint.addresses.truncate(1);
+        endpoint.gateways.truncate(1);
+        bridges
+            .join_prepared(wanted, &endpoint, &mut links)
+            .expect("it joins");
+        if n == 54 {
+            let own = endpoint.mac.map(|byte| format!("{byte:02x}")).join(":");
+            let known = || sh("ip neigh show 10.54.0.9").contains(&own);
+            eventually(known, "its address is announced");
+        }
+        sh(&format!("ping -c 1 -W 5 10.{n}.0.9"));
+    }
 }
 
 #[test]
