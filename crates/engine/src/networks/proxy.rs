@@ -116,13 +116,9 @@ impl Registry {
             return meanwhile();
         };
         let mut done = Ok(());
-        let given = give(
-            client,
-            container,
-            (share, &sockets),
-            (netns, names),
-            || done = meanwhile(),
-        );
+        let given = give(client, container, (share, &sockets), (netns, names), || {
+            done = meanwhile()
+        });
         given.and(done)
     }
 
@@ -216,7 +212,13 @@ impl Registry {
         };
         let path = format!("/proc/{pid}/ns/net");
         let netns = File::open(&path).map_err(Error::io("open", path.as_ref()))?;
-        give(client, container, (share, &sockets), (netns.as_fd(), None), || {})?;
+        give(
+            client,
+            container,
+            (share, &sockets),
+            (netns.as_fd(), None),
+            || {},
+        )?;
         watch(client, container, pid)
     }
 
