@@ -270,10 +270,10 @@ fn a_namespace_made_ahead_is_as_one_that_is_not() {
     }
 }
 
-/// Waits for the pair of links that is made ahead.
+/// Waits for the pair of links that is made ahead: one that says of no container that it is its.
 fn await_prepared(host: &TestHost) {
     host.until("links are made ahead", |host| {
-        let script = "ip -br link show type veth | grep DOWN; true";
+        let script = "ip -o link show type veth | grep -v alias; true";
         !in_daemons_network(host, script).text().trim().is_empty()
     });
 }
