@@ -97,7 +97,7 @@ enum Answer {
 
 impl Sniffed {
     /// Reads so much of the first request as decides how the connection is to be served.
-    pub(crate) async fn read(stream: Stream) -> io::Result<(Protocol, Self)> {
+    pub(crate) async fn read(stream: Stream) -> io::Result<Self> {
         let mut sniffed = Self {
             stream,
             protocol: Protocol::Http1,
@@ -107,7 +107,12 @@ impl Sniffed {
             answer: Answer::Plain,
         };
         poll_fn(|cx| sniffed.poll_head(cx)).await?;
-        Ok((sniffed.protocol, sniffed))
+        Ok(sniffed)
+    }
+
+    /// What the client speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// What is to know when a head comes next.

@@ -116,12 +116,12 @@ impl Api {
         &self,
         stream: Stream,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let (protocol, sniffed) = tokio::select! {
+        let sniffed = tokio::select! {
             () = self.stopping.cancelled() => return Ok(()),
             sniffed = Sniffed::read(stream) => sniffed?,
         };
         let api = self.clone();
-        let idle = sniffed.idle();
+        let (protocol, idle) = (sniffed.protocol(), sniffed.idle());
         let service = service_fn(move |request| {
             let (api, idle) = (api.clone(), idle.clone());
             async move {
