@@ -19,6 +19,7 @@ mod settings;
 mod shape;
 
 pub(crate) use change::namespace_of;
+pub(crate) use create::random_id;
 pub use create::{NetworkSpec, PoolSpec};
 pub use error::NetworkError;
 pub use filter::NetworkFilter;
@@ -28,7 +29,7 @@ pub use settings::{DefaultBridge, NetworkSettings};
 
 use crate::context::{Context, blocking};
 use crate::owner::Command;
-use crate::{EndpointSpec, EndpointState, Error, Event, EventType, NetworkRecord};
+use crate::{EndpointSpec, EndpointState, Error, Event, EventType, NetworkDriver, NetworkRecord};
 use metadata::Batch;
 use std::sync::Arc;
 use types::ContainerId;
@@ -97,6 +98,14 @@ impl Networks {
     }
 
     fn snapshot(&self, record: Arc<NetworkRecord>) -> Network {
+        let members = match record.driver {
+            NetworkDriver::Host | NetworkDriver::Null => self.members_of_fixed(&record),
+            _ => self.members(&record),
+        };
+        Network { members, record }
+    }
+
+    fn members(&self, record: &NetworkRecord) -> Vec<Member> {
         let members = self.context.networks.members(&record.id);
         let members = members.into_iter().map(|(container, endpoint)| Member {
             name: self
@@ -108,10 +117,28 @@ impl Networks {
             container,
             endpoint,
         });
-        Network {
-            members: members.collect(),
-            record,
-        }
+        members.collect()
+    }
+
+    /// COMPAT: who is in the host's network, or in none, is listed there too.
+    fn members_of_fixed(&self, record: &NetworkRecord) -> Vec<Member> {
+        let handles = self.context.index.handles().into_iter();
+        let members = handles.filter_map(|handle| {
+            let container = handle.snapshot();
+            let mode = &container.record.spec.namespaces.network;
+            let inside = mode.fixed() == Some(&*record.name) && container.state.pid.is_some();
+            inside.then(|| Member {
+                container: container.id().clone(),
+                name: container.record.name.clone(),
+                endpoint: EndpointState {
+                    network: record.id.clone(),
+                    name: record.name.clone(),
+                    id: container.state.network.sandbox.clone(),
+                    ..EndpointState::default()
+                },
+            })
+        });
+        members.collect()
     }
 
     /// Makes a network. Its bridge is there when this returns.

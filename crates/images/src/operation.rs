@@ -200,9 +200,19 @@ impl Operation {
     }
 }
 
+/// Gives an image its names, which others lose by that.
+///
+/// COMPAT: but not the digest that comes with a tag: the image of an index that was the first to
+/// have it keeps it, when that of another platform is asked for by a tag.
 fn put_names(write: &Write, id: &Digest, names: &[Reference]) -> Result<(), Error> {
     let at = Timestamp::now();
+    let asked = names.first();
     for name in names {
+        let comes_along = name.digest().is_some() && asked != Some(name);
+        let taken = |named: NameRecord| named.image != *id;
+        if comes_along && write.find::<NameRecord>(&key(name))?.is_some_and(taken) {
+            continue;
+        }
         let image = id.clone();
         write.put(&key(name), &NameRecord { image, at })?;
     }

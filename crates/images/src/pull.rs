@@ -160,9 +160,14 @@ impl Pulling {
             .map(|l| l.digest.clone())
             .collect();
         let diff_ids = image.config.rootfs.diff_ids.clone();
-        self.operation
-            .blocking(move |operation| operation.owns(&blobs, &diff_ids))
-            .await?;
+        let wanted = image.manifest.layers.clone();
+        let look = move |operation: &Arc<Operation>| {
+            operation.owns(&blobs, &diff_ids)?;
+            let all = wanted.iter().zip(&diff_ids);
+            let here = all.map(|(blob, diff_id)| layer::is_here(operation, blob, diff_id));
+            here.collect::<Result<Vec<_>, _>>()
+        };
+        let here = self.operation.blocking(look).await?;
         let id = image.manifest.config.digest.to_string();
         let database = &self.operation.images.0.database;
         let known = database.read(|read| read.find::<ImageRecord>(&id))?;
@@ -171,7 +176,8 @@ impl Pulling {
             Some(_) => Progress::none(),
             None => self.progress.clone(),
         };
-        for blob in &image.manifest.layers {
+        let layers = image.manifest.layers.iter().zip(here);
+        for (blob, _) in layers.filter(|(_, is_here)| !is_here) {
             progress.layer(short(&blob.digest), "Pulling fs layer");
         }
         let mut tasks = tokio::task::JoinSet::new();

@@ -79,5 +79,9 @@ pub(super) fn keep(spec: &mut ContainerSpec, request: &CreateRequest) {
     if !is_usual_config(config) {
         note_config(config, &super::inspect::own_config(spec), &mut given);
     }
+    // COMPAT: docker's own command always sends them; who does not is shown that.
+    if host.port_bindings.is_none() {
+        given.insert("port_bindings".to_owned(), Value::Null);
+    }
     spec.given = given;
 }

@@ -13,13 +13,12 @@ pub(crate) fn endpoints(
     networks: &Networks,
 ) -> BTreeMap<String, EndpointSettings> {
     let (record, spec) = (&container.record, &container.record.spec);
-    let fixed = match &spec.namespaces.network {
-        engine::NetworkMode::None => "none",
-        engine::NetworkMode::Host => "host",
-        _ => "",
-    };
-    if !fixed.is_empty() {
+    if let Some(fixed) = spec.namespaces.network.fixed() {
         let mut shown = settings(&EndpointSpec::default(), None, None);
+        // It has one place alone there, which has no other name.
+        shown
+            .endpoint_id
+            .clone_from(&container.state.network.sandbox);
         let found = networks.find(fixed);
         shown.network_id = found
             .map(|found| found.record.id.clone())

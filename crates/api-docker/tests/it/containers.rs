@@ -401,6 +401,21 @@ fn what_was_not_begun_when_its_container_ends_is_forgotten() {
 }
 
 #[test]
+fn ports_that_nobody_spoke_of_are_shown_so() {
+    let host = Host::new();
+    let Some(image) = host.busybox() else { return };
+    for (name, host_config, shown) in [
+        ("silent", json!({}), Value::Null),
+        ("empty", json!({"PortBindings": {}}), json!({})),
+    ] {
+        let body = json!({"Image": image, "Cmd": ["true"], "HostConfig": host_config});
+        create(&host, name, &body);
+        let inspected = host.get(&format!("/containers/{name}/json")).json();
+        assert_eq!(inspected["HostConfig"]["PortBindings"], shown, "{name}");
+    }
+}
+
+#[test]
 fn a_list_is_narrowed_by_ports_and_says_no_more_of_networks_than_docker() {
     let host = Host::new();
     let Some(image) = host.busybox() else { return };

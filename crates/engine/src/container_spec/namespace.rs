@@ -161,3 +161,14 @@ modes! {
         Host = "host",
     }
 }
+impl NetworkMode {
+    /// The name of the network that this is if nothing is made for a place in it: the host's, or
+    /// none.
+    pub fn fixed(&self) -> Option<&'static str> {
+        match self {
+            Self::None => Some("none"),
+            Self::Host => Some("host"),
+            Self::Default | Self::Named(_) | Self::Container(_) => None,
+        }
+    }
+}

@@ -83,7 +83,7 @@ pub(super) fn predefined(name: &str, driver: NetworkDriver) -> Result<NetworkRec
 }
 
 /// A new network's id.
-pub(super) fn random_id() -> Result<String, Error> {
+pub(crate) fn random_id() -> Result<String, Error> {
     Ok(hex(&crate::containers::random()?))
 }
 

@@ -68,7 +68,7 @@ impl Registry {
         let resolving = self.settings.resolving(record);
         let mut inner = self.inner();
         let mut state = NetworkState {
-            sandbox: create::hex(&crate::containers::random()?),
+            sandbox: create::random_id()?,
             name_servers: resolving
                 .spec
                 .dns
@@ -156,7 +156,7 @@ impl Inner {
         let mut place = EndpointState {
             network: record.id.clone(),
             name: name.to_owned(),
-            id: create::hex(&crate::containers::random()?),
+            id: create::random_id()?,
             link_local: link_local(asked)?,
             link,
             host_link,

@@ -87,7 +87,8 @@ impl Owner {
             // Nobody asked meanwhile: it is asked anew.
             state.health.iter_mut().for_each(Health::begin);
         }
-        if *state == before.state {
+        Self::enter_fixed_network(&mut container)?;
+        if container.state == before.state {
             return Ok(());
         }
         let was_recorded = before.state.status.is_live();

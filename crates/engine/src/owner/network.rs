@@ -150,11 +150,23 @@ impl Owner {
         })
     }
 
+    /// Names the place of a container that runs in the host's network, or in none: it has no more
+    /// there than that.
+    pub(super) fn enter_fixed_network(container: &mut Container) -> Result<(), Error> {
+        let fixed = container.record.spec.namespaces.network.fixed();
+        let network = &mut container.state.network;
+        if fixed.is_some() && network.sandbox.is_empty() {
+            network.sandbox = crate::networks::random_id()?;
+        }
+        Ok(())
+    }
+
     /// Begins to give back what the container had in its networks. Gives what is to be told.
     pub(super) fn leave_networks(&self, container: &mut Container) -> (Vec<Event>, Left) {
         let events = self.events("disconnect", container);
         let state = std::mem::take(&mut container.state.network);
-        if state.sandbox.is_empty() {
+        let fixed = container.record.spec.namespaces.network.fixed();
+        if state.sandbox.is_empty() || fixed.is_some() {
             return (events, Left::default());
         }
         let (context, id) = (Arc::clone(&self.context), container.record.id.clone());
@@ -183,14 +195,12 @@ impl Owner {
         let record = &container.record;
         let mut places: Vec<_> = container.state.network.endpoints.iter().collect();
         let own = match &record.spec.namespaces.network {
-            NetworkMode::None => Some("none"),
-            NetworkMode::Host => Some("host"),
             NetworkMode::Named(name) => {
                 places.sort_by_key(|place| place.name != *name);
                 // One that could not be joined is left all the same.
                 places.is_empty().then_some(name.as_str())
             }
-            NetworkMode::Container(_) | NetworkMode::Default => None,
+            mode => mode.fixed(),
         };
         let names = places.iter().map(|place| place.network.as_str());
         let networks = names.chain(own).filter_map(|name| {

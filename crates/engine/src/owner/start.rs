@@ -226,6 +226,7 @@ impl Owner {
         state.restart_count = restart_count;
         state.stopped_by_caller = false;
         begin_health(&mut container);
+        Self::enter_fixed_network(&mut container)?;
         self.tell_networks(task.pid);
         let events = self.start_events(&container);
         // Its supervisor tells the next daemon, if this one dies before that is on record: the

@@ -30,6 +30,30 @@ enum Here {
     Nothing,
 }
 
+impl Here {
+    fn look(operation: &Operation, blob: &Descriptor, diff_id: &Digest) -> Result<Self, Error> {
+        let stored = operation.images.0.content.find(&blob.digest);
+        let stored = stored.map_err(Error::content("look for a blob"))?;
+        if stored.is_none() {
+            return Ok(Self::Nothing);
+        }
+        let found = operation.images.find_layer(diff_id)?;
+        let blob = blob.clone();
+        let all = |layer| Self::All(Box::new(LayerRecord { blob, ..layer }));
+        Ok(found.map_or(Self::Blob, all))
+    }
+}
+
+/// Whether nothing of the layer is to be fetched or unpacked.
+pub(super) fn is_here(
+    operation: &Operation,
+    blob: &Descriptor,
+    diff_id: &Digest,
+) -> Result<bool, Error> {
+    let here = Here::look(operation, blob, diff_id)?;
+    Ok(matches!(here, Here::All(_)))
+}
+
 impl Fetching {
     pub(super) async fn run(self) -> Result<LayerRecord, Error> {
         let inner = Arc::clone(&self.operation.images.0);
@@ -61,16 +85,7 @@ impl Fetching {
 
     async fn look(&self) -> Result<Here, Error> {
         let (blob, diff_id) = (self.blob.clone(), self.diff_id.clone());
-        let look = move |operation: &Arc<Operation>| {
-            let stored = operation.images.0.content.find(&blob.digest);
-            let stored = stored.map_err(Error::content("look for a blob"))?;
-            if stored.is_none() {
-                return Ok(Here::Nothing);
-            }
-            let found = operation.images.find_layer(&diff_id)?;
-            let all = |layer| Here::All(Box::new(LayerRecord { blob, ..layer }));
-            Ok(found.map_or(Here::Blob, all))
-        };
+        let look = move |operation: &Arc<Operation>| Here::look(operation, &blob, &diff_id);
         self.operation.blocking(look).await
     }
 

@@ -273,6 +273,52 @@ async fn an_index_leads_to_the_hosts_platform() {
 }
 
 #[tokio::test]
+async fn the_first_image_of_an_index_keeps_its_digest() {
+    let (world, server) = (world(), Server::start().await);
+    let images = world.open();
+    let [first, second] = [("app:a", &["one"][..]), ("app:b", &["one", "two"])]
+        .map(|(name, layers)| server.publish(name, layers));
+    let entry = |image: &Published, architecture: &str| {
+        serde_json::json!({"mediaType": format!("{OCI}.manifest.v1+json"), "size": 1,
+            "digest": image.manifest, "platform": {"os": "linux", "architecture": architecture}})
+    };
+    let index = serde_json::to_vec(&serde_json::json!({
+        "schemaVersion": 2, "mediaType": format!("{OCI}.index.v1+json"),
+        "manifests": [entry(&first, "amd64"), entry(&second, "arm64")],
+    }))
+    .unwrap();
+    let top = server.manifest("app:1", &format!("{OCI}.index.v1+json"), &index);
+    server.manifest("app:2", &format!("{OCI}.index.v1+json"), &index);
+    let has_digest = |name: &str| {
+        let image = images.resolve(&format!("{}/{name}", server.address));
+        let digests = image.unwrap().digests;
+        digests.iter().any(|name| name.digest() == Some(&top))
+    };
+    pull(&images, &server, "app:1").await.unwrap();
+    assert!(has_digest("app:1"));
+    let mut other = request(&server, "app:2");
+    other.platform = Some("linux/arm64".parse().unwrap());
+    let (progress, lines) = told();
+    let pulled = images.pull(other, progress).await.unwrap();
+    assert_eq!(pulled.id, second.config);
+    assert!(has_digest("app:1") && !has_digest("app:2"));
+    // Of a layer that is here no more is told.
+    let lines = lines.lock().unwrap().clone();
+    let of = |blob: &types::Digest| {
+        let layer = format!("{}: ", &blob.hex()[..12]);
+        let said = lines.iter().filter_map(|line| line.strip_prefix(&layer));
+        said.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&second.blobs[0]), ["Already exists"]);
+    assert_eq!(of(&second.blobs[1])[0], "Pulling fs layer");
+    // By the digest itself it is the one that was asked for last.
+    let mut pinned = request(&server, &format!("app@{top}"));
+    pinned.platform = Some("linux/arm64".parse().unwrap());
+    images.pull(pinned, Progress::none()).await.unwrap();
+    assert!(!has_digest("app:1") && has_digest("app:2"));
+}
+
+#[tokio::test]
 async fn a_cut_connection_is_resumed_where_it_broke_off() {
     for no_ranges in [false, true] {
         let (world, (server, image)) = (world(), published("app:1").await);

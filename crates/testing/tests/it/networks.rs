@@ -297,6 +297,35 @@ fn an_internal_network_leads_nowhere() {
 }
 
 #[test]
+fn who_is_in_the_hosts_network_or_in_none_is_listed_there() {
+    let host = TestHost::start();
+    for network in ["host", "none"] {
+        let inside = || {
+            let format = "{{range $id, $c := .Containers}}{{$c.Name}} {{$c.EndpointID}}{{end}}";
+            let args = ["network", "inspect", network, "--format", format];
+            host.cli(&args).success().text().trim().to_owned()
+        };
+        let place = || {
+            let format = "{{range .NetworkSettings.Networks}}{{.EndpointID}}{{end}}";
+            let args = ["inspect", "inside", "--format", format];
+            host.cli(&args).success().text().trim().to_owned()
+        };
+        assert_eq!(inside(), "");
+        let run = ["run", "-d", "--name", "inside", "--network", network];
+        host.cli(&[&run[..], &["busybox", "sleep", "600"]].concat())
+            .success();
+        let own = place();
+        assert_eq!(own.len(), 64, "{own}");
+        assert_eq!(inside(), format!("inside {own}"));
+        let refused = host.cli(&["network", "rm", network]);
+        assert!(refused.error().contains("pre-defined network"));
+        host.cli(&["stop", "-t", "0", "inside"]).success();
+        assert_eq!((inside(), place()), (String::new(), String::new()));
+        host.cli(&["rm", "inside"]).success();
+    }
+}
+
+#[test]
 fn a_network_is_shared_with_another_container() {
     let host = TestHost::start();
     host.run_detached(&["--name", "aa", "busybox", "sleep", "600"]);
