@@ -1,6 +1,6 @@
 //! Reachability between a host, its neighbour and containers.
 
-use crate::hosts::{Peer, eventually, isolated};
+use crate::hosts::{Peer, isolated};
 use net::firewall::Watch;
 use net::{
     Addressing, Bridges, Direct, Endpoint, Network, Outside, Peers, Port, Prepared, Protocol,
@@ -9,7 +9,7 @@ use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn sh(script: &str) -> String {
     let output = Command::new("sh")
@@ -22,6 +22,15 @@ fn sh(script: &str) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// Waits until `holds` does, ten seconds at most.
+fn eventually(holds: impl Fn() -> bool, what: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "not so after a while: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn ip(text: &str) -> IpAddr {

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// Runs the test `name` again in a network namespace of its own, which stands for the host.
 pub(crate) fn isolated(name: &str) -> bool {
@@ -97,14 +96,5 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
-    }
-}
-
-/// Waits until `holds` does, ten seconds at most.
-pub(crate) fn eventually(holds: impl Fn() -> bool, what: &str) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < end, "not so after a while: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
