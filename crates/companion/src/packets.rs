@@ -3,7 +3,7 @@
 //! A call with a timeout ends early when the process is stopped and goes on, or is looked at by
 //! another (signal(7), "Interruption of system calls ... by stop signals"): it is made again.
 
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
@@ -38,6 +38,10 @@ pub fn send(
 }
 
 /// Receives a document with descriptors; `None` at the end.
+///
+/// # Errors
+/// `EMFILE` if descriptors came that this process has no room for: that packet is lost, and the
+/// next one is as if it had not been.
 pub fn receive<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
 ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
@@ -56,10 +60,11 @@ pub fn receive<T: DeserializeOwned>(
     if got.bytes == 0 {
         return Ok(None);
     }
-    if got
-        .flags
-        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
-    {
+    // There is room for as many as may come: this process may have no more (RLIMIT_NOFILE).
+    if got.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(Errno::MFILE.into());
+    }
+    if got.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "a packet is too large",

@@ -5,6 +5,7 @@ use crate::request::{Answer, Port, Request, Sandbox, TOLD, VERSION};
 use crate::sandbox::{Shared, forget, release, watch};
 use crate::wait::awaited;
 use companion::packets;
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
@@ -37,6 +38,11 @@ async fn requests(shared: &Shared, socket: OwnedFd) -> io::Result<()> {
         let (request, descriptors) = match received {
             Ok(Some(received)) => received,
             Ok(None) => return Ok(()),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::MFILE) => {
+                let reason = format!("it may not have more descriptors (RLIMIT_NOFILE): {error}");
+                answer(&socket, &Answer::Refused { reason }).await?;
+                continue;
+            }
             Err(error) => {
                 let reason = error.to_string();
                 answer(&socket, &Answer::Refused { reason }).await?;

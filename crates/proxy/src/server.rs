@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -46,9 +47,13 @@ async fn serve(shared: &Shared, daemon: OwnedFd, listener: OwnedFd) -> io::Resul
     loop {
         let accept = |listener: &OwnedFd| Ok(accept_with(listener, SocketFlags::CLOEXEC)?);
         tokio::select! {
-            accepted = listener.async_io(Interest::READABLE, accept) => {
-                connections.spawn_local(control::serve(Rc::clone(shared), accepted?));
-            }
+            accepted = listener.async_io(Interest::READABLE, accept) => match accepted {
+                Ok(daemon) => {
+                    connections.spawn_local(control::serve(Rc::clone(shared), daemon));
+                }
+                // Out of descriptors, mostly: others must be given up first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
             () = idle.notified() => {
                 if shared.borrow().is_idle() {
                     return Ok(());

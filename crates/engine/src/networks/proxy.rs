@@ -129,12 +129,19 @@ impl Registry {
             return Ok(());
         }
         let had_one = proxy.client.take().is_some();
-        let mut client = Client::start(&proxy.executable, &proxy.folder).map_err(refused)?;
-        if had_one {
-            tracing::warn!("the proxy of published ports and names had ended");
-            self.entrust_again(&mut client, &BTreeMap::new());
+        // The connection may have ended alone: two would hold the same ports.
+        let held = match had_one {
+            true => proxy.find().unwrap_or_default(),
+            false => BTreeMap::new(),
+        };
+        if proxy.client.is_none() {
+            let client = Client::start(&proxy.executable, &proxy.folder).map_err(refused)?;
+            proxy.take(client);
         }
-        proxy.take(client);
+        if let Some(client) = proxy.client.as_mut().filter(|_| had_one) {
+            tracing::warn!("the proxy of published ports and names had ended, or let go");
+            self.entrust_again(client, &held);
+        }
         Ok(())
     }
 

@@ -184,6 +184,46 @@ fn names_and_ports_come_back_when_the_proxy_is_killed() {
 }
 
 #[test]
+fn a_proxy_that_can_hold_no_more_ports_says_so_and_holds_what_it_has() {
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+    let host = TestHost::start();
+    network(&host, &["front"]);
+    sleeper(&host, "web", "front", &["-p", "8080:80"]);
+    sleeper(&host, "data", "front", &[]);
+    let proxy = host.proxy();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", proxy.as_raw_nonzero()));
+    let open = open.expect("it runs").count() as u64;
+    let allow = |current| {
+        let limit = Rlimit {
+            current: Some(current),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        let before = prlimit(Some(proxy), Resource::Nofile, limit);
+        before.expect("it is ours").current
+    };
+    let usual = allow(open + 10);
+    let many = ["run", "-d", "--network", "front", "--name", "many"];
+    let many = [
+        &many[..],
+        &["-p", "9000-9020:9000-9020", "busybox", "sleep", "600"],
+    ]
+    .concat();
+    let refused = host.cli(&many).error();
+    assert!(
+        refused.contains("may not have more descriptors") && refused.contains("RLIMIT_NOFILE"),
+        "{refused}"
+    );
+    assert!(!host.is_bound("0.0.0.0:9000"));
+    assert!(host.is_bound("0.0.0.0:8080"));
+    assert_eq!(ask(&pid(&host, "web"), "data", "A").records.len(), 1);
+    // It is the same one still, and has what it is given again.
+    allow(usual.unwrap_or(20_000));
+    host.cli(&["start", "many"]).success();
+    assert_eq!(host.proxy(), proxy);
+    assert!(host.is_bound("0.0.0.0:9020"));
+}
+
+#[test]
 fn the_proxy_keeps_no_right_but_to_enter_networks() {
     let host = TestHost::start();
     network(&host, &["n"]);
