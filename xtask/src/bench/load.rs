@@ -3,6 +3,7 @@
 //! This executable is the container's program too, so that nothing else has to be installed.
 
 use anyhow::{Context, Result};
+use rustix::net::sockopt::set_tcp_congestion;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -79,7 +80,7 @@ fn serve(address: SocketAddr) -> Result<()> {
 }
 
 fn answer(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+    unpaced(&stream)?;
     let mut wish = [0];
     stream.read_exact(&mut wish)?;
     let mut piece = vec![0; PIECE];
@@ -103,9 +104,17 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
 fn connect(address: SocketAddr, wish: u8) -> Result<TcpStream> {
     let mut stream =
         TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
-    stream.set_nodelay(true)?;
+    unpaced(&stream)?;
     stream.write_all(&[wish])?;
     Ok(stream)
+}
+
+/// Has a connection send as fast as its way takes it: where the host's usual control of
+/// congestion paces what it sends (BBR), that would be measured.
+fn unpaced(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    // The one that every kernel has.
+    Ok(set_tcp_congestion(stream, "reno")?)
 }
 
 fn throughput(address: SocketAddr, length: Duration) -> Result<f64> {
