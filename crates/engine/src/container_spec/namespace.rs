@@ -161,6 +161,7 @@ modes! {
         Host = "host",
     }
 }
+
 impl NetworkMode {
     /// The name of the network that this is if nothing is made for a place in it: the host's, or
     /// none.

@@ -82,7 +82,7 @@ pub(super) fn predefined(name: &str, driver: NetworkDriver) -> Result<NetworkRec
     })
 }
 
-/// A new network's id.
+/// An id that nothing else has: of a network, a place in one, a sandbox.
 pub(crate) fn random_id() -> Result<String, Error> {
     Ok(hex(&crate::containers::random()?))
 }

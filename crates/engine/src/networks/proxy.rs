@@ -131,7 +131,10 @@ impl Registry {
         let had_one = proxy.client.take().is_some();
         // The connection may have ended alone: two would hold the same ports.
         let held = match had_one {
-            true => proxy.find().unwrap_or_default(),
+            true => proxy.find().unwrap_or_else(|error| {
+                tracing::warn!(%error, "the proxy that let go is followed by another");
+                BTreeMap::new()
+            }),
             false => BTreeMap::new(),
         };
         if proxy.client.is_none() {
