@@ -8,10 +8,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 /// How long an asker by datagrams is remembered. COMPAT: docker-proxy's.
@@ -71,7 +71,7 @@ impl Relay {
 async fn pass_streams(listener: TcpListener, target: Target, sctp: bool) {
     let mut connected = JoinSet::new();
     loop {
-        let Ok((from, _)) = listener.accept().await else {
+        let Ok((from, asker)) = listener.accept().await else {
             // Out of descriptors, mostly: others must be given up first.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -84,13 +84,32 @@ async fn pass_streams(listener: TcpListener, target: Target, sctp: bool) {
                 if let Ok(to) = connect_sctp(target).await {
                     drop(crate::stream::pass_messages(&from, &to).await);
                 }
-            } else if let Ok(to) = TcpStream::connect(target).await {
+            } else if let Ok(to) = connect(target).await {
                 drop(from.set_nodelay(true));
-                drop(to.set_nodelay(true));
+                if asker.ip().to_canonical().is_loopback() {
+                    unpace(&from);
+                }
                 drop(crate::stream::pass(&from, &to).await);
             }
         });
     }
+}
+
+async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match target {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_nodelay(true)?;
+    unpace(&socket);
+    socket.connect(target).await
+}
+
+/// Has a connection send as fast as its other end reads, which is on this host: nothing between
+/// is congested, and what hosts have for that may pace what is sent (BBR).
+fn unpace(socket: impl AsFd) {
+    // The one that every kernel has. Where it may not be had, there is the host's.
+    drop(rustix::net::sockopt::set_tcp_congestion(socket, "reno"));
 }
 
 /// A connection of SCTP (`SOCK_STREAM`), which is waited for, read and written like one of TCP.

@@ -194,6 +194,9 @@ impl Sandbox {
     }
 
     /// Serves until there is nothing to hold any more.
+    //
+    // What it calls is never inlined: the stack that creating a container needs would be part of
+    // the frame that waits, and stay with every idle shim.
     pub(crate) fn run(&mut self) -> Result<()> {
         let (mut events, mut ready) = (Vec::with_capacity(32), Vec::with_capacity(32));
         let mut since = None;
@@ -207,14 +210,11 @@ impl Sandbox {
             self.poll
                 .wait(&mut events, &mut ready, timeout)
                 .map_err(Error::io("wait for", Path::new("events")))?;
+            self.attend(&ready);
             if ready.is_empty() && !unheard {
                 self.rest()?;
+                sys::memory::trim_stack();
             }
-            for ready in &ready {
-                self.serve(*ready);
-            }
-            self.end_drains();
-            self.answer_waiters();
             let waited = since.is_some_and(|since| since.elapsed() >= UNHEARD);
             let asked = ready.is_empty() || waited || self.connections.is_empty();
             if unheard && asked && self.is_unheard() {
@@ -222,6 +222,16 @@ impl Sandbox {
             }
         }
         Ok(())
+    }
+
+    /// Serves what is ready.
+    #[inline(never)]
+    fn attend(&mut self, ready: &[Ready]) {
+        for ready in ready {
+            self.serve(*ready);
+        }
+        self.end_drains();
+        self.answer_waiters();
     }
 
     /// Whether it has a container, and callers of the path socket are not served yet.
@@ -254,6 +264,7 @@ impl Sandbox {
     }
 
     /// Does what can wait until nothing else is to be done.
+    #[inline(never)]
     fn rest(&mut self) -> Result<()> {
         if self.orphans {
             self.orphans = false;
@@ -268,7 +279,6 @@ impl Sandbox {
         }
         self.streams.release();
         sys::memory::trim_heap();
-        sys::memory::trim_stack();
         Ok(())
     }
 
