@@ -74,7 +74,7 @@ pub struct Split {
     pub members: Vec<Member>,
     /// Its links, as old `docker save` archives have them for layers in common.
     pub links: Vec<Link>,
-    /// What `manifest.json` lists, if it is there.
+    /// What `manifest.json` lists, or would list in an archive of Docker before 1.10.
     pub saved: Option<Vec<Saved>>,
     /// `index.json`, if it is there.
     pub index: Option<Box<Index>>,

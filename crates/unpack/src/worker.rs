@@ -11,6 +11,7 @@ mod guard;
 mod members;
 mod pack;
 mod place;
+mod repositories;
 mod sink;
 mod stream;
 mod tree;

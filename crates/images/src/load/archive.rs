@@ -48,7 +48,7 @@ impl Archive {
             (None, None) => {
                 return Err(Error::malformed(
                     "archive",
-                    "it has neither manifest.json nor index.json",
+                    "it has neither manifest.json nor index.json nor repositories",
                 ));
             }
         };

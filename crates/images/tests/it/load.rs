@@ -1,3 +1,4 @@
+use crate::pull::chain;
 use crate::world::{World, archive, gzip, input, sha256};
 use images::{Error, Event, Progress};
 use std::sync::{Arc, Mutex};
@@ -138,6 +139,52 @@ async fn a_docker_archive_is_loaded_with_its_names() {
     assert_eq!(world.files().len(), 6, "{:?}", world.files());
 }
 
+/// As Docker before 1.10 wrote them.
+fn repositories(parent: &str, top: &str) -> Vec<u8> {
+    let [low, high] = layers();
+    let own = |id: &str, parent: &str, cmd: &str| {
+        serde_json::to_vec(&serde_json::json!({
+            "id": id, "parent": parent, "created": "2015-10-13T23:47:48.9Z", "Size": 960,
+            "container_config": {"Cmd": ["/bin/sh", "-c", cmd]}, "docker_version": "1.8.2",
+            "config": {"Cmd": ["/hello"], "Env": null, "PublishService": ""},
+            "architecture": "amd64", "os": "linux",
+        }))
+        .unwrap()
+    };
+    let names = format!(r#"{{"old":{{"1":"{top}","latest":"{top}"}}}}"#);
+    archive(&[
+        ("a/VERSION", b"1.0"),
+        ("a/json", &own("a", parent, "#(nop) COPY")),
+        ("a/layer.tar", &low),
+        ("b/VERSION", b"1.0"),
+        ("b/json", &own("b", "a", "#(nop) CMD")),
+        ("b/layer.tar", &high),
+        ("repositories", names.as_bytes()),
+    ])
+}
+
+#[tokio::test]
+async fn an_archive_of_docker_before_1_10_is_loaded() {
+    let world = World::new();
+    let images = world.open();
+    let bytes = repositories("", "b");
+    let loaded = images
+        .load(input(bytes), None, Progress::none())
+        .await
+        .unwrap();
+    let names = loaded[0].references.iter().map(|name| name.familiar());
+    assert_eq!(names.collect::<Vec<_>>(), ["old:1", "old:latest"]);
+    let image = images.resolve("old:1").unwrap();
+    let [low, high] = layers();
+    let diff_ids: Vec<_> = image.diff_ids().collect();
+    assert_eq!(diff_ids, [&sha256(&low), &sha256(&high)]);
+    assert_eq!(image.config.config.cmd, Some(vec!["/hello".to_owned()]));
+    let history = image.history();
+    let made: Vec<_> = history.iter().map(|step| &step.created_by).collect();
+    assert_eq!(made, ["/bin/sh -c #(nop) CMD", "/bin/sh -c #(nop) COPY"]);
+    assert_eq!(image.created.unwrap().to_string(), "2015-10-13T23:47:48.9Z");
+}
+
 #[tokio::test]
 async fn an_archive_without_names_gives_an_image_without_names() {
     let world = World::new();
@@ -231,20 +278,35 @@ async fn a_broken_archive_leaves_nothing() {
         (
             "empty",
             &archive(&[]),
-            "it has neither manifest.json nor index.json",
+            "it has neither manifest.json nor index.json nor repositories",
         ),
         (
             "other",
             &archive(&[("a", b"b")]),
-            "it has neither manifest.json nor index.json",
+            "it has neither manifest.json nor index.json nor repositories",
         ),
         ("digests", &lying, "its archive has digest"),
         ("few", &few, "layers length mismatch: expected 2, got 1"),
         ("absent", &absent, "it has no member \"l\""),
         ("freebsd", &freebsd, "cannot load freebsd image on linux"),
+        (
+            "a parent that is not there",
+            &repositories("c", "b"),
+            "c/json: the archive has no such member",
+        ),
+        (
+            "parents in a ring",
+            &repositories("b", "b"),
+            "an image of more than 500 layers",
+        ),
+        (
+            "a name of nothing",
+            &repositories("", "../b"),
+            "../b/json: the archive has no such member",
+        ),
     ] {
         let failed = images.load(input(bytes), None, Progress::none()).await;
-        let failed = failed.unwrap_err().to_string();
+        let failed = chain(&failed.unwrap_err());
         assert!(failed.contains(words), "{name}: {failed}");
         assert!(world.files().is_empty(), "{name}: {:?}", world.files());
     }

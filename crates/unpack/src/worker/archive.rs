@@ -15,6 +15,7 @@ use super::document;
 use super::guard::refusal_of;
 use super::machine;
 use super::members::{Member, Members};
+use super::repositories::{self, Repositories};
 use super::stream::{Stream, digest_of};
 use crate::error::Refusal;
 use crate::limits::Limits;
@@ -24,6 +25,8 @@ use crate::outcome::{self, Link, Split};
 const SAVED: &str = "manifest.json";
 /// An OCI layout's.
 const INDEX: &str = "index.json";
+/// What is read as it passes.
+const READ: [&str; 3] = [SAVED, INDEX, repositories::NAMES];
 /// Members and links that an image archive may have: it has a few for each layer.
 const MEMBERS: u64 = 100_000;
 /// Bytes that are copied at once.
@@ -37,6 +40,7 @@ pub(super) fn split(mut stream: Stream, dir: &OwnedFd, limits: &Limits) -> Resul
         limits,
         piece: vec![0; PIECE],
         blobs: BTreeMap::new(),
+        names: None,
         split: Split {
             compression: stream.compression(),
             members: Vec::new(),
@@ -57,6 +61,7 @@ pub(super) fn split(mut stream: Stream, dir: &OwnedFd, limits: &Limits) -> Resul
         }
         splitter.member(&member, &mut members.contents())?;
     }
+    splitter.renew()?;
     let Splitter {
         mut split, blobs, ..
     } = splitter;
@@ -72,6 +77,7 @@ struct Splitter<'a> {
     piece: Vec<u8>,
     /// By name: of members with the same, the last counts.
     blobs: BTreeMap<String, (Digest, u64)>,
+    names: Option<repositories::Names>,
     split: Split,
 }
 
@@ -119,7 +125,7 @@ impl Splitter<'_> {
     }
 
     fn file(&mut self, name: String, size: u64, contents: &mut dyn Read) -> Result<(), Refusal> {
-        let mut document = [SAVED, INDEX].contains(&name.as_str()).then(Vec::new);
+        let mut document = READ.contains(&name.as_str()).then(Vec::new);
         if document.is_some() && size > self.limits.document {
             return Err(Refusal::Limit {
                 entry: name,
@@ -144,9 +150,31 @@ impl Splitter<'_> {
         match (name.as_str(), document) {
             (SAVED, Some(text)) => self.split.saved = Some(document::read(SAVED, &text)?),
             (INDEX, Some(text)) => self.split.index = Some(document::read(INDEX, &text)?),
+            (name, Some(text)) => self.names = Some(document::read(name, &text)?),
             _ => {}
         }
         self.blobs.insert(name, (digest, size));
+        Ok(())
+    }
+
+    /// Gives an old archive what newer ones have.
+    fn renew(&mut self) -> Result<(), Refusal> {
+        let is_old = self.split.saved.is_none() && self.split.index.is_none();
+        let Some(names) = self.names.take().filter(|_| is_old) else {
+            return Ok(());
+        };
+        let old = Repositories {
+            blobs: &self.blobs,
+            dir: self.dir,
+            limits: self.limits,
+        };
+        let (mut saved, images) = (Vec::new(), old.images(names)?);
+        for (image, config) in images {
+            let size = config.len() as u64;
+            self.file(image.config.clone(), size, &mut config.as_slice())?;
+            saved.push(image);
+        }
+        self.split.saved = Some(saved);
         Ok(())
     }
 
