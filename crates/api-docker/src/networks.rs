@@ -12,8 +12,8 @@ use docker_schema::network::{
     NetworkStatus, PruneReport, SubnetStatus,
 };
 use engine::{
-    AddressPool, AddressSpec, EndpointSpec, EndpointState, LabelFilter, NetworkFilter, NetworkSpec,
-    Pattern, PoolSpec, mac_text,
+    AddressPool, AddressSpec, EndpointSpec, EndpointState, LabelFilter, Member, NetworkFilter,
+    NetworkRecord, NetworkSpec, Pattern, PoolSpec, mac_text,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -25,19 +25,16 @@ pub(crate) async fn list(call: Call) -> Result<Response> {
     let filters = call.query.filters(&FILTERS)?;
     let networks = call.api.engine.networks().list(&filter(&filters)?);
     // COMPAT: a list does not say who is in them.
-    let documents = networks.iter().map(|network| Network {
-        containers: BTreeMap::new(),
-        ..document(network)
-    });
+    let documents = networks.iter().map(|record| document(record, &[]));
     Ok(body::ok(&documents.collect::<Vec<_>>()))
 }
 
 pub(crate) async fn inspect(call: Call) -> Result<Response> {
     let networks = call.api.engine.networks();
-    let network = networks.find(call.id())?;
-    let mut document = document(&network);
+    let record = networks.find(call.id())?;
+    let mut document = document(&record, &networks.members(&record));
     if call.version >= STATUS {
-        let subnets = networks.allocated(&network.record);
+        let subnets = networks.allocated(&record);
         document.status = Some(NetworkStatus {
             ipam: IpamStatus {
                 subnets: subnets.iter().map(subnet).collect(),
@@ -305,9 +302,8 @@ pub(crate) fn settings(
     shown
 }
 
-fn document(network: &engine::Network) -> Network {
-    let record = &network.record;
-    let members = network.members.iter().map(|member| {
+fn document(record: &NetworkRecord, members: &[Member]) -> Network {
+    let members = members.iter().map(|member| {
         let place = &member.endpoint;
         let cidr = |address: Option<(String, u8)>| {
             address.map(|(address, prefix)| format!("{address}/{prefix}"))

@@ -74,8 +74,8 @@ pub use metadata::{Entry, Span};
 pub use network_record::{AddressPool, NetworkDriver, NetworkRecord};
 pub use network_state::{EndpointState, NetworkState, PublishedPort, mac_text, parse_mac};
 pub use networks::{
-    Allocated, DefaultBridge, Member, Network, NetworkError, NetworkFilter, NetworkSettings,
-    NetworkSpec, Networks, PoolSpec,
+    Allocated, DefaultBridge, Member, NetworkError, NetworkFilter, NetworkSettings, NetworkSpec,
+    Networks, PoolSpec,
 };
 pub use oci::image::{ExecConfig, Healthcheck};
 pub use system::{Counts, System};

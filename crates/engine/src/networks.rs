@@ -40,15 +40,6 @@ pub struct Networks {
     context: Arc<Context>,
 }
 
-/// One moment's snapshot of a network.
-#[derive(Clone, Debug)]
-pub struct Network {
-    /// What is stored of it.
-    pub record: Arc<NetworkRecord>,
-    /// The containers that run in it, by id.
-    pub members: Vec<Member>,
-}
-
 /// The addresses of one of a network's subnets, by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allocated {
@@ -80,9 +71,8 @@ impl Networks {
     ///
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Ambiguous`] if several ids start so.
-    pub fn find(&self, name: &str) -> Result<Network, Error> {
-        let record = self.context.networks.resolve(name)?;
-        Ok(self.snapshot(record))
+    pub fn find(&self, name: &str) -> Result<Arc<NetworkRecord>, Error> {
+        self.context.networks.resolve(name)
     }
 
     /// How many addresses of each of a network's subnets are given.
@@ -91,21 +81,22 @@ impl Networks {
     }
 
     /// The networks that match, in the order of their names.
-    pub fn list(&self, filter: &NetworkFilter) -> Vec<Network> {
-        let records = self.context.networks.records();
-        let all = records.into_iter().map(|record| self.snapshot(record));
-        all.filter(|network| filter.matches(network)).collect()
+    pub fn list(&self, filter: &NetworkFilter) -> Vec<Arc<NetworkRecord>> {
+        let networks = &self.context.networks;
+        let mut records = networks.records();
+        records.retain(|record| filter.matches(record, || networks.is_joined(&record.id)));
+        records
     }
 
-    fn snapshot(&self, record: Arc<NetworkRecord>) -> Network {
-        let members = match record.driver {
-            NetworkDriver::Host | NetworkDriver::Null => self.members_of_fixed(&record),
-            _ => self.members(&record),
-        };
-        Network { members, record }
+    /// The containers that run in a network, by id.
+    pub fn members(&self, record: &NetworkRecord) -> Vec<Member> {
+        match record.driver {
+            NetworkDriver::Host | NetworkDriver::Null => self.members_of_fixed(record),
+            _ => self.members_of_own(record),
+        }
     }
 
-    fn members(&self, record: &NetworkRecord) -> Vec<Member> {
+    fn members_of_own(&self, record: &NetworkRecord) -> Vec<Member> {
         let members = self.context.networks.members(&record.id);
         let members = members.into_iter().map(|(container, endpoint)| Member {
             name: self
@@ -187,7 +178,7 @@ impl Networks {
     /// [`NetworkError::InUse`]; [`NetworkError::Predefined`].
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
         let record = self.context.networks.resolve(name)?;
-        let members = self.snapshot(Arc::clone(&record)).members;
+        let members = self.members(&record);
         let names = members.into_iter().map(|one| (one.container, one.name));
         self.context.networks.close(&record, &names.collect())?;
         let (context, removed) = (Arc::clone(&self.context), Arc::clone(&record));
@@ -216,13 +207,12 @@ impl Networks {
     /// If one cannot be removed; those before it were.
     pub async fn prune(&self, filter: &NetworkFilter) -> Result<Vec<String>, Error> {
         let mut pruned = Vec::new();
-        for network in self.list(filter) {
-            let record = &network.record;
-            if record.predefined || record.config_only || self.is_referred_to(record) {
+        for record in self.list(filter) {
+            if record.predefined || record.config_only || self.is_referred_to(&record) {
                 continue;
             }
-            match self.remove(&network.record.id).await {
-                Ok(()) => pruned.push(network.record.name.clone()),
+            match self.remove(&record.id).await {
+                Ok(()) => pruned.push(record.name.clone()),
                 // Joined or removed by another meanwhile.
                 Err(Error::NotFound(_) | Error::Network(NetworkError::InUse { .. })) => {}
                 Err(error) => return Err(error),

@@ -109,7 +109,7 @@ async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
 /// is congested, and what hosts have for that may pace what is sent (BBR).
 fn unpace(socket: impl AsFd) {
     // The one that every kernel has. Where it may not be had, there is the host's.
-    drop(rustix::net::sockopt::set_tcp_congestion(socket, "reno"));
+    let _ = rustix::net::sockopt::set_tcp_congestion(socket, "reno");
 }
 
 /// A connection of SCTP (`SOCK_STREAM`), which is waited for, read and written like one of TCP.

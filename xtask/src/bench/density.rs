@@ -25,7 +25,7 @@ pub(crate) struct Options {
 
 const IMAGE: &str = "corten-bench:busybox";
 
-/// Starts them, and prints start times, shim and daemon memory.
+/// Starts them, and prints start times, the time of a list, shim and daemon memory.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = build::release_unless(options.binaries.as_deref())?;
     super::at_home(|home| measure(options, &binaries, home))
@@ -33,6 +33,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Between two starts.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Lists that are timed.
+const LISTS: usize = 11;
 /// Until what was written is on the disk, and supervisors have given back what they needed for it.
 const SETTLING: Duration = Duration::from_secs(10);
 
@@ -88,8 +90,21 @@ fn fill(options: &Options, daemon: &Daemon, home: &Path) -> Result<()> {
         "starts, ms each: first ten {first:.2}, last ten {last:.2}, ratio {:.2}",
         last / first
     );
+    println!("list of them, ms: {:.2}", list(daemon)?);
     report("shim", &shims(&home.join("run"))?)?;
     report("daemon", &[daemon.pid()])
+}
+
+/// Median time of a command that lists them, in ms.
+fn list(daemon: &Daemon) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..LISTS {
+        let start = Instant::now();
+        output(daemon.corten(&["ps"]))?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
 }
 
 /// Pids of the shims of this run directory.

@@ -20,9 +20,7 @@ pub(crate) fn endpoints(
             .endpoint_id
             .clone_from(&container.state.network.sandbox);
         let found = networks.find(fixed);
-        shown.network_id = found
-            .map(|found| found.record.id.clone())
-            .unwrap_or_default();
+        shown.network_id = found.map(|found| found.id.clone()).unwrap_or_default();
         return BTreeMap::from([(fixed.to_owned(), shown)]);
     }
     let places = &container.state.network.endpoints;
@@ -33,9 +31,7 @@ pub(crate) fn endpoints(
         let mut shown = settings(asked, place, names);
         if place.is_none() && container.state.started.is_some() {
             let found = networks.find(name);
-            shown.network_id = found
-                .map(|found| found.record.id.clone())
-                .unwrap_or_default();
+            shown.network_id = found.map(|found| found.id.clone()).unwrap_or_default();
         }
         (name.clone(), shown)
     });

@@ -1,6 +1,6 @@
 //! Which networks a list is about.
 
-use super::Network;
+use super::NetworkRecord;
 use crate::{LabelFilter, Pattern};
 use types::Timestamp;
 
@@ -28,18 +28,20 @@ pub struct NetworkFilter {
 }
 
 impl NetworkFilter {
-    pub(super) fn matches(&self, network: &Network) -> bool {
-        let record = &network.record;
+    /// Whether it is one of these; `is_joined` is asked only if that matters.
+    pub(super) fn matches(&self, record: &NetworkRecord, is_joined: impl Fn() -> bool) -> bool {
         let any = |list: &[String], matches: &dyn Fn(&String) -> bool| {
             list.is_empty() || list.iter().any(matches)
         };
-        let is_dangling = !record.predefined && network.members.is_empty();
+        let is_dangling = || !record.predefined && !is_joined();
         (self.names.is_empty() || self.names.iter().any(|name| name.matches(&record.name)))
             && any(&self.ids, &|id| record.id.starts_with(id.as_str()))
             && any(&self.drivers, &|driver| driver == record.driver.name())
             && any(&self.scopes, &|scope| scope == "local")
             && self.custom.is_none_or(|custom| custom != record.predefined)
-            && self.dangling.is_none_or(|dangling| dangling == is_dangling)
+            && self
+                .dangling
+                .is_none_or(|dangling| dangling == is_dangling())
             && self
                 .labels
                 .iter()

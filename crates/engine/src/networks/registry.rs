@@ -228,6 +228,13 @@ impl Registry {
         members.collect()
     }
 
+    /// Whether a container runs in a network.
+    pub(crate) fn is_joined(&self, network: &str) -> bool {
+        let inner = self.inner();
+        let mut places = inner.live.values().flat_map(|state| &state.endpoints);
+        places.any(|place| place.network == network)
+    }
+
     /// How many addresses of each of a network's subnets are given.
     pub(crate) fn allocated(&self, network: &str) -> Vec<Allocated> {
         let inner = self.inner();
