@@ -17,6 +17,8 @@ use crate::outcome::Saved;
 
 /// The images' names: repository, tag, id.
 pub(super) const NAMES: &str = "repositories";
+/// Images that one archive may name.
+const IMAGES: usize = 1000;
 /// Layers that an image may have.
 const LAYERS: usize = 500;
 /// What such a configuration says that one of today does not.
@@ -65,6 +67,9 @@ impl Repositories<'_> {
                     .or_default()
                     .push(format!("{repository}:{tag}"));
             }
+        }
+        if tags.len() > IMAGES {
+            return Err(refuse(NAMES, format!("it names {} images", tags.len())));
         }
         let images = tags.into_iter().map(|(id, tags)| self.image(&id, tags));
         images.collect()
