@@ -113,7 +113,7 @@ impl Sandbox {
     pub(crate) fn take_ahead(&mut self, new: &New) -> Result<Option<Ahead>> {
         let path = new.spec.linux.as_ref().map(|linux| &*linux.cgroups_path);
         let fits =
-            |ahead: &Ahead| new.id.as_str() == self.place.sandbox && path == Some(&ahead.path);
+            |ahead: &Ahead| *new.id.as_str() == *self.place.sandbox && path == Some(&ahead.path);
         if self.ahead.as_ref().is_some_and(fits) && new.directory.is_some() {
             return Ok(self.ahead.take());
         }

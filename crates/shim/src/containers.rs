@@ -18,6 +18,7 @@ use seccomp::Program;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use types::{ContainerId, Rootfs, Timestamp};
 
 /// A client to attach.
@@ -85,18 +86,18 @@ impl Sandbox {
             }
             None => (self.make_cgroup(&new)?, Rest::default()),
         };
-        let key = self.key();
+        let (key, id) = (self.key(), self.shared(new.id.as_str()));
         ahead.give(&mut new, &cgroup);
         let begun = ahead.begun.take();
         let made = make(&new, (&cgroup, &ahead.stock, begun), key).and_then(|(mut init, stdio)| {
             ahead.used = init.take_spent();
-            let process = Process::new(new.id.as_str(), "", init, !new.start)?;
+            let process = Process::new(Rc::clone(&id), "", init, !new.start)?;
             self.hold(key, process, stdio)
         });
         cgroup.settle();
         // What is not the container's own now is let go later.
         self.spent = Some(ahead);
-        let (id, bundle) = (new.id.to_string(), new.bundle.clone());
+        let bundle = new.bundle.clone();
         let private = new.has_private_mounts();
         let (mut container, clients) = new.held(key, cgroup);
         if let Err(error) = made.and_then(|()| self.join(key, clients)) {
@@ -107,6 +108,14 @@ impl Sandbox {
         self.containers.insert(id, Box::new(container));
         self.tell_started(key);
         Ok(key)
+    }
+
+    /// The id of a container, in one place of memory if it is its sandbox's.
+    pub(crate) fn shared(&self, id: &str) -> Rc<str> {
+        match *id == *self.place.sandbox {
+            true => Rc::clone(&self.place.sandbox),
+            false => id.into(),
+        }
     }
 
     /// The mount namespace of a process, where the kernel gives it.
@@ -125,7 +134,7 @@ impl Sandbox {
     pub(crate) fn release_mounts(&mut self) {
         let spent = self.containers.iter();
         let spent = spent.filter(|(_, container)| self.has_spent_mounts(container));
-        let spent: Vec<String> = spent.map(|(id, _)| id.clone()).collect();
+        let spent: Vec<Rc<str>> = spent.map(|(id, _)| id.clone()).collect();
         for id in spent {
             if let Some(container) = self.containers.get_mut(&id) {
                 container.mounts = None;

@@ -100,7 +100,7 @@ impl Sandbox {
         further: Further,
         (made, stdio): (Init, Stdio),
     ) -> Result<()> {
-        let process = Process::new(id, &further.id, made, !further.start)?;
+        let process = Process::new(self.shared(id), &further.id, made, !further.start)?;
         self.hold(key, process, stdio)?;
         self.container_mut(id)?.execs.insert(further.id, key);
         self.join(key, further.clients)?;

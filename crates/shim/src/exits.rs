@@ -181,7 +181,7 @@ pub(crate) fn told(exit: Exit) -> proto::shim::Exit {
 fn document(process: &Process, exit: Exit) -> run::Exit {
     run::Exit {
         version: run::VERSION,
-        id: process.container.clone(),
+        id: process.container.to_string(),
         pid: process.pid,
         started_at: process.started.map(Timestamp::nanos),
         exited_at: exit.at.nanos(),

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// What the shim says of its own faults.
 const FAULTS: &str = "shim.log";
@@ -18,7 +19,7 @@ const FAULTS: &str = "shim.log";
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The sandbox's id.
-    pub sandbox: String,
+    pub sandbox: Rc<str>,
     /// `RUN/shims/SANDBOX`.
     pub folder: PathBuf,
     /// This boot's name.
@@ -62,7 +63,7 @@ impl Place {
         }
         rustix::process::chdir(&folder).map_err(Error::io("enter", &folder))?;
         let place = Self {
-            sandbox,
+            sandbox: sandbox.into(),
             folder,
             boot_id: own.boot_id,
         };
@@ -74,7 +75,7 @@ impl Place {
         let document = run::Shim {
             version: run::VERSION,
             service: proto::VERSION,
-            sandbox: self.sandbox.clone(),
+            sandbox: self.sandbox.to_string(),
             boot_id: self.boot_id.clone(),
             process,
         };

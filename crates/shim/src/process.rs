@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidf
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use types::{Signal, Timestamp};
 
@@ -41,7 +42,7 @@ pub(crate) enum Life {
 #[derive(Debug)]
 pub(crate) struct Process {
     /// The container's id.
-    pub container: String,
+    pub container: Rc<str>,
     /// Its own id in the container; empty: the init.
     pub exec: String,
     /// Its number on the host.
@@ -58,7 +59,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// A process that was just made.
-    pub(crate) fn new(container: &str, exec: &str, init: Init, waits: bool) -> Result<Self> {
+    pub(crate) fn new(container: Rc<str>, exec: &str, init: Init, waits: bool) -> Result<Self> {
         let (pid, started) = (init.pid(), (!waits).then(Timestamp::now));
         let (pidfd, life) = match waits {
             true => {
@@ -69,7 +70,7 @@ impl Process {
             false => (init.into_pidfd(), Life::Running),
         };
         Ok(Self {
-            container: container.to_owned(),
+            container,
             exec: exec.to_owned(),
             pid,
             pidfd,
@@ -87,12 +88,12 @@ impl Process {
     /// The refusal because of its state.
     pub(crate) fn refuse(&self, state: &'static str) -> Error {
         let (kind, id) = match self.is_init() {
-            true => ("container", &self.container),
-            false => ("process", &self.exec),
+            true => ("container", &*self.container),
+            false => ("process", self.exec.as_str()),
         };
         Error::State {
             kind,
-            id: id.clone(),
+            id: id.to_owned(),
             state,
         }
     }

@@ -96,7 +96,7 @@ pub(crate) struct Sandbox {
     pub(crate) streams: Streams,
     pub(crate) events: Events,
     // Boxed: a map of few has room for eleven.
-    pub(crate) containers: BTreeMap<String, Box<Container>>,
+    pub(crate) containers: BTreeMap<Rc<str>, Box<Container>>,
     pub(crate) processes: BTreeMap<u32, Box<Process>>,
     pub(crate) connections: BTreeMap<u32, Box<Connection>>,
     pub(crate) waiters: Vec<Waiter>,

@@ -73,7 +73,7 @@ impl Sandbox {
                 })
             });
             shim::Container {
-                id: id.clone(),
+                id: id.to_string(),
                 pid: init.map_or(0, |process| process.pid.cast_unsigned()),
                 started_at: init.map_or(0, started),
                 paused: container.paused,
