@@ -375,11 +375,9 @@ impl Registry {
     pub(super) fn forget_share(
         &self,
         container: &ContainerId,
-        state: &NetworkState,
         patience: Option<Duration>,
         meanwhile: impl FnOnce(),
     ) -> bool {
-        let had = self.inner().share(container, state);
         let proxy = match patience {
             None => Some(self.proxy()),
             // Who has it now may wait for long.
@@ -388,7 +386,8 @@ impl Registry {
         let Some(mut proxy) = proxy else {
             return false;
         };
-        let Some(client) = proxy.client.as_mut().filter(|_| !had.is_empty()) else {
+        // One that is nowhere now may be known there by where it was.
+        let Some(client) = &mut proxy.client else {
             drop(proxy);
             meanwhile();
             return true;

@@ -118,6 +118,23 @@ fn names_follow_connect_disconnect_and_rename() {
 }
 
 #[test]
+fn who_has_left_its_networks_is_forgotten_at_its_end() {
+    let mut host = TestHost::start();
+    network(&host, &["front"]);
+    sleeper(&host, "web", "front", &[]);
+    let proxy = host.proxy().as_raw_nonzero();
+    host.cli(&["network", "disconnect", "front", "web"])
+        .success();
+    host.cli(&["rm", "-f", "web"]).success();
+    host.stop_daemon();
+    // Nobody is left whom it would serve. A zombie has no words.
+    let words = format!("/proc/{proxy}/cmdline");
+    host.until("the proxy has ended", |_| {
+        std::fs::read(&words).unwrap_or_default().is_empty()
+    });
+}
+
+#[test]
 fn an_alias_of_several_leads_to_each_in_turn() {
     let host = TestHost::start();
     network(&host, &["front"]);
