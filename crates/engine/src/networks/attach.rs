@@ -137,7 +137,7 @@ impl Registry {
         let Some(state) = self.inner().live.get(container).cloned() else {
             return Some(Vec::new());
         };
-        let forgotten = self.forget_share(container, patience, || {
+        let forgotten = self.forget_share(container, &state, patience, || {
             if let Err(error) = self.withdraw(container, &state) {
                 tracing::warn!(container.id = %container, %error, "cannot withdraw a container's ports");
             }

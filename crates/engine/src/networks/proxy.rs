@@ -7,7 +7,7 @@ use super::registry::{Inner, Registry};
 use crate::{Error, NetworkDriver, NetworkError, NetworkState, PublishedPort};
 use net::nameserver::Sockets;
 use proxy::{Bound, Client, Held, Port, Request, Resolver, Sandbox};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -23,6 +23,8 @@ pub(crate) struct Proxy {
     executable: PathBuf,
     folder: PathBuf,
     client: Option<Client>,
+    /// Containers whose names it may serve although they are in no network with names.
+    asking: BTreeSet<ContainerId>,
     /// Told when there is another one.
     changed: Arc<Notify>,
 }
@@ -33,6 +35,7 @@ impl Proxy {
             executable,
             folder,
             client: None,
+            asking: BTreeSet::new(),
             changed: Arc::default(),
         }
     }
@@ -48,6 +51,9 @@ impl Proxy {
             return Ok(BTreeMap::new());
         };
         self.take(client);
+        let serving = held.iter().filter(|held| held.serves);
+        self.asking
+            .extend(serving.filter_map(|held| held.sandbox.parse().ok()));
         let held = held.into_iter().map(|held| (held.sandbox.clone(), held));
         Ok(held.collect())
     }
@@ -304,6 +310,9 @@ impl Registry {
         }
         let mut proxy = self.proxy();
         self.alive(&mut proxy)?;
+        if goes_on && share.sandbox.is_none() {
+            proxy.asking.insert(container.clone());
+        }
         let Some(client) = &mut proxy.client else {
             return Ok(());
         };
@@ -375,9 +384,11 @@ impl Registry {
     pub(super) fn forget_share(
         &self,
         container: &ContainerId,
+        state: &NetworkState,
         patience: Option<Duration>,
         meanwhile: impl FnOnce(),
     ) -> bool {
+        let has_share = !self.inner().share(container, state).is_empty();
         let proxy = match patience {
             None => Some(self.proxy()),
             // Who has it now may wait for long.
@@ -386,18 +397,22 @@ impl Registry {
         let Some(mut proxy) = proxy else {
             return false;
         };
-        // One that is nowhere now may be known there by where it was.
-        let Some(client) = &mut proxy.client else {
+        let is_known = has_share || proxy.asking.contains(container);
+        let Some(client) = proxy.client.as_mut().filter(|_| is_known) else {
             drop(proxy);
             meanwhile();
             return true;
         };
         let sandbox = container.to_string();
         let forgotten = client.ask_while(&Request::Forget { sandbox }, patience, meanwhile);
-        forgotten.unwrap_or_else(|error| {
+        let forgotten = forgotten.unwrap_or_else(|error| {
             tracing::warn!(container.id = %container, %error, "the proxy is not told of an end");
             true
-        })
+        });
+        if forgotten {
+            proxy.asking.remove(container);
+        }
+        forgotten
     }
 
     /// Lets the proxy go, if it has nothing to do.

@@ -121,11 +121,17 @@ fn names_follow_connect_disconnect_and_rename() {
 fn who_has_left_its_networks_is_forgotten_at_its_end() {
     let mut host = TestHost::start();
     network(&host, &["front"]);
-    sleeper(&host, "web", "front", &[]);
+    for name in ["web", "data"] {
+        sleeper(&host, name, "front", &[]);
+        host.cli(&["network", "disconnect", "front", name])
+            .success();
+    }
     let proxy = host.proxy().as_raw_nonzero();
-    host.cli(&["network", "disconnect", "front", "web"])
-        .success();
     host.cli(&["rm", "-f", "web"]).success();
+    // The next daemon knows of it, too.
+    host.kill_daemon();
+    host.start_daemon();
+    host.cli(&["rm", "-f", "data"]).success();
     host.stop_daemon();
     // Nobody is left whom it would serve. A zombie has no words.
     let words = format!("/proc/{proxy}/cmdline");
