@@ -1,20 +1,18 @@
 //! Names the entry that seals the program before anything else of it runs, and the commit that
 //! the program is built from.
 
+#[path = "../build.rs"]
+mod often_started;
+
 use std::env;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    often_started::main();
     // The name of `sys::seal::ENTRY`, which a build script cannot ask for.
     if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
         println!("cargo::rustc-link-arg-bins=-Wl,--entry=corten_sealed_start");
-    }
-    // It is started for every command. Linked to a fixed address it has nothing to relocate, and
-    // the pages that would have been written stay the file's.
-    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu") {
-        println!("cargo::rustc-link-arg-bins=-no-pie");
-        println!("cargo::rustc-link-arg-bins=-static");
     }
     let commit = git(&["rev-parse", "--short=9", "HEAD"]);
     if let Some(log) = git(&[

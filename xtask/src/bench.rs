@@ -1,6 +1,6 @@
 //! Timing corten against its peers: interleaved rounds, medians, and ratios.
 
-mod daemon;
+pub(crate) mod daemon;
 pub(crate) mod density;
 pub(crate) mod engines;
 mod layout;

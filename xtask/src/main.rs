@@ -1,4 +1,5 @@
-//! Automation of this repository: `cargo xtask demo`, `test`, `check`, `tidy`, `vm`, `fuzz`, `bench`.
+//! Automation of this repository: `cargo xtask demo`, `test`, `check`, `tidy`, `vm`, `fuzz`,
+//! `bench`, `hot`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +10,7 @@ mod bench;
 mod build;
 mod demo;
 mod fuzz;
+mod hot;
 mod orphans;
 mod require;
 mod suite;
@@ -39,6 +41,8 @@ enum Task {
         #[arg(last = true)]
         command: Vec<std::ffi::OsString>,
     },
+    /// Find the functions that starts go through, for releases to be linked with them side by side
+    Hot(hot::Options),
     /// Time corten against the peers that are installed
     #[command(subcommand)]
     Bench(Bench),
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Orphans { command } => orphans::run(&command),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Hot(options) => hot::run(&options),
         Task::Bench(Bench::Run(options)) => bench::engines::run(&options),
         Task::Bench(Bench::Density(options)) => bench::density::run(&options),
         Task::Bench(Bench::Pull(options)) => bench::pull::run(&options),

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 /// The most threads that serve requests; what blocks has threads of its own.
 const WORKERS: usize = 4;
 /// How long an unused one of those is kept.
-const KEEP: Duration = Duration::from_secs(2);
+const KEEP: Duration = Duration::from_secs(10);
 
 /// One for every two processors: the other half is the supervisors'. With as many as processors
 /// each piece of a request is handed to another thread, which takes longer than doing it.

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How long nothing must happen before memory is given back.
 const IDLE: Duration = Duration::from_millis(50);
-/// How long the path socket may be missing while there is a caller anyway: a container may have
-/// ended by then.
-const UNHEARD: Duration = Duration::from_millis(2);
+/// How long the path socket may be missing while there is a caller anyway: a short container has
+/// ended by then, and the socket is never made. Whoever looks for it meanwhile waits.
+const UNHEARD: Duration = Duration::from_millis(20);
 
 /// A container of the sandbox.
 #[derive(Debug)]

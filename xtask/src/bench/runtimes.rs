@@ -23,18 +23,21 @@ pub(crate) struct Options {
 /// Makes a busybox bundle and times every runtime that is there on it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = build::release_unless(options.binaries.as_deref())?;
-    super::at_home(|home| {
-        std::fs::create_dir_all(home.join("rootfs/bin"))?;
-        compare(options, &binaries, home)
-    })
+    super::at_home(|home| compare(options, &binaries, home))
+}
+
+/// A bundle whose program is `true`, configured by what the runtime says is usual.
+pub(crate) fn bundle(runtime: &Path, home: &Path) -> Result<()> {
+    std::fs::create_dir_all(home.join("rootfs/bin"))?;
+    std::fs::copy("/bin/busybox", home.join("rootfs/bin/true"))
+        .context("needs busybox-static: apt-get install busybox-static")?;
+    build::succeed(Command::new(runtime).arg("spec").arg("--bundle").arg(home))?;
+    configure(home)
 }
 
 fn compare(options: &Options, binaries: &Path, home: &Path) -> Result<()> {
-    std::fs::copy("/bin/busybox", home.join("rootfs/bin/true"))
-        .context("needs busybox-static: apt-get install busybox-static")?;
     let ours = binaries.join("corten-runtime");
-    build::succeed(Command::new(&ours).arg("spec").arg("--bundle").arg(home))?;
-    configure(home)?;
+    bundle(&ours, home)?;
     let mut runtimes = vec![("corten-runtime".to_owned(), ours)];
     for name in ["crun", "runc", "youki"] {
         if installed(name) {

@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
+use sys::namespace::Kind;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::Paths;
 
-/// A daemon in this process. Containers that are left are removed at its end.
+/// A daemon in this process, in a network namespace of its own, which ends with it. Containers
+/// that are left are removed at its end.
 pub(crate) struct Host {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) socket: PathBuf,
@@ -166,6 +168,9 @@ impl Drop for Host {
 }
 
 fn serve(paths: &Paths, listener: std::os::unix::net::UnixListener, stopping: CancellationToken) {
+    // Of this thread, and so of all that the runtime starts from it.
+    sys::namespace::unshare(Kind::Network.flag()).unwrap();
+    sys::link::loopback_up().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

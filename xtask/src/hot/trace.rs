@@ -1,0 +1,182 @@
+//! Running processes one instruction at a time, by ptrace(2).
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sys::ptrace::{self, Event, Options};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::ops::Range;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+
+/// Processes that are traced by a thread of their own.
+pub(super) struct Traced {
+    thread: JoinHandle<Result<Vec<u64>>>,
+}
+
+impl Traced {
+    /// Follows the process `root`, and runs every process below it that executes a program of
+    /// this name step by step until that executes another.
+    pub(super) fn below(root: u32, name: &str, code: Range<u64>) -> Result<Self> {
+        let (begun, begins) = std::sync::mpsc::channel();
+        let name = name.to_owned();
+        let thread = std::thread::spawn(move || {
+            let mut trace = Trace::seize(root, name, code)?;
+            begun.send(())?;
+            trace.follow()?;
+            Ok(trace.visited)
+        });
+        match begins.recv() {
+            Ok(()) => Ok(Self { thread }),
+            Err(_) => Err(anyhow!("cannot trace: {:?}", thread.join())),
+        }
+    }
+
+    /// Waits until all have ended, the first of them well, and gives the addresses that were
+    /// executed, each once, in their order. Nobody else can wait for them.
+    pub(super) fn end(self) -> Result<Vec<u64>> {
+        let visited = self.thread.join().ok().context("the tracer panicked")??;
+        ensure!(!visited.is_empty(), "nothing was traced");
+        Ok(visited)
+    }
+}
+
+/// Runs a command step by step; what [`Traced::end`] gives.
+pub(super) fn command(command: &Command, code: Range<u64>) -> Result<Vec<u64>> {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().and_then(|name| name.to_str());
+    let name = name.context("a plain name")?;
+    // It waits for a line until it is followed.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"read _; exec "$@" </dev/null"#, "sh"]);
+    shell.arg(program).args(command.get_args());
+    let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    let traced = Traced::below(child.id(), name, code)?;
+    let mut line = child.stdin.take().context("a pipe")?;
+    line.write_all(b"\n")?;
+    traced.end().with_context(|| format!("{command:?}"))
+}
+
+struct Trace {
+    root: Pid,
+    name: String,
+    code: Range<u64>,
+    /// Those that are run step by step.
+    stepped: HashSet<Pid>,
+    /// All others that are followed.
+    followed: HashSet<Pid>,
+    seen: HashSet<u64>,
+    visited: Vec<u64>,
+}
+
+impl Trace {
+    fn seize(root: u32, name: String, code: Range<u64>) -> Result<Self> {
+        let options = Options::PTRACE_O_TRACECLONE
+            | Options::PTRACE_O_TRACEFORK
+            | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACEEXEC;
+        let mut followed = HashSet::new();
+        for task in std::fs::read_dir(format!("/proc/{root}/task"))? {
+            let task = task?.file_name();
+            let task = task.to_str().and_then(|task| task.parse().ok());
+            let task = Pid::from_raw(task.context("a thread's number")?);
+            ptrace::seize(task, options)?;
+            followed.insert(task);
+        }
+        Ok(Self {
+            root: Pid::from_raw(i32::try_from(root)?),
+            name,
+            code,
+            stepped: HashSet::new(),
+            followed,
+            seen: HashSet::new(),
+            visited: Vec::new(),
+        })
+    }
+
+    /// Until nothing is left to be followed.
+    fn follow(&mut self) -> Result<()> {
+        let mut well = false;
+        // Children of the process's other threads are not ours to wait for.
+        let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+        while let Ok(status) = waitpid(None, Some(flags)) {
+            if let WaitStatus::Exited(task, code) = status
+                && task == self.root
+            {
+                well = code == 0;
+            }
+            self.stopped(status);
+        }
+        ensure!(well, "what was traced did not end well");
+        Ok(())
+    }
+
+    fn stopped(&mut self, status: WaitStatus) {
+        let (task, signal) = match status {
+            WaitStatus::Exited(task, _) | WaitStatus::Signaled(task, ..) => {
+                self.forget(task);
+                return;
+            }
+            WaitStatus::PtraceEvent(task, _, event) => {
+                if event == Event::PTRACE_EVENT_EXEC as i32 {
+                    self.forget(task);
+                }
+                (task, None)
+            }
+            WaitStatus::Stopped(task, Signal::SIGTRAP) => {
+                self.stepped_to(task);
+                (task, None)
+            }
+            WaitStatus::Stopped(task, signal) => (task, Some(signal)),
+            _ => return,
+        };
+        // One that is new runs what made it, until it executes another.
+        if !self.followed.contains(&task) && !self.stepped.contains(&task) {
+            match is_named(task, &self.name) {
+                true => self.stepped.insert(task),
+                false => self.followed.insert(task),
+            };
+        }
+        let resumed = match self.stepped.contains(&task) {
+            true => ptrace::step(task, signal),
+            false => ptrace::cont(task, signal),
+        };
+        // It may have been killed meanwhile.
+        resumed.ok();
+    }
+
+    fn forget(&mut self, task: Pid) {
+        self.stepped.remove(&task);
+        self.followed.remove(&task);
+    }
+
+    fn stepped_to(&mut self, task: Pid) {
+        let Some(address) = instruction(task) else {
+            return;
+        };
+        if self.code.contains(&address) && self.seen.insert(address) {
+            self.visited.push(address);
+        }
+    }
+}
+
+/// Whether the last part of the program's own name for itself is this.
+fn is_named(process: Pid, name: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let first = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    first.rsplit(|byte| *byte == b'/').next() == Some(name.as_bytes())
+}
+
+/// The address of the next instruction of a task that stands still.
+#[cfg(target_arch = "x86_64")]
+fn instruction(task: Pid) -> Option<u64> {
+    ptrace::getregs(task).ok().map(|registers| registers.rip)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instruction(_: Pid) -> Option<u64> {
+    None
+}
