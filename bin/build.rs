@@ -1,8 +1,9 @@
-//! Build script: how executables are linked that are started often.
+//! Build script: how executables are linked that a container's start goes through.
 
 use std::env;
 
-/// Links to a fixed address, and a release with what its starts go through side by side.
+/// Links what is started often to a fixed address, and a release with what a start goes through side
+/// by side.
 pub(crate) fn main() {
     println!("cargo::rerun-if-changed=../build.rs");
     println!("cargo::rerun-if-changed=hot.ld");
@@ -13,8 +14,10 @@ pub(crate) fn main() {
     // Position-independent, each process would relocate its tables first: that takes longer than
     // most commands, and is a third of the private memory of a shim (56 kB). At a fixed address
     // they are the file's pages, clean and shared. Stack, heap and mappings stay at random places.
-    println!("cargo::rustc-link-arg-bins=-no-pie");
-    println!("cargo::rustc-link-arg-bins=-static");
+    if of("CARGO_PKG_NAME") != "corten-daemon" {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
+        println!("cargo::rustc-link-arg-bins=-static");
+    }
     // In a debug build the linker would look for these among many times as many functions.
     if of("PROFILE") == "release" {
         let folder = of("CARGO_MANIFEST_DIR");

@@ -11,6 +11,7 @@ mod script;
 mod trace;
 
 use crate::bench::daemon::{Daemon, busybox};
+use crate::bench::engines::{IMAGE, RUN};
 use crate::bench::{at_home, output, runtimes};
 use crate::build;
 use anyhow::{Context, Result};
@@ -18,8 +19,6 @@ use functions::Functions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use trace::Traced;
-
-const IMAGE: &str = "corten-hot:busybox";
 
 /// What to run
 #[derive(clap::Args)]
@@ -39,46 +38,48 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let import = ["import", archive.to_str().context("a plain path")?, IMAGE];
         build::succeed(daemon.corten(&import).stdout(Stdio::null()))?;
         command(&binaries, &daemon)?;
-        shim(&binaries, daemon)?;
+        // A shim that was made ahead already is not traced.
+        let shims = |daemon: &Daemon| {
+            (0..3)
+                .try_for_each(|_| ends(daemon))
+                .and_then(|()| stays(daemon))
+        };
+        below(&binaries, daemon, "corten-shim", shims)?;
+        let daemon = Daemon::start(&binaries, home)?;
+        ends(&daemon)?;
+        let twice = |daemon: &Daemon| ends(daemon).and_then(|()| ends(daemon));
+        below(&binaries, daemon, "corten-daemon", twice)?;
         runtime(&binaries, home)
     })
 }
 
-/// What a trivial container asks of the engine.
-const RUN: [&str; 10] = [
-    "run",
-    "--rm",
-    "--network",
-    "none",
-    "--memory",
-    "64m",
-    "--pids-limit",
-    "64",
-    IMAGE,
-    "true",
-];
+/// A container that ends at once.
+fn ends(daemon: &Daemon) -> Result<()> {
+    build::succeed(daemon.corten(RUN).stdout(Stdio::null()))
+}
 
 fn command(binaries: &Path, daemon: &Daemon) -> Result<()> {
     // The first finds nothing made ahead.
-    for _ in 0..2 {
-        build::succeed(daemon.corten(&RUN).stdout(Stdio::null()))?;
-    }
+    ends(daemon)?;
     let name = "corten";
     let functions = Functions::of(&binaries.join(name))?;
-    let visited = trace::command(&daemon.corten(&RUN), functions.code())?;
+    let visited = trace::command(&daemon.corten(RUN), functions.code())?;
     script::write(name, &functions.visited(&visited))
 }
 
-fn shim(binaries: &Path, daemon: Daemon) -> Result<()> {
-    let name = "corten-shim";
+/// A daemon that serves already, or what it starts, while something is asked of it.
+fn below(
+    binaries: &Path,
+    daemon: Daemon,
+    name: &str,
+    ask: impl FnOnce(&Daemon) -> Result<()>,
+) -> Result<()> {
     let functions = Functions::of(&binaries.join(name))?;
     let traced = Traced::below(daemon.pid(), name, functions.code())?;
-    // One that was made ahead already is not traced.
-    let ran = (0..3).try_for_each(|_| build::succeed(daemon.corten(&RUN).stdout(Stdio::null())));
-    let ran = ran.and_then(|()| stays(&daemon));
+    let asked = ask(&daemon);
     build::succeed(Command::new("kill").arg(daemon.pid().to_string()))?;
     let visited = traced.end()?;
-    ran?;
+    asked?;
     script::write(name, &functions.visited(&visited))
 }
 

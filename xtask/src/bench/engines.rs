@@ -25,9 +25,9 @@ pub(crate) struct Options {
     docker: Option<String>,
 }
 
-const IMAGE: &str = "corten-bench:busybox";
+pub(crate) const IMAGE: &str = "corten-bench:busybox";
 /// The same demands on every engine; cgroups, seccomp, capabilities and logs are each one's defaults.
-const RUN: &[&str] = &[
+pub(crate) const RUN: &[&str] = &[
     "run",
     "--rm",
     "--network",

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::HashSet;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,8 +18,8 @@ pub(super) struct Traced {
 }
 
 impl Traced {
-    /// Follows the process `root`, and runs every process below it that executes a program of
-    /// this name step by step until that executes another.
+    /// Follows the process `root`, and runs it, if it is of a program of this name, and every
+    /// process below it that executes one, step by step until that executes another.
     pub(super) fn below(root: u32, name: &str, code: Range<u64>) -> Result<Self> {
         let (begun, begins) = std::sync::mpsc::channel();
         let name = name.to_owned();
@@ -64,6 +64,8 @@ struct Trace {
     root: Pid,
     name: String,
     code: Range<u64>,
+    /// How far from its place in the file the code of the root is.
+    bias: u64,
     /// Those that are run step by step.
     stepped: HashSet<Pid>,
     /// All others that are followed.
@@ -78,19 +80,28 @@ impl Trace {
             | Options::PTRACE_O_TRACEFORK
             | Options::PTRACE_O_TRACEVFORK
             | Options::PTRACE_O_TRACEEXEC;
-        let mut followed = HashSet::new();
+        let (mut stepped, mut followed) = (HashSet::new(), HashSet::new());
         for task in std::fs::read_dir(format!("/proc/{root}/task"))? {
             let task = task?.file_name();
             let task = task.to_str().and_then(|task| task.parse().ok());
             let task = Pid::from_raw(task.context("a thread's number")?);
             ptrace::seize(task, options)?;
-            followed.insert(task);
+            match is_named(task, &name) {
+                true => {
+                    ptrace::interrupt(task)?;
+                    stepped.insert(task);
+                }
+                false => {
+                    followed.insert(task);
+                }
+            }
         }
         Ok(Self {
             root: Pid::from_raw(i32::try_from(root)?),
             name,
             code,
-            stepped: HashSet::new(),
+            bias: bias(root)?,
+            stepped,
             followed,
             seen: HashSet::new(),
             visited: Vec::new(),
@@ -154,13 +165,29 @@ impl Trace {
     }
 
     fn stepped_to(&mut self, task: Pid) {
-        let Some(address) = instruction(task) else {
+        let Some(address) = instruction(task).map(|at| at.wrapping_sub(self.bias)) else {
             return;
         };
         if self.code.contains(&address) && self.seen.insert(address) {
             self.visited.push(address);
         }
     }
+}
+
+/// Where a process's executable was loaded, if that may be anywhere.
+fn bias(process: u32) -> Result<u64> {
+    let mut kind = [0; 18];
+    std::fs::File::open(format!("/proc/{process}/exe"))?.read_exact(&mut kind)?;
+    // `e_type` is ET_DYN.
+    if !kind.ends_with(&[3, 0]) {
+        return Ok(0);
+    }
+    let name = std::fs::read_link(format!("/proc/{process}/exe"))?;
+    let name = name.to_str().context("a plain path")?;
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps"))?;
+    let first = maps.lines().find(|line| line.ends_with(name));
+    let start = first.and_then(|line| line.split('-').next());
+    Ok(u64::from_str_radix(start.context("no mapping")?, 16)?)
 }
 
 /// Whether the last part of the program's own name for itself is this.
