@@ -18,6 +18,7 @@ mod hooks;
 mod join;
 mod labels;
 mod limits;
+mod lookups;
 mod mounts;
 mod names;
 mod namespaces;
@@ -100,6 +101,7 @@ const FIRST: &[Run] = &[
     paths::readonly,
     paths::masked,
     pivot::run,
+    lookups::run,
 ];
 
 /// Runs the first part; `None` if anything fails, of which nobody is told.
