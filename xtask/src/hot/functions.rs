@@ -2,7 +2,7 @@
 
 use crate::bench::output;
 use anyhow::{Context, Result};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
@@ -49,11 +49,16 @@ fn function(line: &str) -> Option<(Range<u64>, String)> {
     let (start, size) = (number(words.next())?, number(words.next())?);
     let kind = words.next()?;
     let name = words.next()?;
-    matches!(kind, "t" | "T" | "w" | "W" | "i").then(|| (start..start + size, name.to_owned()))
+    is_code(kind).then(|| (start..start + size, name.to_owned()))
+}
+
+/// Whether nm's kind of a symbol is one of functions.
+fn is_code(kind: &str) -> bool {
+    matches!(kind, "t" | "T" | "w" | "W" | "i")
 }
 
 /// The object of the C library that each of its functions is in, by their names.
-pub(super) fn of_libc() -> Result<Vec<(String, String)>> {
+pub(super) fn of_libc() -> Result<HashMap<String, String>> {
     let mut gcc = Command::new("gcc");
     gcc.arg("-print-file-name=libc.a");
     let archive = output(gcc)?;
@@ -68,7 +73,7 @@ pub(super) fn of_libc() -> Result<Vec<(String, String)>> {
         let (place, rest) = line.rsplit_once(':')?;
         let (_, object) = place.rsplit_once(':')?;
         let mut words = rest.split(' ').skip(1);
-        let code = matches!(words.next()?, "t" | "T" | "w" | "W" | "i");
+        let code = is_code(words.next()?);
         code.then_some((words.next()?.to_owned(), object.to_owned()))
     };
     Ok(text.lines().filter_map(one).collect())

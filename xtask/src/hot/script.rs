@@ -3,12 +3,12 @@
 use super::functions::of_libc;
 use crate::build;
 use anyhow::{Context, Result};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// Writes `bin/NAME/hot.ld` for functions in this order.
 pub(super) fn write(name: &str, functions: &[&str]) -> Result<()> {
-    let libc: HashMap<String, String> = of_libc()?.into_iter().collect();
+    let libc = of_libc()?;
     let mut seen = HashSet::new();
     let sections = functions.iter().filter_map(|function| {
         let mangled = pattern(function).map(|pattern| format!("*(.text.{pattern})"));

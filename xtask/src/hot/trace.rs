@@ -5,7 +5,7 @@ use nix::sys::ptrace::{self, Event, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::path::Path;
@@ -64,10 +64,8 @@ struct Trace {
     root: Pid,
     name: String,
     code: Range<u64>,
-    /// How far from its place in the file the code of the root is.
-    bias: u64,
-    /// Those that are run step by step.
-    stepped: HashSet<Pid>,
+    /// Those that are run step by step, and how far from its place in the file the code of each is.
+    stepped: HashMap<Pid, u64>,
     /// All others that are followed.
     followed: HashSet<Pid>,
     seen: HashSet<u64>,
@@ -80,32 +78,35 @@ impl Trace {
             | Options::PTRACE_O_TRACEFORK
             | Options::PTRACE_O_TRACEVFORK
             | Options::PTRACE_O_TRACEEXEC;
-        let (mut stepped, mut followed) = (HashSet::new(), HashSet::new());
+        let mut trace = Self {
+            root: Pid::from_raw(i32::try_from(root)?),
+            name,
+            code,
+            stepped: HashMap::new(),
+            followed: HashSet::new(),
+            seen: HashSet::new(),
+            visited: Vec::new(),
+        };
         for task in std::fs::read_dir(format!("/proc/{root}/task"))? {
             let task = task?.file_name();
             let task = task.to_str().and_then(|task| task.parse().ok());
             let task = Pid::from_raw(task.context("a thread's number")?);
             ptrace::seize(task, options)?;
-            match is_named(task, &name) {
-                true => {
-                    ptrace::interrupt(task)?;
-                    stepped.insert(task);
-                }
-                false => {
-                    followed.insert(task);
-                }
+            trace.follow_new(task)?;
+            if trace.stepped.contains_key(&task) {
+                ptrace::interrupt(task)?;
             }
         }
-        Ok(Self {
-            root: Pid::from_raw(i32::try_from(root)?),
-            name,
-            code,
-            bias: bias(root)?,
-            stepped,
-            followed,
-            seen: HashSet::new(),
-            visited: Vec::new(),
-        })
+        Ok(trace)
+    }
+
+    /// Takes up a task that runs what made it, or has executed a program.
+    fn follow_new(&mut self, task: Pid) -> Result<()> {
+        match is_named(task, &self.name) {
+            true => drop(self.stepped.insert(task, bias(task)?)),
+            false => drop(self.followed.insert(task)),
+        }
+        Ok(())
     }
 
     /// Until nothing is left to be followed.
@@ -119,17 +120,17 @@ impl Trace {
             {
                 well = code == 0;
             }
-            self.stopped(status);
+            self.stopped(status)?;
         }
         ensure!(well, "what was traced did not end well");
         Ok(())
     }
 
-    fn stopped(&mut self, status: WaitStatus) {
+    fn stopped(&mut self, status: WaitStatus) -> Result<()> {
         let (task, signal) = match status {
             WaitStatus::Exited(task, _) | WaitStatus::Signaled(task, ..) => {
                 self.forget(task);
-                return;
+                return Ok(());
             }
             WaitStatus::PtraceEvent(task, _, event) => {
                 if event == Event::PTRACE_EVENT_EXEC as i32 {
@@ -142,21 +143,18 @@ impl Trace {
                 (task, None)
             }
             WaitStatus::Stopped(task, signal) => (task, Some(signal)),
-            _ => return,
+            _ => return Ok(()),
         };
-        // One that is new runs what made it, until it executes another.
-        if !self.followed.contains(&task) && !self.stepped.contains(&task) {
-            match is_named(task, &self.name) {
-                true => self.stepped.insert(task),
-                false => self.followed.insert(task),
-            };
+        if !self.followed.contains(&task) && !self.stepped.contains_key(&task) {
+            self.follow_new(task)?;
         }
-        let resumed = match self.stepped.contains(&task) {
+        let resumed = match self.stepped.contains_key(&task) {
             true => ptrace::step(task, signal),
             false => ptrace::cont(task, signal),
         };
         // It may have been killed meanwhile.
         resumed.ok();
+        Ok(())
     }
 
     fn forget(&mut self, task: Pid) {
@@ -165,9 +163,10 @@ impl Trace {
     }
 
     fn stepped_to(&mut self, task: Pid) {
-        let Some(address) = instruction(task).map(|at| at.wrapping_sub(self.bias)) else {
+        let (Some(at), Some(bias)) = (instruction(task), self.stepped.get(&task)) else {
             return;
         };
+        let address = at.wrapping_sub(*bias);
         if self.code.contains(&address) && self.seen.insert(address) {
             self.visited.push(address);
         }
@@ -175,7 +174,7 @@ impl Trace {
 }
 
 /// Where a process's executable was loaded, if that may be anywhere.
-fn bias(process: u32) -> Result<u64> {
+fn bias(process: Pid) -> Result<u64> {
     let mut kind = [0; 18];
     std::fs::File::open(format!("/proc/{process}/exe"))?.read_exact(&mut kind)?;
     // `e_type` is ET_DYN.
